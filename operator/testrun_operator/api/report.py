@@ -1,0 +1,148 @@
+"""The report: what a case's pod says of itself, and how it reaches the operator.
+
+A container may leave at most 4096 bytes in its termination message. A report that fits is there as one JSON document.
+One that does not is written into the container's log, compressed, between two markers, and the termination message
+has the same document without details and with ``detailsInLog``, from which the operator knows that it must read the
+log, and whether what it read is whole. See ``docs/architecture.md``.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import zlib
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, JsonValue, ValidationError
+
+from testrun_operator.api.base import Model
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.errors import MalformedReport
+
+MAX_TERMINATION_BYTES = 4096
+MAX_OUTPUT_BYTES = 1024
+MAX_MESSAGE_CHARACTERS = 1024
+MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+"""More than this is not unpacked: a pod is not trusted to be moderate."""
+
+_BEGIN = "-----BEGIN TESTRUN REPORT "
+_END = "-----END TESTRUN REPORT-----"
+_LINE_LENGTH = 4000  # well below the 16 KiB at which container runtimes split a line of the log
+
+
+class DetailKind(StrEnum):
+    """What a detail is about."""
+
+    ASSERTION = "assertion"
+    """An expectation."""
+    PAGE = "page"
+    """A page of a paginated walk."""
+    REQUEST = "request"
+    """A request that was sent again."""
+
+
+class Detail(Model):
+    """One assertion, page or request: a row of ``regression_details``."""
+
+    kind: DetailKind = Field(description="What this is about.")
+    name: str = Field(description="Which one: 'status', 'items', 'page 2'.")
+    passed: bool = Field(description="Whether it was as expected.")
+    expected: str = Field("", description="What was expected.")
+    actual: str = Field("", description="What came.")
+    message: str = Field("", description="Why it was not as expected, for people.")
+    location: str = Field("", description="Where: the page and address, or a file and line.")
+    duration_milliseconds: int | None = Field(None, ge=0, description="How long it took.")
+
+
+class LogReference(Model):
+    """Says that the whole report is in the log."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the JSON document.")
+    bytes: int = Field(ge=0, description="Length of the JSON document.")
+
+
+class Report(Model):
+    """What a case's pod says of one attempt."""
+
+    case: str = Field(description="Name of the case.")
+    attempt: Annotated[int, Field(ge=1)] = Field(description="Number of the attempt.")
+    verdict: Verdict = Field(description="Passed, Failed, Errored or TimedOut.")
+    failure_class: FailureClass | None = Field(None, description="Where the cause lies; None for Passed.")
+    reason: Reason = Field(description="Why.")
+    message: str = Field("", description="Why, for people: names the first failures.")
+    duration_milliseconds: int = Field(ge=0, description="How long the case took, without the start of its pod.")
+    step_count: int = Field(0, ge=0, description="Requests, pages or events.")
+    outputs: dict[str, JsonValue] = Field({}, description="Values for cases that need this one.")
+    details: tuple[Detail, ...] = Field((), description="Every assertion, page and repeated request.")
+    details_in_log: LogReference | None = Field(None, description="The whole report is in the log.")
+
+
+def _to_json(report: Report) -> bytes:
+    return report.model_dump_json(exclude_defaults=True).encode()
+
+
+def encode(report: Report) -> tuple[bytes, str]:
+    """Render a report for its way out of the pod.
+
+    Returns:
+        The termination message, at most 4096 bytes; and the block to be printed to the log before the container ends,
+        empty where the whole report fits into the message.
+    """
+    document = _to_json(report)
+    if len(document) <= MAX_TERMINATION_BYTES:
+        return document, ""
+    reference = LogReference(sha256=hashlib.sha256(document).hexdigest(), bytes=len(document))
+    short = report.model_copy(update={"details": (), "details_in_log": reference})
+    while len(message := _to_json(short)) > MAX_TERMINATION_BYTES:
+        # Only the message can be this long; the outputs were bounded by the runner.
+        shortened = short.message[: len(short.message) // 2]
+        short = short.model_copy(update={"message": shortened} if shortened else {"outputs": {}, "message": ""})
+    encoded = base64.b64encode(zlib.compress(document)).decode()
+    lines = [encoded[start : start + _LINE_LENGTH] for start in range(0, len(encoded), _LINE_LENGTH)]
+    return message, "\n".join([f"{_BEGIN}{reference.sha256}-----", *lines, _END, ""])
+
+
+def decode(termination_message: str) -> Report:
+    """Read a report from a termination message.
+
+    Raises:
+        MalformedReport: the text is no report; says why.
+    """
+    try:
+        return Report.model_validate_json(termination_message)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise MalformedReport(f"the termination message is no report: {path}: {first['msg']}") from None
+
+
+def decode_from_log(log: str, reference: LogReference) -> Report:
+    """Read the whole report from a container's log.
+
+    Args:
+        log: the log, or its end; lines of the case itself may surround the block.
+        reference: what the termination message says of it.
+
+    Raises:
+        MalformedReport: the block is missing, cut, or not what the termination message announced.
+    """
+    begin = log.rfind(f"{_BEGIN}{reference.sha256}-----")
+    end = log.find(_END, begin)
+    if begin < 0 or end < 0:
+        raise MalformedReport("the log does not contain the whole report that the termination message announces")
+    body = "".join(log[begin:end].splitlines()[1:])
+    unpacker = zlib.decompressobj()
+    try:
+        document = unpacker.decompress(base64.b64decode(body, validate=True), MAX_DOCUMENT_BYTES)
+    except (binascii.Error, zlib.error) as error:
+        raise MalformedReport(f"the report in the log cannot be unpacked: {error}") from None
+    if unpacker.unconsumed_tail:
+        raise MalformedReport(f"the report in the log is larger than {MAX_DOCUMENT_BYTES} bytes")
+    if hashlib.sha256(document).hexdigest() != reference.sha256:
+        raise MalformedReport("the report in the log is not the one that the termination message announces")
+    try:
+        return Report.model_validate(json.loads(document))
+    except ValueError as error:
+        raise MalformedReport(f"the report in the log is no report: {error}") from None

@@ -1,0 +1,206 @@
+"""The TestSuite: which cases exist."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from testrun_operator.api.base import Category, DnsLabel, Duration, Model, ShortText, Text, VariableName
+from testrun_operator.api.container import ContainerCase, KeySelector, SecretSource
+from testrun_operator.api.http import HttpCase
+
+MAX_CASES = 500
+MAX_NEEDS = 16
+MAX_MATRIX_EXPANSION = 256
+
+Variables = Annotated[dict[VariableName, Text], Field(max_length=64)]
+
+
+class CaseKind(StrEnum):
+    """The kinds of cases; each is also the name of the field that describes such a case."""
+
+    HTTP = "http"
+    """One request, or a paginated walk, against a connection."""
+    CONTAINER = "container"
+    """Any image and command; the exit code judges."""
+
+
+_KINDS = ", ".join(kind.value for kind in CaseKind)
+
+
+class HeaderFromSecret(Model):
+    """A request header whose value comes from a Secret."""
+
+    name: ShortText = Field(description="Name of the header, for instance Authorization.")
+    prefix: ShortText = Field("", description="Put before the value, for instance 'Bearer '.")
+    secret_key_ref: KeySelector = Field(description="The Secret's key that holds the value.")
+
+
+class Connection(Model):
+    """A named endpoint that cases refer to. Secrets are only ever references."""
+
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("has(self.url) || has(self.dsnFrom)", "give url, dsnFrom or both"),
+    )
+
+    url: Annotated[str, Field(pattern=r"^(https?://|\{\{)", max_length=2048)] | None = Field(
+        None, description="Base address, http or https. May be a template. Credentials do not belong here."
+    )
+    dsn_from: SecretSource | None = Field(None, description="A database's connection string, from a Secret.")
+    headers: Annotated[dict[ShortText, Text], Field(max_length=32)] = Field(
+        {}, description="Headers sent with each request; values may be templates."
+    )
+    headers_from: Annotated[tuple[HeaderFromSecret, ...], Field(max_length=8)] = Field(
+        (), description="Headers whose values come from Secrets."
+    )
+
+    @model_validator(mode="after")
+    def _one_endpoint(self) -> Self:
+        if self.url is None and self.dsn_from is None:
+            msg = "give url, dsnFrom or both"
+            raise ValueError(msg)
+        if self.url is not None and "@" in self.url.partition("//")[2].partition("/")[0]:
+            msg = "url must not contain credentials; use headersFrom with a Secret"
+            raise ValueError(msg)
+        return self
+
+
+class TestServerScope(StrEnum):
+    """How long a test server lives and who shares it."""
+
+    SHARED = "Shared"
+    """One for all, in a namespace of its own; it outlives runs."""
+    RUN = "Run"
+    """One for each execution, in the run's namespace; gone with it."""
+
+
+class PaginationServer(Model):
+    """The pagination test server: 35 items in four pagination styles. It has no settings."""
+
+
+class TestServer(Model):
+    """A server that the operator deploys for the cases; http cases use it by its name like a connection."""
+
+    __test__: ClassVar[bool] = False
+
+    name: DnsLabel = Field(description="Name, also of its Service when the scope is Shared.")
+    pagination: PaginationServer = Field(description="The pagination test server: write {}.")
+    scope: TestServerScope = Field(
+        TestServerScope.SHARED, description="Shared: one for all runs. Run: one for each execution. Default Shared."
+    )
+
+
+class WhenOperator(StrEnum):
+    """The operators of a label selector requirement."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class WhenRequirement(Model):
+    """A condition on a variable, in the shape of a label selector requirement."""
+
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        (
+            "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 "
+            ": !has(self.values) || self.values.size() == 0",
+            "values are needed by In and NotIn, and not allowed with Exists and DoesNotExist",
+        ),
+    )
+
+    key: VariableName = Field(description="Name of the variable.")
+    operator: WhenOperator = Field(description="In, NotIn, Exists or DoesNotExist.")
+    values: Annotated[tuple[Text, ...], Field(max_length=64)] = Field((), description="Values for In and NotIn.")
+
+    @model_validator(mode="after")
+    def _values_fit(self) -> Self:
+        if (self.operator in {WhenOperator.IN, WhenOperator.NOT_IN}) != bool(self.values):
+            msg = "values are needed by In and NotIn, and not allowed with Exists and DoesNotExist"
+            raise ValueError(msg)
+        return self
+
+
+class Case(Model):
+    """One test case: exactly one kind, and when and how it is executed."""
+
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        (
+            "[" + ", ".join(f"has(self.{kind})" for kind in CaseKind) + "].filter(given, given).size() == 1",
+            f"give exactly one of {_KINDS}",
+        ),
+    )
+
+    name: DnsLabel = Field(description="Name, unique in the suite.")
+    description: Text | None = Field(None, description="What the case shows; for readers.")
+    category: Category | None = Field(None, description="Category, for select, skip and reports.")
+    tags: Annotated[tuple[Category, ...], Field(max_length=32)] = Field((), description="Tags, for select and skip.")
+    needs: Annotated[tuple[DnsLabel, ...], Field(max_length=MAX_NEEDS)] = Field(
+        (), description="Cases that must have passed first; otherwise this one is skipped."
+    )
+    when: Annotated[tuple[WhenRequirement, ...], Field(max_length=16)] = Field(
+        (), description="Conditions on variables, all of which must hold; otherwise the case is skipped."
+    )
+    matrix: Annotated[
+        dict[VariableName, Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_MATRIX_EXPANSION)]],
+        Field(max_length=8),
+    ] = Field(
+        {},
+        description="Variables with several values: the case is executed once for each combination, under its name "
+        "followed by the values, as in page-number-5. At most 256 combinations.",
+    )
+    timeout: Duration | None = Field(None, description="Longest time from the start of its container. Default 5m.")
+    retries: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        None, description="How often a case that failed or timed out is tried again. Default 0."
+    )
+    http: HttpCase | None = Field(None, description="One request, or a paginated walk, against a connection.")
+    container: ContainerCase | None = Field(None, description="Any image and command; the exit code judges.")
+
+    @model_validator(mode="after")
+    def _exactly_one_kind(self) -> Self:
+        given = [kind.value for kind in CaseKind if getattr(self, kind.value) is not None]
+        if len(given) != 1:
+            msg = f"give exactly one of {_KINDS}; " + (f"found {' and '.join(given)}" if given else "found none")
+            raise ValueError(msg)
+        return self
+
+    @property
+    def kind(self) -> CaseKind:
+        """Which of the kinds this case is."""
+        return next(kind for kind in CaseKind if getattr(self, kind.value) is not None)
+
+
+class CaseDefaults(Model):
+    """What holds for cases that do not say otherwise."""
+
+    timeout: Duration = Field(timedelta(minutes=5), description="Longest time of a case. Default 5m.")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="How often a case that failed or timed out is tried again. Default 0."
+    )
+
+
+class TestSuiteSpec(Model):
+    """Which cases exist, and what they need."""
+
+    __test__: ClassVar[bool] = False
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        (
+            "self.cases.all(c, !has(c.needs) || c.needs.all(n, self.cases.exists(o, o.name == n || has(o.matrix))))",
+            "needs must name cases of this suite",
+        ),
+    )
+
+    description: Text | None = Field(None, description="What the suite shows; for readers.")
+    variables: Variables = Field({}, description="Variables and their defaults; a TestRun overrides them.")
+    connections: Annotated[dict[DnsLabel, Connection], Field(max_length=32)] = Field(
+        {}, description="Named endpoints that cases refer to."
+    )
+    test_servers: Annotated[tuple[TestServer, ...], Field(max_length=8)] = Field(
+        (), description="Servers that the operator deploys before the first case starts."
+    )
+    defaults: CaseDefaults = Field(CaseDefaults(), description="What holds for cases that do not say otherwise.")
+    cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=MAX_CASES)] = Field(
+        description="The test cases, with unique names."
+    )

@@ -1,0 +1,83 @@
+"""Every exception that this project raises on purpose, as one tree.
+
+::
+
+    TestrunError
+    ├── TransientError            policy: retry with a growing delay, say so in a condition
+    │   ├── ClusterUnavailable        the API server does not answer, or answers 429/5xx
+    │   ├── StoreUnavailable          Postgres does not answer, refuses, or is read-only
+    │   └── ReportUnavailable         a report is announced but its log cannot be read yet
+    ├── SubjectError              policy: end the case or the run with a verdict and a reason
+    │   ├── InvalidSpec               a TestSuite or TestRun breaks a rule; names the field
+    │   ├── CaseError                 a case cannot be judged (bad template, unreachable connection)
+    │   └── MalformedReport           a pod reported something that is no report
+    └── FatalError                policy: stop the process; the container's restart is the way back
+        ├── InvalidSettings           an environment variable of the operator is wrong; names it
+        ├── LeadershipLost            another operator holds the Lease
+        └── SchemaTooNew              the database was migrated by a newer release
+
+Foreign exceptions (aiohttp, kubernetes, psycopg, httpx) become one of these at the adapter that called the library
+(``kube/client.py``, ``store/database.py``, ``runner/http``), and nowhere else.
+"""
+
+
+class TestrunError(Exception):
+    """Base of everything below; never raised itself."""
+
+    __test__ = False  # the name begins with "Test"; pytest must not collect it
+
+
+class TransientError(TestrunError):
+    """Something outside is not there at the moment. Retry; nothing is decided by it."""
+
+
+class ClusterUnavailable(TransientError):
+    """The API server did not answer, or answered with 429 or 5xx."""
+
+
+class StoreUnavailable(TransientError):
+    """Postgres did not answer, refused the connection, or is read-only."""
+
+
+class ReportUnavailable(TransientError):
+    """A case announced a report in its log, and the log cannot be read at the moment."""
+
+
+class SubjectError(TestrunError):
+    """What the user asked for cannot be done. Ends the case or the run with a reason."""
+
+
+class InvalidSpec(SubjectError):
+    """A TestSuite or TestRun breaks a rule.
+
+    Args:
+        problems: one ``"path: what is wrong and what would be right"`` per broken rule, in the order of the document.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CaseError(SubjectError):
+    """A case cannot be judged."""
+
+
+class MalformedReport(SubjectError):
+    """A pod's termination message or log is not the report that it claims to be."""
+
+
+class FatalError(TestrunError):
+    """The process cannot go on; it exits with a message and is restarted by Kubernetes."""
+
+
+class InvalidSettings(FatalError):
+    """A setting of the operator is wrong. The message names the environment variable and what would be right."""
+
+
+class LeadershipLost(FatalError):
+    """Another operator holds the Lease, so that this one must not act any more."""
+
+
+class SchemaTooNew(FatalError):
+    """The database's schema is newer than this release knows."""
