@@ -121,8 +121,10 @@ class Volume(Model):
 
     cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
         (
-            "[has(self.emptyDir), has(self.configMap), has(self.secret), has(self.persistentVolumeClaim)]"
-            ".filter(given, given).size() == 1",
+            (
+                "[has(self.emptyDir), has(self.configMap), has(self.secret), has(self.persistentVolumeClaim)]"
+                ".filter(given, given).size() == 1"
+            ),
             "give exactly one of emptyDir, configMap, secret and persistentVolumeClaim",
         ),
     )

@@ -120,13 +120,13 @@ class JmesPathExpectation(Model):
     """An expression and what it must be."""
 
     expression: Expression = Field(
-        description="JMESPath over the response body; of a paginated walk, over {items: [all items], pages: [bodies]}."
+        description="JMESPath over the response body; of a paginated walk, over {items: [all], pages: [bodies]}."
     )
     equals: AnyJson = Field(description="The value it must have. Texts may be templates.")
 
 
 class HttpExpectations(Model):
-    """What must hold. Each expectation that does not is reported with what was expected, what came, and on which page."""
+    """What must hold. A broken expectation is reported with what was expected, what came, and on which page."""
 
     status: Count | None = Field(
         None, description="Status of the response, of every page of a walk. Default: any from 200 to 299."

@@ -11,7 +11,7 @@ from testrun_operator.api.verdict import Verdict
 
 MAX_FAILURES = 20
 MAX_HISTORY = 5
-MAX_MESSAGE = 256
+MAX_MESSAGE = 200
 
 
 def format_time(value: datetime) -> str:
@@ -84,6 +84,7 @@ class TestRunStatus(Model):
     observed_generation: int = Field(-1, description="The generation that this status was written for.")
     phase: Phase | None = Field(None, description="Pending, Running, Passed, Failed, Errored or Cancelled.")
     run_id: RunIdText | None = Field(None, description="Id of the execution; test_run_id in Postgres.")
+    revision: ShortText | None = Field(None, description="The revision that the execution was started for.")
     spec_digest: Annotated[str, Field(max_length=64)] | None = Field(
         None, description="Digest of the part of the spec that the execution was started for."
     )

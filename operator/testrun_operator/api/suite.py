@@ -105,8 +105,10 @@ class WhenRequirement(Model):
 
     cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
         (
-            "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 "
-            ": !has(self.values) || self.values.size() == 0",
+            (
+                "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 "
+                ": !has(self.values) || self.values.size() == 0"
+            ),
             "values are needed by In and NotIn, and not allowed with Exists and DoesNotExist",
         ),
     )

@@ -1,0 +1,333 @@
+"""The plan: from an execution and what was seen of it to what is to be done next.
+
+:func:`plan` is level-triggered: it looks at everything there is and does not care which event made it look. It is
+called again whenever something changed or its ``look_again_at`` has come, and yields no action once there is nothing
+to do. What it has found out once it keeps in :class:`Memory`, which the caller passes back; a plan without memory
+(after a restart) comes to the same verdicts from the Jobs and Pods.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from testrun_operator.api.base import format_duration
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import LogReference
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.engine import judging
+from testrun_operator.engine.baseline import check_baseline
+from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway
+from testrun_operator.engine.observation import JobObservation
+from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
+from testrun_operator.engine.selection import PlannedCase
+
+MAX_INFRASTRUCTURE_RETRIES = 2
+"""How many infrastructure faults of a case are repeated before it ends as Errored."""
+
+_EXECUTED_BADLY = frozenset({Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What is being executed; does not change while it is."""
+
+    cases: tuple[PlannedCase, ...]
+    """In an order in which every case comes after those that it needs."""
+    started_at: datetime
+    timeout: timedelta
+    fail_fast: bool = False
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
+    """Rows of ``expected_results``, by case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why an execution is to end now."""
+
+    reason: Reason
+    """``RunCancelled`` or ``Superseded``."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What may change while an execution runs."""
+
+    parallelism: int
+    suspended: bool = False
+    """Start no further attempt: by the run's ``suspend``, or because a test server is not ready."""
+    ending: Ending | None = None
+    """End what runs and start nothing more."""
+    over: bool = False
+    """The status already says how the execution ended: start nothing, only find out what there is to be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """An attempt that is over, and the Job that it was."""
+
+    job: JobObservation
+    """Without its pod, which is not needed any more."""
+    outcome: AttemptOutcome
+    report_in_log: LogReference | None = None
+    """Its details are in its pod's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier plans found out. Outcomes in it never change."""
+
+    underway: Mapping[str, JobObservation] = field(default_factory=dict)
+    """The Job of each case that was running, as it was last seen."""
+    attempts: Mapping[str, tuple[EndedAttempt, ...]] = field(default_factory=dict)
+    """Attempts that are over, by case, the first one first."""
+    cases: Mapping[str, CaseOutcome] = field(default_factory=dict)
+    """How each case that is over ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Create the Job of an attempt."""
+
+    case: PlannedCase
+    attempt: int
+    test_failures: int
+    infrastructure_faults: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAttempt:
+    """Write the outcome on the attempt's Job and end its pod."""
+
+    job: JobObservation
+    outcome: AttemptOutcome
+
+
+Action = StartAttempt | StopAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done next."""
+
+    actions: tuple[Action, ...]
+    memory: Memory
+    running: frozenset[str]
+    """Cases with an attempt under way, or between two attempts."""
+    look_again_at: datetime | None
+    """When time alone may change the plan; None if it cannot."""
+    is_over: bool
+    """Whether every case has its verdict."""
+
+
+def plan(
+    execution: Execution,
+    controls: Controls,
+    jobs: Sequence[JobObservation],
+    memory: Memory,
+    now: datetime,
+    settings: JudgingSettings,
+) -> Plan:
+    """Work out what is to be done next.
+
+    Args:
+        execution: what is being executed.
+        controls: parallelism, suspension, cancellation.
+        jobs: every Job of the execution that exists, with its pod; those just created included.
+        memory: what the plan before this one returned; an empty one after a restart.
+        now: the time.
+        settings: how patient the judge is.
+    """
+    planner = _Planner(execution, controls, now, settings, memory)
+    planner.observe(jobs)
+    for case in execution.cases:
+        planner.settle(case)
+    for case in execution.cases:
+        planner.consider(case)
+    return planner.result()
+
+
+class _Planner:
+    """One call of :func:`plan`; the mutable state in it does not outlive the call."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        controls: Controls,
+        now: datetime,
+        settings: JudgingSettings,
+        memory: Memory,
+    ) -> None:
+        self._execution = execution
+        self._controls = controls
+        self._now = now
+        self._settings = settings
+        self._before = memory
+        self._by_name = {case.name: case for case in execution.cases}
+        self._underway: dict[str, JobObservation] = {}
+        self._attempts = dict(memory.attempts)
+        self._cases = dict(memory.cases)
+        self._between: dict[str, StartAttempt] = {}
+        self._next: list[StartAttempt] = []
+        self._stops: dict[str, StopAttempt] = {}
+        self._wakes: list[datetime] = []
+        self._run_deadline = execution.started_at + execution.timeout
+
+    # -- what happened ------------------------------------------------------------------------------------------
+
+    def observe(self, jobs: Sequence[JobObservation]) -> None:
+        """Judge every attempt that has no outcome yet."""
+        seen: set[tuple[str, int]] = set()
+        for job in sorted(jobs, key=lambda job: job.attempt):
+            seen.add((job.case, job.attempt))
+            if job.case in self._by_name and not self._is_known(job):
+                self._judge(job)
+        for case, job in self._before.underway.items():
+            if (case, job.attempt) not in seen:
+                self._end(job, judging.job_deleted(job, self._now))
+
+    def _is_known(self, job: JobObservation) -> bool:
+        return any(ended.job.attempt == job.attempt for ended in self._attempts.get(job.case, ()))
+
+    def _judge(self, job: JobObservation) -> None:
+        match judging.judge(job, self._by_name[job.case], self._now, self._settings):
+            case Ended(outcome, report_in_log):
+                self._end(job, outcome, report_in_log)
+            case MustStop(outcome):
+                # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
+                self._underway[job.case] = job
+                self._stops[job.case] = StopAttempt(job, outcome)
+            case Underway(look_again_at):
+                self._underway[job.case] = job
+                self._wakes.append(look_again_at)
+
+    def _end(self, job: JobObservation, outcome: AttemptOutcome, report_in_log: LogReference | None = None) -> None:
+        ended = EndedAttempt(replace(job, pod=None, decided=None), outcome, report_in_log)
+        self._attempts[job.case] = (*self._attempts.get(job.case, ()), ended)
+
+    # -- what it means ------------------------------------------------------------------------------------------
+
+    def settle(self, case: PlannedCase) -> None:
+        """Give a case that was started its outcome, or find out that it needs another attempt."""
+        if case.name in self._cases:
+            return
+        if case.name in self._underway:
+            self._end_if_time_is_up(self._underway[case.name])
+            return
+        attempts = self._attempts.get(case.name)
+        if not attempts:
+            return
+        retry = self._retry(case, attempts[-1])
+        if retry is None or self._controls.over:
+            self._cases[case.name] = self._judge_case(case, attempts)
+        elif self._controls.ending is not None:
+            ending = self._controls.ending
+            self._cases[case.name] = CaseOutcome(
+                case.name,
+                Verdict.CANCELLED,
+                None,
+                ending.reason,
+                ending.message,
+                attempts=tuple(ended.outcome for ended in attempts),
+            )
+        elif self._now >= self._run_deadline:
+            self._cases[case.name] = self._judge_case(case, attempts)
+        else:
+            self._between[case.name] = retry
+
+    def _end_if_time_is_up(self, job: JobObservation) -> None:
+        ending = self._controls.ending
+        if ending is not None:
+            outcome = judging.cancelled(job, ending.reason, ending.message, self._now)
+            self._stops.setdefault(job.case, StopAttempt(job, outcome))
+        elif self._now >= self._run_deadline:
+            outcome = judging.run_timed_out(job, self._execution.timeout, self._now)
+            self._stops.setdefault(job.case, StopAttempt(job, outcome))
+        else:
+            self._wakes.append(self._run_deadline)
+
+    def _retry(self, case: PlannedCase, last: EndedAttempt) -> StartAttempt | None:
+        failures, faults = last.job.test_failures, last.job.infrastructure_faults
+        outcome = last.outcome
+        if outcome.reason is Reason.RUN_TIMEOUT:
+            return None
+        if outcome.is_infrastructure_fault:
+            faults += 1
+            wanted = faults <= MAX_INFRASTRUCTURE_RETRIES
+        elif outcome.verdict in _EXECUTED_BADLY and outcome.failure_class is not FailureClass.CONFIGURATION:
+            failures += 1
+            wanted = failures <= case.retries
+        else:
+            wanted = False
+        return StartAttempt(case, last.job.attempt + 1, failures, faults) if wanted else None
+
+    def _judge_case(self, case: PlannedCase, attempts: tuple[EndedAttempt, ...]) -> CaseOutcome:
+        last = attempts[-1]
+        outcome = CaseOutcome(
+            case.name,
+            last.outcome.verdict,
+            last.outcome.failure_class,
+            last.outcome.reason,
+            last.outcome.message,
+            flaky=last.outcome.verdict is Verdict.PASSED and last.job.test_failures > 0,
+            attempts=tuple(ended.outcome for ended in attempts),
+        )
+        baseline = self._execution.baselines.get(case.name)
+        return check_baseline(outcome, baseline) if baseline else outcome
+
+    # -- what is next -------------------------------------------------------------------------------------------
+
+    def consider(self, case: PlannedCase) -> None:
+        """Decide about a case that was not started: skip it, end it, or let it run."""
+        if case.name in self._cases or case.name in self._underway or case.name in self._between:
+            return
+        outcome = self._without_attempt(case)
+        if outcome is not None:
+            self._cases[case.name] = outcome
+        elif all(need in self._cases for need in case.needs):
+            self._next.append(StartAttempt(case, 1, 0, 0))
+
+    def _without_attempt(self, case: PlannedCase) -> CaseOutcome | None:
+        def outcome(verdict: Verdict, reason: Reason, message: str, fault: FailureClass | None = None) -> CaseOutcome:
+            return CaseOutcome(case.name, verdict, fault, reason, message)
+
+        if case.skip is not None:
+            return outcome(Verdict.SKIPPED, case.skip.reason, case.skip.message)
+        for need in case.needs:
+            needed = self._cases.get(need)
+            if needed is not None and needed.verdict is not Verdict.PASSED:
+                message = f"needs {need}, which is {needed.verdict}"
+                return outcome(Verdict.SKIPPED, Reason.NEED_NOT_PASSED, message)
+        ending = self._controls.ending
+        if ending is not None:
+            return outcome(Verdict.CANCELLED, ending.reason, ending.message)
+        if self._now >= self._run_deadline:
+            limit = format_duration(self._execution.timeout)
+            message = f"the run's timeout of {limit} ended before this case started"
+            return outcome(Verdict.TIMED_OUT, Reason.RUN_TIMEOUT, message, FailureClass.CONFIGURATION)
+        if self._execution.fail_fast and (failed := next(self._failed(), None)):
+            return outcome(Verdict.SKIPPED, Reason.FAIL_FAST, f"{failed} did not pass, and the run has failFast")
+        if self._controls.over:
+            message = "the Job was deleted before its outcome was stored"
+            return outcome(Verdict.ERRORED, Reason.JOB_DELETED, message, FailureClass.INFRASTRUCTURE)
+        return None
+
+    def _failed(self) -> Iterator[str]:
+        return (name for name, outcome in self._cases.items() if outcome.verdict in _EXECUTED_BADLY)
+
+    def result(self) -> Plan:
+        """Use the free places, retries first, and return the plan."""
+        free = max(0, self._controls.parallelism - len(self._underway))
+        wanted = [*self._between.values(), *self._next]
+        starts = () if self._controls.suspended or self._controls.ending else tuple(wanted[:free])
+        is_over = len(self._cases) == len(self._execution.cases)
+        if not is_over:
+            self._wakes.append(self._run_deadline)
+        due = [moment for moment in self._wakes if moment > self._now]
+        return Plan(
+            actions=(*self._stops.values(), *starts),
+            memory=Memory(self._underway, self._attempts, self._cases),
+            running=frozenset(self._underway) | frozenset(self._between),
+            look_again_at=min(due) if due and not is_over else None,
+            is_over=is_over,
+        )

@@ -1,0 +1,314 @@
+"""From a plan to the status of a TestRun: counts, phase, failures and conditions.
+
+Conditions follow kstatus (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus), which Flux and others
+read: ``Ready=False`` alone means "in progress" there, hence ``Stalled=True`` beside it for a run that did not pass.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
+from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.run import TestRunSpec
+from testrun_operator.api.status import (
+    MAX_FAILURES,
+    MAX_HISTORY,
+    MAX_MESSAGE,
+    CaseCounts,
+    Condition,
+    Execution,
+    Failure,
+    TestRunStatus,
+)
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.engine.execution import ExecutionRecord
+from testrun_operator.engine.outcome import CaseOutcome
+from testrun_operator.engine.planning import Plan
+
+_NOT_PASSED = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED, Verdict.CANCELLED)
+_EXECUTED = (Verdict.PASSED, *_NOT_PASSED)
+_MAX_CONDITION_MESSAGE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """How far the storing of the results is."""
+
+    status: ConditionStatus
+    reason: ConditionReason
+    message: str = ""
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text to a number of characters, the last one an ellipsis where something was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def count_cases(total: int, outcomes: Iterable[CaseOutcome], running: int) -> CaseCounts:
+    """Count where the cases of an execution are."""
+    verdicts: Counter[Verdict] = Counter()
+    flaky = 0
+    for outcome in outcomes:
+        verdicts[outcome.verdict] += 1
+        flaky += outcome.flaky
+    return CaseCounts(
+        total=total,
+        pending=total - running - verdicts.total(),
+        running=running,
+        passed=verdicts[Verdict.PASSED],
+        failed=verdicts[Verdict.FAILED],
+        errored=verdicts[Verdict.ERRORED],
+        timed_out=verdicts[Verdict.TIMED_OUT],
+        skipped=verdicts[Verdict.SKIPPED],
+        cancelled=verdicts[Verdict.CANCELLED],
+        flaky=flaky,
+    )
+
+
+def final_phase(outcomes: Iterable[CaseOutcome]) -> Phase:
+    """Sum up an execution that is over.
+
+    ``Failed`` if the subject failed anywhere; else ``Cancelled`` if anything was; else ``Errored`` if anything could
+    not be judged; else ``Passed``. A time-out counts as a failure only where it was the case that took too long.
+    """
+    phases = set()
+    for outcome in outcomes:
+        match outcome.verdict:
+            case Verdict.FAILED:
+                phases.add(Phase.FAILED)
+            case Verdict.TIMED_OUT:
+                phases.add(Phase.FAILED if outcome.failure_class is FailureClass.TEST else Phase.ERRORED)
+            case Verdict.ERRORED:
+                phases.add(Phase.ERRORED)
+            case Verdict.CANCELLED:
+                phases.add(Phase.CANCELLED)
+            case Verdict.PASSED | Verdict.SKIPPED:
+                pass
+    order = (Phase.FAILED, Phase.CANCELLED, Phase.ERRORED)
+    return next((phase for phase in order if phase in phases), Phase.PASSED)
+
+
+def success_rate(outcomes: Iterable[CaseOutcome]) -> str | None:
+    """Return the share of executed cases that passed, in per cent with two decimals; None if none was executed."""
+    executed = [outcome for outcome in outcomes if outcome.verdict in _EXECUTED]
+    if not executed:
+        return None
+    return f"{100 * sum(outcome.verdict is Verdict.PASSED for outcome in executed) / len(executed):.2f}"
+
+
+def list_failures(outcomes: Iterable[CaseOutcome]) -> tuple[Failure, ...]:
+    """List the first 20 cases that did not pass, sorted by name."""
+    failed = sorted(
+        (outcome for outcome in outcomes if outcome.verdict in _NOT_PASSED), key=lambda outcome: outcome.case
+    )
+    return tuple(
+        Failure(
+            case=outcome.case,
+            verdict=outcome.verdict,
+            reason=outcome.reason,
+            message=shorten(outcome.message, MAX_MESSAGE),
+            attempt=outcome.last_attempt.attempt if outcome.last_attempt else 0,
+            job=outcome.last_attempt.job if outcome.last_attempt else None,
+        )
+        for outcome in failed[:MAX_FAILURES]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The TestRun that a status is for."""
+
+    generation: int
+    previous: TestRunStatus
+    """Its status as it is."""
+
+
+def describe_waiting(subject: Subject, reason: ConditionReason, message: str, now: datetime) -> TestRunStatus:
+    """Return the status of a run whose execution cannot start yet."""
+    status = _without_execution(subject).model_copy(update={"phase": Phase.PENDING})
+    return _with_conditions(
+        status,
+        subject,
+        {
+            ConditionType.READY: (ConditionStatus.UNKNOWN, reason, message),
+            ConditionType.RECONCILING: (ConditionStatus.TRUE, reason, message),
+            ConditionType.STALLED: (ConditionStatus.FALSE, reason, message),
+            ConditionType.SUCCEEDED: (ConditionStatus.UNKNOWN, reason, message),
+            ConditionType.RESULTS_STORED: (ConditionStatus.UNKNOWN, reason, "nothing was executed yet"),
+        },
+        now,
+    )
+
+
+def describe_invalid(subject: Subject, message: str, now: datetime) -> TestRunStatus:
+    """Return the status of a run whose spec is invalid; nothing of it is executed."""
+    status = _without_execution(subject).model_copy(update={"phase": Phase.ERRORED})
+    reason = ConditionReason.INVALID_SPEC
+    return _with_conditions(
+        status,
+        subject,
+        {
+            ConditionType.READY: (ConditionStatus.FALSE, reason, message),
+            ConditionType.RECONCILING: (ConditionStatus.FALSE, reason, message),
+            ConditionType.STALLED: (ConditionStatus.TRUE, reason, message),
+            ConditionType.SUCCEEDED: (ConditionStatus.FALSE, reason, message),
+            ConditionType.RESULTS_STORED: (ConditionStatus.UNKNOWN, reason, "nothing was executed"),
+        },
+        now,
+    )
+
+
+def describe_execution(
+    subject: Subject,
+    record: ExecutionRecord,
+    total: int,
+    plan: Plan,
+    activity: tuple[ConditionReason, str],
+    storing: Storing,
+    now: datetime,
+) -> TestRunStatus:
+    """Return the status of a run whose execution was started.
+
+    Args:
+        subject: the run.
+        record: what the execution was started with.
+        total: number of its cases.
+        plan: the newest plan.
+        activity: what it is busy with or waits for, while it is not over.
+        storing: how far the storing of the results is.
+        now: the time; the completion time if the execution has just ended.
+    """
+    previous = subject.previous
+    same = previous.run_id == record.run_id
+    outcomes = tuple(plan.memory.cases.values())
+    phase = Phase.RUNNING
+    completed_at = None
+    if plan.is_over:
+        phase = final_phase(outcomes)
+        completed_at = (previous.completion_time if same else None) or now
+    status = TestRunStatus(
+        observed_generation=subject.generation,
+        phase=phase,
+        run_id=record.run_id,
+        revision=record.run.revision,
+        spec_digest=record.spec_digest,
+        start_time=record.started_at,
+        completion_time=completed_at,
+        duration_seconds=max(0, round((completed_at - record.started_at).total_seconds())) if completed_at else None,
+        cases=count_cases(total, outcomes, len(plan.running)),
+        success_rate=success_rate(outcomes) if plan.is_over else None,
+        failures=list_failures(outcomes),
+        history=previous.history if same else remember_execution(previous),
+        conditions=previous.conditions,
+    )
+    return _with_conditions(status, subject, _execution_conditions(status, activity, storing), now)
+
+
+def with_storing(status: TestRunStatus, subject: Subject, storing: Storing, now: datetime) -> TestRunStatus:
+    """Return the status of an execution that is over with only ``ResultsStored`` brought up to date."""
+    changed = {
+        ConditionType(condition.type): (condition.status, condition.reason, condition.message)
+        for condition in status.conditions
+    } | {ConditionType.RESULTS_STORED: (storing.status, storing.reason, storing.message)}
+    return _with_conditions(
+        status.model_copy(update={"observed_generation": subject.generation}), subject, changed, now
+    )
+
+
+def remember_execution(previous: TestRunStatus) -> tuple[Execution, ...]:
+    """Return the history with the execution that a status is of put before the earlier ones, 5 at most."""
+    if previous.run_id is None or previous.phase is None:
+        return previous.history
+    # An execution that was replaced while it ran ends as Cancelled; its own status is not written any more.
+    ended = previous.phase if previous.phase.is_final else Phase.CANCELLED
+    newest = Execution(
+        run_id=previous.run_id,
+        revision=previous.revision,
+        phase=ended,
+        completion_time=previous.completion_time,
+    )
+    earlier = tuple(entry for entry in previous.history if entry.run_id != newest.run_id)
+    return (newest, *earlier)[:MAX_HISTORY]
+
+
+def summarize_settings(run: TestRunSpec, suite_name: str) -> dict[str, object]:
+    """Collect what ``test_config`` says of an execution: how it was asked for."""
+    asked = run.model_dump(mode="json", exclude={"suite", "suite_ref"}, exclude_defaults=True)
+    return {"suite": suite_name, **asked}
+
+
+def _execution_conditions(
+    status: TestRunStatus, activity: tuple[ConditionReason, str], storing: Storing
+) -> Mapping[ConditionType, tuple[ConditionStatus, str, str]]:
+    counts = status.cases or CaseCounts()
+    stored = (storing.status, storing.reason, storing.message)
+    if status.phase is None or not status.phase.is_final:
+        reason, message = activity
+        return {
+            ConditionType.READY: (ConditionStatus.UNKNOWN, reason, message),
+            ConditionType.RECONCILING: (ConditionStatus.TRUE, reason, message),
+            ConditionType.STALLED: (ConditionStatus.FALSE, reason, message),
+            ConditionType.SUCCEEDED: (ConditionStatus.UNKNOWN, reason, message),
+            ConditionType.RESULTS_STORED: stored,
+        }
+    reason = {
+        Phase.PASSED: ConditionReason.ALL_PASSED,
+        Phase.FAILED: ConditionReason.CASES_FAILED,
+        Phase.ERRORED: ConditionReason.CASES_ERRORED,
+        Phase.CANCELLED: ConditionReason.CANCELLED,
+    }[status.phase]
+    passed = ConditionStatus.TRUE if status.phase is Phase.PASSED else ConditionStatus.FALSE
+    stalled = ConditionStatus.FALSE if status.phase is Phase.PASSED else ConditionStatus.TRUE
+    message = _sum_up(counts)
+    return {
+        ConditionType.READY: (passed, reason, message),
+        ConditionType.RECONCILING: (ConditionStatus.FALSE, ConditionReason.COMPLETED, "the execution is over"),
+        ConditionType.STALLED: (stalled, reason, message),
+        ConditionType.SUCCEEDED: (passed, reason, message),
+        ConditionType.RESULTS_STORED: stored,
+    }
+
+
+def _sum_up(counts: CaseCounts) -> str:
+    named = [
+        (counts.passed, "passed"),
+        (counts.failed, "failed"),
+        (counts.timed_out, "timed out"),
+        (counts.errored, "errored"),
+        (counts.skipped, "skipped"),
+        (counts.cancelled, "cancelled"),
+    ]
+    return f"of {counts.total} cases: " + ", ".join(f"{count} {what}" for count, what in named if count)
+
+
+def _without_execution(subject: Subject) -> TestRunStatus:
+    return TestRunStatus(
+        observed_generation=subject.generation,
+        history=remember_execution(subject.previous),
+        conditions=subject.previous.conditions,
+    )
+
+
+def _with_conditions(
+    status: TestRunStatus,
+    subject: Subject,
+    wanted: Mapping[ConditionType, tuple[ConditionStatus, str, str]],
+    now: datetime,
+) -> TestRunStatus:
+    before = {condition.type: condition for condition in subject.previous.conditions}
+    conditions = tuple(
+        Condition(
+            type=kind,
+            status=state,
+            reason=reason,
+            message=shorten(message, _MAX_CONDITION_MESSAGE),
+            last_transition_time=before[kind].last_transition_time
+            if kind in before and before[kind].status is state
+            else now,
+            observed_generation=subject.generation,
+        )
+        for kind, (state, reason, message) in wanted.items()
+    )
+    return status.model_copy(update={"conditions": conditions})
