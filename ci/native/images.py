@@ -1,0 +1,84 @@
+"""Loading images into the node, and only those that it does not have already."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from native import oci_archive, stock_images
+from native.instance import Instance
+from native.node import ctr
+from native.processes import run
+from native.terminal import Fault, say
+
+DEFAULT_REGISTRY = "docker.io"
+
+
+def full_name(name: str) -> str:
+    """The name under which the kubelet asks containerd for an image, as Docker's short names are completed."""
+    first, slash, _ = name.partition("/")
+    has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    if not has_registry:
+        name = f"{DEFAULT_REGISTRY}/{name}" if slash else f"{DEFAULT_REGISTRY}/library/{name}"
+    last = name.rpartition("/")[2]
+    return name if ":" in last or "@" in last else f"{name}:latest"
+
+
+def parse_loaded(listing: str) -> dict[str, str]:
+    """Read `ctr images list`: the digest of each name."""
+    rows = (line.split() for line in listing.splitlines()[1:])
+    return {words[0]: words[2] for words in rows if len(words) > 2}
+
+
+def loaded_images(instance: Instance) -> dict[str, str]:
+    """The node's images and their digests."""
+    return parse_loaded(ctr(instance, "images", "list"))
+
+
+def load_archive(instance: Instance, *, name: str, archive: Path) -> bool:
+    """Load an archive under a name, unless the node has just that image under it; True when it was loaded."""
+    name = full_name(name)
+    if not archive.is_file():
+        raise Fault(f"there is no image archive {archive}")
+    digest = oci_archive.manifest_digest(archive)
+    before = loaded_images(instance)
+    if digest and before.get(name) == digest:
+        return False
+    ctr(instance, "images", "import", "--digests=true", "--base-name=import.testrun.local/image", archive)
+    after = loaded_images(instance)
+    if after.get(name) == (digest or None):
+        return True
+    # The archive had the image under another name, or under none. What the import brought is found by its digest.
+    sources = [key for key, value in after.items() if value == digest] if digest else sorted(set(after) - set(before))
+    if not sources:
+        raise Fault(f"{archive} was imported, but no image of it can be found in the node")
+    if name not in (key for key in sources):
+        ctr(instance, "images", "tag", "--force", sources[0], name)
+    return True
+
+
+def export_from_store(name: str, *, folder: Path) -> Path:
+    """Write an image of buildah's own storage to an archive."""
+    archive = folder / "image.tar"
+    pushed = run(["buildah", "push", "--quiet", name, f"oci-archive:{archive}:{full_name(name)}"], check=False)
+    if pushed.returncode != 0:
+        raise Fault(f"there is no image {name} in buildah's storage, and no archive was named:\n{pushed.stderr.strip()}")
+    return archive
+
+
+def load_image(instance: Instance, *, name: str, archive: Path | None) -> None:
+    """Make an image available to pods under a name."""
+    if archive is not None:
+        loaded = load_archive(instance, name=name, archive=archive)
+    else:
+        with tempfile.TemporaryDirectory(prefix="testrun-image-") as folder:
+            loaded = load_archive(instance, name=name, archive=export_from_store(name, folder=Path(folder)))
+    say(f"{full_name(name)}: {'loaded' if loaded else 'the node has it already'}")
+
+
+def ensure_stock_images(instance: Instance) -> None:
+    """Make, if need be, and load every image that the cluster offers from the start."""
+    for image in stock_images.stock_images():
+        archive = stock_images.ensure_built(image, logs=instance.logs)
+        if load_archive(instance, name=image.name, archive=archive):
+            say(f"    {image.name}: loaded")

@@ -1,0 +1,65 @@
+"""Debian packages: which of those that a step needs are missing, and installing them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from native.processes import run, run_logged
+from native.terminal import say
+
+NODE_PACKAGES = (
+    "conntrack",
+    "containerd",
+    "containernetworking-plugins",
+    "dnsmasq-base",
+    "etcd-server",
+    "iproute2",
+    "iptables",
+    "openssl",
+    "procps",
+    "runc",
+    "util-linux",
+)
+IMAGE_PACKAGES = ("buildah", "gcc", "libc6-dev", "mmdebstrap")
+KUBERNETES_BUILD_PACKAGES = (
+    "dpkg-dev",
+    "gcc",
+    "golang-github-modern-go-reflect2-dev",
+    "golang-go",
+    "jq",
+    "libc6-dev",
+    "make",
+    "rsync",
+)
+
+
+def installed_packages(dpkg_answer: str) -> set[str]:
+    """Read lines of `NAME STATUS`: a package that was removed still has a line, but not the status `installed`."""
+    lines = (line.split() for line in dpkg_answer.splitlines())
+    return {words[0] for words in lines if len(words) == 2 and words[1] == "installed"}
+
+
+def missing_packages(names: Sequence[str]) -> list[str]:
+    """Those of the packages that are not installed."""
+    answer = run(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names], check=False)
+    present = installed_packages(answer.stdout)
+    return [name for name in names if name not in present]
+
+
+def ensure_packages(names: Sequence[str], *, log: Path) -> None:
+    """Install what is missing; the package lists are fetched first when apt does not know one of the names."""
+    missing = missing_packages(names)
+    if not missing:
+        return
+    say(f"    installing Debian packages (usually less than a minute): {' '.join(missing)}")
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+    simulated = subprocess.run(
+        [*install, "--simulate", *missing], capture_output=True, env={**os.environ, **environment}, check=False
+    )
+    if simulated.returncode != 0:
+        run_logged(["apt-get", "update", "--quiet"], title="apt-get update", log=log, usual_seconds=15)
+    run_logged([*install, *missing], title="apt-get install", log=log, usual_seconds=60, environment=environment)
