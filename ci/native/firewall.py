@@ -14,6 +14,7 @@ from native.processes import run
 
 CHAIN_PREFIX_OF_KUBERNETES = "KUBE-"
 CHAIN_OF_SERVICES = "KUBE-SERVICES"
+BUILT_IN_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 FAMILIES = ("iptables", "ip6tables")
 
 
@@ -125,3 +126,16 @@ def remove_chains(instance: Instance, *, before: Sequence[str]) -> None:
         script = removal_script(saved, is_ours=is_ours)
         if script:
             run([f"{family}-restore", "--wait", "--noflush"], stdin=script)
+        for table, chain in built_in_chains_made_since(saved, family=family, before=before):
+            # Only the nftables variant can, and refuses while the chain has a rule.
+            run([family, "--wait", "--table", table, "--delete-chain", chain], check=False)
+
+
+def built_in_chains_made_since(saved: str, *, family: str, before: Sequence[str]) -> list[tuple[str, str]]:
+    """Tables' own chains that the first use of a table brought: the nftables variant of iptables makes them so."""
+    return [
+        (table, chain)
+        for table, chains in parse_chains(saved).items()
+        for chain in chains
+        if chain in BUILT_IN_CHAINS and f"{family} {table} {chain}" not in before
+    ]

@@ -65,7 +65,6 @@ class NativeCluster:
             client = self._start_control_plane(binaries)
             if not only_api:
                 self._start_node(binaries, client, pause=pause)
-                images.ensure_stock_images(self.instance)
         say(f"The cluster is up ({time.monotonic() - started:.1f} s). Use it with: export KUBECONFIG={self.instance.kubeconfig}")
 
     def _clear_leftovers(self) -> None:
@@ -119,6 +118,8 @@ class NativeCluster:
             self._wait_until(lambda: node.containerd_answers(self.instance), "containerd", timeout_seconds=30)
             images.load_archive(self.instance, name=node.PAUSE_IMAGE, archive=pause)
             self._daemons.ensure(node.kubelet(self.instance, binaries, prefix=prefix))
+            # While the kubelet starts, which is mostly waiting.
+            images.ensure_stock_images(self.instance)
             self._wait_until(lambda: node_is_ready(client, self.instance.name), "kubelet", timeout_seconds=90)
             self._wait_until(lambda: proxy_works(self.instance), "kube-proxy", timeout_seconds=30)
             self._wait_until(lambda: dns_works(self.instance), "name-server", timeout_seconds=30)

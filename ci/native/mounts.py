@@ -55,7 +55,7 @@ def holder(instance: Instance) -> Daemon:
     for folder in PRIVATE_FOLDERS:
         copy = private_copy(instance, folder)
         commands.append(f"mkdir -p {folder} {shlex.quote(str(copy))}")
-        commands.append(f"mount --bind {shlex.quote(str(copy))} {folder}")
+        commands.append(f"mount --no-mtab --bind {shlex.quote(str(copy))} {folder}")
     commands.append("exec sleep infinity")
     # "slave": what the machine mounts later is seen inside, but nothing gets out.
     unshare = ("unshare", "--mount", "--propagation", "slave", "--")

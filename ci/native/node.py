@@ -106,7 +106,9 @@ def kubelet_configuration(instance: Instance) -> str:
             "nodefs.inodesFree": "0%",
             "imagefs.available": "0%",
         },
-        "nodeStatusUpdateFrequency": "10s",
+        # The first status always says "not ready"; the next one, which decides how soon the cluster is up, comes then.
+        "nodeStatusUpdateFrequency": "2s",
+        "nodeStatusReportFrequency": "5m",
         "syncFrequency": "10s",
     }
     return json.dumps(configuration, indent=2)
@@ -157,6 +159,8 @@ def kubelet(instance: Instance, binaries: Path, *, prefix: tuple[str, ...]) -> D
     return Daemon(
         name="kubelet",
         prefix=prefix,
+        # It would look for a cloud's metadata service, in vain and for five seconds.
+        environment={"AWS_EC2_METADATA_DISABLED": "true"},
         content=(kubelet_configuration(instance),),
         arguments=(
             str(binaries / "kubelet"),

@@ -31,6 +31,8 @@ LEFT_OUT = (
     "/usr/share/locale/*",
     "/usr/share/man/*",
 )
+# PostgreSQL's compiler for expressions is the larger part of the image, and of no use for small databases.
+LEFT_OUT_OF_POSTGRES = (*LEFT_OUT, "/usr/lib/*/libLLVM*", "/usr/lib/llvm-*", "/usr/lib/postgresql/*/lib/*llvmjit*")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,14 @@ class StockImage:
         return cache.cache_home() / "images" / folder / "image.tar"
 
 
-def build_root(target: Path, *, packages: tuple[str, ...], log: Path, setup: tuple[str, ...] = ()) -> None:
+def build_root(
+    target: Path,
+    *,
+    packages: tuple[str, ...],
+    log: Path,
+    setup: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = LEFT_OUT,
+) -> None:
     """Make a root file system of Debian packages as a tar file."""
     system = apt_sources.operating_system()
     codename = system.get("VERSION_CODENAME", "")
@@ -60,7 +69,7 @@ def build_root(target: Path, *, packages: tuple[str, ...], log: Path, setup: tup
         raise Fault(f"no entry for Debian {codename} main was found in /etc/apt, so there is nowhere to get packages from")
     # The same mirror has the other releases too.
     lines = [f"deb [signed-by={KEYRING}] {source.uri} {SUITE} main" for source in sources[:1]]
-    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    options = [f"--dpkgopt=path-exclude={pattern}" for pattern in left_out]
     hooks = [f"--customize-hook={command}" for command in (*setup, *FORGET)]
     run_logged(
         ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *options, *hooks]
@@ -108,13 +117,14 @@ def build_postgres(archive: Path, log: Path) -> None:
     setup = (
         f'chroot "$1" usermod --uid {POSTGRES_USER} --home /var/lib/postgresql postgres',
         f'chroot "$1" groupmod --gid {POSTGRES_USER} postgres',
-        'rm -rf "$1"/var/lib/postgresql "$1"/etc/postgresql "$1"/var/run/postgresql',
+        # Never through "$1"/var/run: that is a link to /run, which here would be the machine's own.
+        'rm -rf "$1"/var/lib/postgresql "$1"/etc/postgresql "$1"/run/postgresql',
         f'install -d -m 1777 -o {POSTGRES_USER} -g {POSTGRES_USER} "$1"/var/lib/postgresql "$1"/var/lib/postgresql/data',
         f'install -d -m 3777 -o {POSTGRES_USER} -g {POSTGRES_USER} "$1"/run/postgresql',
     )
     with tempfile.TemporaryDirectory(dir=archive.parent) as work:
         root = Path(work) / "root.tar"
-        build_root(root, packages=("postgresql-17",), log=log, setup=setup)
+        build_root(root, packages=("postgresql-17",), log=log, setup=setup, left_out=LEFT_OUT_OF_POSTGRES)
         entrypoint = (SOURCES / "postgres" / "entrypoint").read_bytes()
         files = layer([LayerFile("usr/local/bin/docker-entrypoint.sh", entrypoint)])
         settings = ImageSettings(
@@ -177,7 +187,7 @@ def stock_images() -> list[StockImage]:
             name=POSTGRES,
             title="postgres",
             usual_seconds=40,
-            recipe=("1", SUITE, (SOURCES / "postgres" / "entrypoint").read_text()),
+            recipe=("2", SUITE, *LEFT_OUT_OF_POSTGRES, (SOURCES / "postgres" / "entrypoint").read_text()),
             build=build_postgres,
         ),
     ]
