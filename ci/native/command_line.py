@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,7 @@ from native.choice import Choice, ClusterKind, current_choice
 from native.existing import ExistingCluster
 from native.instance import current_instance
 from native.native_cluster import NativeCommands
-from native.terminal import Fault, say
+from native.terminal import report_faults, say
 
 DESCRIPTION = """\
 Brings up a Kubernetes cluster for development and tests, whichever way works on this machine:
@@ -124,15 +123,4 @@ def carry_out(arguments: argparse.Namespace, choice: Choice) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; a fault is told in words, without a traceback."""
     arguments = parser().parse_args(words)
-    try:
-        return carry_out(arguments, current_choice())
-    except Fault as fault:
-        say(f"Error: {fault}")
-        return 1
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        return 130
-    except BrokenPipeError:
-        # The reader of `ci/cluster logs | head` has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return report_faults(lambda: carry_out(arguments, current_choice()))

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from native import oci_archive, stock_images
+from native import built_archives, oci_archive, stock_images
+from native.image_names import full_name
 from native.instance import Instance
 from native.node import ctr
-from native.processes import run
 from native.terminal import Fault, say
-
-DEFAULT_REGISTRY = "docker.io"
-
-
-def full_name(name: str) -> str:
-    """The name under which the kubelet asks containerd for an image, as Docker's short names are completed."""
-    first, slash, _ = name.partition("/")
-    has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    if not has_registry:
-        name = f"{DEFAULT_REGISTRY}/{name}" if slash else f"{DEFAULT_REGISTRY}/library/{name}"
-    last = name.rpartition("/")[2]
-    return name if ":" in last or "@" in last else f"{name}:latest"
-
 
 def parse_loaded(listing: str) -> dict[str, str]:
     """Read `ctr images list`: the digest of each name."""
@@ -57,22 +43,18 @@ def load_archive(instance: Instance, *, name: str, archive: Path) -> bool:
     return True
 
 
-def export_from_store(name: str, *, folder: Path) -> Path:
-    """Write an image of buildah's own storage to an archive."""
-    archive = folder / "image.tar"
-    pushed = run(["buildah", "push", "--quiet", name, f"oci-archive:{archive}:{full_name(name)}"], check=False)
-    if pushed.returncode != 0:
-        raise Fault(f"there is no image {name} in buildah's storage, and no archive was named:\n{pushed.stderr.strip()}")
-    return archive
+def recorded_build(name: str) -> Path | None:
+    """The archive that `ci/build-image` last wrote for a name."""
+    archive = built_archives.recorded().get(full_name(name))
+    return Path(archive) if archive and Path(archive).exists() else None
 
 
 def load_image(instance: Instance, *, name: str, archive: Path | None) -> None:
-    """Make an image available to pods under a name."""
-    if archive is not None:
-        loaded = load_archive(instance, name=name, archive=archive)
-    else:
-        with tempfile.TemporaryDirectory(prefix="testrun-image-") as folder:
-            loaded = load_archive(instance, name=name, archive=export_from_store(name, folder=Path(folder)))
+    """Make an image available to pods under a name; without an archive, the one that was built here."""
+    archive = archive or recorded_build(name)
+    if archive is None:
+        raise Fault(f"no image {name} was built here (ci/build-image --tag {name}), and no archive was named")
+    loaded = load_archive(instance, name=name, archive=archive)
     say(f"{full_name(name)}: {'loaded' if loaded else 'the node has it already'}")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -27,6 +28,22 @@ def step(title: str) -> Iterator[None]:
     elapsed_seconds = time.monotonic() - started
     if elapsed_seconds >= 1:
         say(f"    done in {elapsed_seconds:.1f} s")
+
+
+def report_faults(command: Callable[[], int | None]) -> int:
+    """Run a command; the result is its exit code, and a fault is told in words, without a traceback."""
+    try:
+        return command() or 0
+    except Fault as fault:
+        say(f"Error: {fault}")
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        return 130
+    except BrokenPipeError:
+        # The reader of `ci/cluster logs | head` has seen enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def last_lines(path: Path, *, count: int = 20) -> str:
