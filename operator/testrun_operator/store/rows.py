@@ -245,8 +245,11 @@ def detail_rows(record: CaseRecord) -> Iterator[DetailRow]:
 
 
 def success_rate(passed: int, executed: int) -> Decimal | None:
-    """Give the part of the executed cases that passed, in per cent with two decimals; None if none was executed."""
-    return None if executed == 0 else round(Decimal(100 * passed) / Decimal(executed), 2)
+    """Give the part of the executed cases that passed, in per cent with two decimals; None if none was executed.
+
+    Rounded as in the status of the TestRun, so that nobody finds two different numbers.
+    """
+    return None if executed == 0 else Decimal(f"{100 * passed / executed:.2f}")
 
 
 def summary_row(record: RunRecord) -> SummaryRow:

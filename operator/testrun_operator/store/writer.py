@@ -149,14 +149,18 @@ class ResultWriter:
     async def _work(self) -> None:
         delay = FIRST_RETRY_DELAY_SECONDS
         while True:
+            written_before = self.written_total
             try:
                 await self._ensure_schema()
                 await self._flush()
             except StoreUnavailable as error:
                 self.failures_total += 1
                 self._migrated = False  # Postgres may come back empty, or with the tables dropped
-                # One record that is too large for the time that Postgres has must not hold up the others.
-                self._batch_size = max(1, self._batch_size // 2)
+                # One record that takes Postgres too long must not hold up the others: whatever was in the batch with
+                # it is tried alone next time. After an outage a few doublings make up for it.
+                self._batch_size = 1
+                if self.written_total > written_before:
+                    delay = FIRST_RETRY_DELAY_SECONDS
                 self._report_state(available=False, message=str(error))
                 await self._pause(delay)
                 delay = min(2 * delay, LONGEST_RETRY_DELAY_SECONDS)
@@ -192,7 +196,7 @@ class ResultWriter:
         try:
             written = await self._store.write_cases(list(batch.values()))
         except StoreUnavailable:
-            # To the end, so that the next try is one with others.
+            # To the end, so that the next try is with others.
             for key in keys:
                 self._cases[key] = self._cases.pop(key)
             raise

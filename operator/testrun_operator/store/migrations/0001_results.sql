@@ -200,9 +200,9 @@ $$;
 COMMENT ON TABLE {schema}.expected_results IS
     'Baselines that people write and the operator enforces: what a case has to keep to. The operator only reads it.';
 COMMENT ON COLUMN {schema}.expected_results.playbook_name IS
-    'Name of the case, in whatever suite it is.';
+    'Name of the case, in whichever suite and namespace.';
 COMMENT ON COLUMN {schema}.expected_results.expected_status IS
-    'COMPLETED where the case has to pass, FAILED where it has to fail; NULL demands nothing.';
+    'COMPLETED where the case has to pass. Any other value makes a case that passes fail; NULL demands nothing.';
 COMMENT ON COLUMN {schema}.expected_results.min_events IS
     'Least number of steps: requests, pages or events; NULL demands nothing.';
 COMMENT ON COLUMN {schema}.expected_results.max_duration_ms IS
