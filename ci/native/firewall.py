@@ -14,8 +14,9 @@ from native.processes import run
 
 CHAIN_PREFIX_OF_KUBERNETES = "KUBE-"
 CHAIN_OF_SERVICES = "KUBE-SERVICES"
-BUILT_IN_CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
-FAMILIES = ("iptables", "ip6tables")
+BUILT_IN_CHAINS = {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
+NFTABLES_FAMILY = {"iptables": "ip", "ip6tables": "ip6"}
+FAMILIES = tuple(NFTABLES_FAMILY)
 
 
 def parse_chains(saved: str) -> dict[str, list[str]]:
@@ -126,16 +127,25 @@ def remove_chains(instance: Instance, *, before: Sequence[str]) -> None:
         script = removal_script(saved, is_ours=is_ours)
         if script:
             run([f"{family}-restore", "--wait", "--noflush"], stdin=script)
-        for table, chain in built_in_chains_made_since(saved, family=family, before=before):
-            # Only the nftables variant can, and refuses while the chain has a rule.
-            run([family, "--wait", "--table", table, "--delete-chain", chain], check=False)
+        remove_tables(family, made_since(run([f"{family}-save"], check=False).stdout, family=family, before=before))
 
 
-def built_in_chains_made_since(saved: str, *, family: str, before: Sequence[str]) -> list[tuple[str, str]]:
-    """Tables' own chains that the first use of a table brought: the nftables variant of iptables makes them so."""
+def made_since(saved: str, *, family: str, before: Sequence[str]) -> list[str]:
+    """Tables that were not there before and have neither rules nor chains of anybody's now.
+
+    The nftables variant of iptables makes a table with all its built-in chains on the first use and never removes it.
+    """
+    tables_before = {entry.split()[1] for entry in before if entry.split()[0] == family}
     return [
-        (table, chain)
+        table
         for table, chains in parse_chains(saved).items()
-        for chain in chains
-        if chain in BUILT_IN_CHAINS and f"{family} {table} {chain}" not in before
+        if table not in tables_before and set(chains) <= BUILT_IN_CHAINS and not rules_of_table(saved, table)
     ]
+
+
+def remove_tables(family: str, tables: Sequence[str]) -> None:
+    """Remove empty tables; the older variant has its tables in the kernel for good, and nft does not see them."""
+    if "nf_tables" not in run([family, "--version"], check=False).stdout or not shutil.which("nft"):
+        return
+    for table in tables:
+        run(["nft", "delete", "table", NFTABLES_FAMILY[family], table], check=False)

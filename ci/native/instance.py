@@ -46,7 +46,12 @@ class Instance:
     @property
     def node_address(self) -> str:
         """An address on no real interface, so that the cluster cannot be reached from the network."""
-        return f"172.30.{self.number}.1"
+        return str(self.node_network[1])
+
+    @cached_property
+    def node_network(self) -> ipaddress.IPv4Network:
+        """The network of the node's address; nothing else is in it."""
+        return ipaddress.IPv4Network(f"172.30.{self.number}.0/24")
 
     @cached_property
     def pod_network(self) -> ipaddress.IPv4Network:

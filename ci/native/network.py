@@ -89,7 +89,7 @@ def ensure_devices(instance: Instance) -> None:
     The CNI plugin would make the bridge too, but only with the first pod, and DNS listens on it before.
     """
     addresses = {
-        instance.node_device: f"{instance.node_address}/24",
+        instance.node_device: f"{instance.node_address}/{instance.node_network.prefixlen}",
         instance.bridge: f"{instance.pod_gateway}/{instance.pod_network.prefixlen}",
     }
     for device, address in addresses.items():
@@ -97,6 +97,9 @@ def ensure_devices(instance: Instance) -> None:
             run(["ip", "link", "add", device, "type", "bridge"])
         run(["ip", "address", "replace", address, "dev", device])
         run(["ip", "link", "set", device, "up"])
+    # Translated before it is used, but without any route a connection to a Service would fail before the translation:
+    # a machine without a network has no default route.
+    run(["ip", "route", "replace", str(instance.service_network), "dev", instance.node_device])
     # In a fresh network namespace even the loopback interface is down, and etcd listens there.
     run(["ip", "link", "set", "lo", "up"])
 
@@ -117,7 +120,7 @@ def remove_network(instance: Instance) -> None:
     firewall.remove_chains(instance, before=record.chains if record is not None and of_this_boot else [])
     for device in (instance.bridge, instance.node_device):
         run(["ip", "link", "delete", device], check=False)
-    for network in (instance.pod_network, instance.service_network):
+    for network in (instance.pod_network, instance.service_network, instance.node_network):
         # Exit code 1 says that there was nothing to delete.
         for option in ("--orig-src", "--orig-dst", "--reply-src"):
             run(["conntrack", "-D", option, str(network)], check=False)

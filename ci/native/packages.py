@@ -18,6 +18,7 @@ NODE_PACKAGES = (
     "etcd-server",
     "iproute2",
     "iptables",
+    "nftables",
     "openssl",
     "procps",
     "runc",
