@@ -28,7 +28,7 @@ Client = Annotated[str, Header(alias="X-Test-Run", max_length=256, description="
 Document = dict[str, Any]
 
 
-class InvalidParameter(Exception):  # noqa: N818 - named for what happened, as all exceptions of this project
+class InvalidParameter(Exception):
     """A parameter is wrong in a way that its type does not show.
 
     Args:

@@ -1,0 +1,77 @@
+"""Keeps secrets out of everything that leaves the pod: messages, details, outputs and the log."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Self
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from testrun_operator.api.document import CaseDocument
+
+MASK = "***"
+MIN_SECRET_LENGTH = 4
+"""A shorter value is not masked: it would be found everywhere, and the result would be unreadable."""
+_EXCERPT_LENGTH = 200
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""What a terminal would obey."""
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""What UTF-8 or PostgreSQL cannot hold."""
+
+
+class Masker:
+    """Replaces every occurrence of a secret by ``***``, also where it is escaped as JSON or in an address.
+
+    Args:
+        secrets: the secrets.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms: set[str] = set()
+        for secret in secrets:
+            for value in (secret, secret.strip()):
+                forms |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+                forms |= {quote(value), quote(value, safe=""), repr(value)[1:-1]}
+        # The longest first: one secret may contain another.
+        self._forms = sorted((form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=len, reverse=True)
+
+    @classmethod
+    def for_document(cls, document: CaseDocument, environment: Mapping[str, str]) -> Self:
+        """Return the masker of all secrets that the pod of this case has."""
+        variables: set[str] = set()
+        for endpoint in document.connections.values():
+            variables |= {header.variable for header in endpoint.secret_headers}
+            if endpoint.dsn_variable:
+                variables.add(endpoint.dsn_variable)
+        return cls(environment.get(variable, "") for variable in variables)
+
+    def text(self, text: str) -> str:
+        """Return the text without secrets."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        return _UNSTORABLE.sub(_escape, text)
+
+    def value(self, value: JsonValue) -> JsonValue:
+        """Return a JSON value without secrets, in its texts and its keys."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, dict):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        return value
+
+    def excerpt(self, text: str, limit: int = _EXCERPT_LENGTH) -> str:
+        """Return the beginning of a text on one line, masked before it is cut so that no half of a secret remains."""
+        masked = self.text(text)
+        cut = masked[:limit] + "…" if len(masked) > limit else masked
+        return _UNPRINTABLE.sub(_escape, " ".join(cut.split()))
+
+    def show(self, value: JsonValue, limit: int = _EXCERPT_LENGTH) -> str:
+        """Return the beginning of a value as JSON."""
+        return self.excerpt(json.dumps(value, ensure_ascii=False), limit)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode()

@@ -1,0 +1,44 @@
+"""How a report leaves the pod: the termination message, and the log for what does not fit into it."""
+
+import sys
+from pathlib import Path
+
+from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, Report, encode
+from testrun_operator.runner.masking import Masker
+
+DEFAULT_TERMINATION_LOG = "/dev/termination-log"
+
+
+def write_report(report: Report, masker: Masker, termination_log: Path) -> None:
+    """Mask a report and write it.
+
+    The block for the log is flushed before the termination message is written: whoever sees the message can rely on
+    the block.
+
+    Raises:
+        OSError: the termination message cannot be written.
+    """
+    message, block = encode(mask_report(report, masker))
+    if block:
+        sys.stdout.write(f"\n{block}")
+        sys.stdout.flush()
+    termination_log.write_bytes(message)
+
+
+def mask_report(report: Report, masker: Masker) -> Report:
+    """Return the report without secrets, with a message of at most 1024 characters."""
+    return report.model_copy(
+        update={
+            "message": masker.text(report.message)[:MAX_MESSAGE_CHARACTERS],
+            "outputs": masker.value(report.outputs),
+            "details": tuple(
+                detail.model_copy(
+                    update={
+                        field: masker.text(getattr(detail, field))
+                        for field in ("name", "expected", "actual", "message", "location")
+                    }
+                )
+                for detail in report.details
+            ),
+        }
+    )
