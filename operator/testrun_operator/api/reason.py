@@ -122,5 +122,7 @@ class ConditionReason(StrEnum):
     """Postgres does not answer; outcomes wait, the Jobs are kept, and everything is stored when it is back."""
     STORE_NOT_CONFIGURED = "StoreNotConfigured"
     """The operator was installed without Postgres; outcomes are in the status alone."""
+    STORE_REFUSED = "StoreRefused"
+    """Postgres will never accept some of the outcomes; the message says why."""
     VALID = "Valid"
     """The TestSuite's spec is right."""

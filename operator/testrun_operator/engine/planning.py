@@ -56,6 +56,8 @@ class Controls:
     parallelism: int
     suspended: bool = False
     """Start no further attempt: by the run's ``suspend``, or because a test server is not ready."""
+    server_problem: str | None = None
+    """The test servers did not get ready in time: what is the matter. Cases that were not started end with it."""
     ending: Ending | None = None
     """End what runs and start nothing more."""
     over: bool = False
@@ -301,6 +303,9 @@ class _Planner:
         ending = self._controls.ending
         if ending is not None:
             return outcome(Verdict.CANCELLED, ending.reason, ending.message)
+        if self._controls.server_problem is not None:
+            message, fault = self._controls.server_problem, FailureClass.INFRASTRUCTURE
+            return outcome(Verdict.ERRORED, Reason.TEST_SERVER_UNAVAILABLE, message, fault)
         if self._now >= self._run_deadline:
             limit = format_duration(self._execution.timeout)
             message = f"the run's timeout of {limit} ended before this case started"

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
@@ -233,7 +235,7 @@ def remember_execution(previous: TestRunStatus) -> tuple[Execution, ...]:
     return (newest, *earlier)[:MAX_HISTORY]
 
 
-def summarize_settings(run: TestRunSpec, suite_name: str) -> dict[str, object]:
+def summarize_settings(run: TestRunSpec, suite_name: str) -> dict[str, JsonValue]:
     """Collect what ``test_config`` says of an execution: how it was asked for."""
     asked = run.model_dump(mode="json", exclude={"suite", "suite_ref"}, exclude_defaults=True)
     return {"suite": suite_name, **asked}

@@ -1,0 +1,170 @@
+"""Doing what a plan says: creating the Jobs of attempts and stopping them."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.observation import JobObservation
+from testrun_operator.engine.outcome import AttemptOutcome
+from testrun_operator.engine.planning import Action, StartAttempt, StopAttempt
+from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
+from testrun_operator.kube.job import PodSettings, build_job, job_name
+from testrun_operator.kube.outcomes import stop_patch
+
+_MAX_PARALLEL = 16
+"""Calls at a time. More would only make the API server's own queues longer."""
+_TAIL_LINES = 20
+_TAIL_TIMEOUT_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
+
+
+class Actor:
+    """Does what plans say.
+
+    Args:
+        client: the API server.
+        pods: what the operator's settings say of the pods.
+        judging: how long a refusal for want of quota is borne.
+    """
+
+    def __init__(self, client: KubernetesClient, pods: PodSettings, judging: JudgingSettings) -> None:
+        self._client = client
+        self._pods = pods
+        self._judging = judging
+        self._places = asyncio.Semaphore(_MAX_PARALLEL)
+        self._refused_since: dict[str, datetime] = {}
+
+    async def act(
+        self, state: ExecutionState, actions: Iterable[Action], servers: Mapping[str, str], now: datetime
+    ) -> Exception | None:
+        """Do everything that a plan says.
+
+        Returns:
+            The first error after which it has to be tried again; the other actions were done all the same.
+        """
+        results = await asyncio.gather(
+            *(self._do(state, action, servers, now) for action in actions), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, Exception):
+                return result
+            if isinstance(result, BaseException):
+                raise result
+        return None
+
+    async def _do(self, state: ExecutionState, action: Action, servers: Mapping[str, str], now: datetime) -> None:
+        async with self._places:
+            match action:
+                case StartAttempt():
+                    await self._start(state, action, servers, now)
+                case StopAttempt():
+                    await self._stop(state, action)
+
+    async def _start(
+        self, state: ExecutionState, start: StartAttempt, servers: Mapping[str, str], now: datetime
+    ) -> None:
+        parts = build_job(state.run, state.record, start, servers, _outputs(state, start), self._pods)
+        name = job_name(state.run, state.run_id, start.case.name, start.attempt)
+        observation = JobObservation(
+            name=name,
+            case=start.case.name,
+            attempt=start.attempt,
+            created_at=now,
+            test_failures=start.test_failures,
+            infrastructure_faults=start.infrastructure_faults,
+        )
+        try:
+            if parts.document is not None:
+                await self._create(CONFIGMAPS, state, parts.document)
+            await self._create(JOBS, state, parts.job)
+        except Refused as error:
+            observation = self._judge_refusal(observation, error, now)
+        else:
+            self._refused_since.pop(name, None)
+            _logger.info("started an attempt", extra=_context(state, start.case.name, start.attempt) | {"job": name})
+        state.created[name] = observation
+
+    async def _create(self, resource: str, state: ExecutionState, manifest: dict[str, object]) -> None:
+        try:
+            await self._client.create(resource, state.run.namespace, manifest)
+        except Refused as error:
+            if not error.is_conflict:  # created before a restart, or by a call whose answer was lost
+                raise
+
+    def _judge_refusal(self, observation: JobObservation, error: Refused, now: datetime) -> JobObservation:
+        failure_class = FailureClass.CONFIGURATION
+        if error.is_quota:
+            first = self._refused_since.setdefault(observation.name, now)
+            if now < first + self._judging.start_timeout:
+                raise ClusterUnavailable(f"the Job of {observation.case} has to wait: {error}")
+            failure_class = FailureClass.INFRASTRUCTURE
+        self._refused_since.pop(observation.name, None)
+        outcome = AttemptOutcome(
+            case=observation.case,
+            attempt=observation.attempt,
+            job=observation.name,
+            verdict=Verdict.ERRORED,
+            failure_class=failure_class,
+            reason=Reason.JOB_REJECTED,
+            message=f"the API server refused the Job: {error}",
+            finished_at=now,
+        )
+        return replace(observation, decided=outcome)
+
+    async def _stop(self, state: ExecutionState, stop: StopAttempt) -> None:
+        outcome = await self._with_evidence(state, stop)
+        try:
+            await self._client.patch(JOBS, state.run.namespace, stop.job.name, stop_patch(outcome))
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+            state.lose_job(stop.job.name)
+            return
+        state.decided[stop.job.name] = outcome
+        _logger.info(
+            "stopped an attempt: %s",
+            outcome.reason,
+            extra=_context(state, outcome.case, outcome.attempt) | {"job": stop.job.name},
+        )
+
+    async def _with_evidence(self, state: ExecutionState, stop: StopAttempt) -> AttemptOutcome:
+        """Add the end of the log, or what Kubernetes says of a Job without a pod; the best that can be had quickly."""
+        outcome, pod = stop.outcome, stop.job.pod
+        try:
+            async with asyncio.timeout(_TAIL_TIMEOUT_SECONDS):
+                if pod is not None and pod.running_since is not None:
+                    tail = await self._client.read_log(state.run.namespace, pod.name, tail_lines=_TAIL_LINES)
+                    return replace(outcome, evidence=replace(outcome.evidence, log_tail=tail or None))
+                if pod is None and outcome.reason is Reason.POD_NOT_CREATED:
+                    return await self._with_job_events(state, stop)
+        except (ClusterUnavailable, Refused, TimeoutError) as error:
+            _logger.debug("no evidence could be had: %s", error)
+        return outcome
+
+    async def _with_job_events(self, state: ExecutionState, stop: StopAttempt) -> AttemptOutcome:
+        selector = f"involvedObject.kind=Job,involvedObject.name={stop.job.name},type=Warning"
+        events = await self._client.list(EVENTS, state.run.namespace, fieldSelector=selector)
+        said = next((str(event.get("message")) for event in reversed(events) if event.get("message")), "")
+        return replace(stop.outcome, message=f"{stop.outcome.message} {said}".strip())
+
+
+def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[str, JsonValue]]:
+    outputs: dict[str, Mapping[str, JsonValue]] = {}
+    for need in start.case.needs:
+        needed = state.memory.cases.get(need)
+        if needed is not None and needed.last_attempt is not None:
+            outputs[need] = needed.last_attempt.outputs
+    return outputs
+
+
+def _context(state: ExecutionState, case: str, attempt: int) -> dict[str, object]:
+    return {"run": str(state.run), "runId": state.run_id, "case": case, "attempt": attempt}

@@ -1,0 +1,94 @@
+"""kopf's handlers: each says what happened to whom it concerns, and decides nothing.
+
+Only ``on.event`` and ``index`` are used. They write nothing: the other kinds of handlers put annotations and finalizers
+on the objects that they handle, which GitOps tools would show as drift, and which would hold up a deletion while the
+operator is down (https://docs.kopf.dev/en/stable/continuity/).
+"""
+
+from typing import Any
+
+import kopf
+
+from testrun_operator.api.crds import GROUP
+from testrun_operator.controller import watching
+from testrun_operator.controller.operator import Operator
+from testrun_operator.kube import labels
+from testrun_operator.kube.observe import job_name_of, read_pod
+
+_RUNS = (GROUP, "testruns")
+_SUITES = (GROUP, "testsuites")
+_JOBS = ("batch", "jobs")
+_PODS = ("", "pods")
+_CONFIGMAPS = ("", "configmaps")
+_SERVICES = ("", "services")
+_DEPLOYMENTS = ("apps", "deployments")
+
+
+def register(registry: kopf.OperatorRegistry) -> None:  # noqa: C901 - a list of handlers, a few lines each
+    """Register all handlers."""
+
+    @kopf.on.startup(registry=registry)
+    async def start(memo: Operator, **indices: Any) -> None:
+        memo.connect_indices(indices)
+
+    @kopf.index(*_RUNS, registry=registry)
+    def runs(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_run(body)
+
+    @kopf.index(*_SUITES, registry=registry)
+    def suites(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_suite(body)
+
+    @kopf.index(*_CONFIGMAPS, labels={labels.COMPONENT: labels.EXECUTION_COMPONENT}, registry=registry)
+    def records(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_record(body)
+
+    @kopf.index(*_JOBS, registry=registry)
+    def jobs(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_job(body)
+
+    @kopf.index(*_PODS, labels={labels.COMPONENT: labels.CASE_COMPONENT}, registry=registry)
+    def pods(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_pod(body)
+
+    @kopf.index(*_DEPLOYMENTS, registry=registry)
+    def deployments(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_deployment(body)
+
+    @kopf.index(*_SERVICES, registry=registry)
+    def services(body: kopf.Body, **_: Any) -> Any:
+        return watching.index_service(body)
+
+    @kopf.on.event(*_RUNS, registry=registry)
+    async def run_changed(body: kopf.Body, memo: Operator, **_: Any) -> None:
+        memo.run_changed(body["metadata"]["namespace"], body["metadata"]["name"])
+
+    @kopf.on.event(*_SUITES, registry=registry)
+    async def suite_changed(body: kopf.Body, memo: Operator, **_: Any) -> None:
+        memo.suite_changed(body["metadata"]["namespace"], body["metadata"]["name"])
+
+    @kopf.on.event(*_JOBS, registry=registry)
+    async def job_changed(type: str | None, body: kopf.Body, memo: Operator, **_: Any) -> None:  # noqa: A002 - kopf's name
+        job = watching.read_indexed_job(body)
+        if job is not None:
+            memo.job_changed(_owner(body), job, deleted=type == "DELETED")
+
+    @kopf.on.event(*_PODS, labels={labels.COMPONENT: labels.CASE_COMPONENT}, registry=registry)
+    async def pod_changed(type: str | None, body: kopf.Body, memo: Operator, **_: Any) -> None:  # noqa: A002 - kopf's name
+        job = job_name_of(body)
+        if job is not None:
+            lost = read_pod(body) if type == "DELETED" else None
+            memo.pod_changed(_owner(body), body["metadata"]["labels"].get(labels.RUN_ID, ""), job, lost)
+
+    @kopf.on.event(*_CONFIGMAPS, labels={labels.COMPONENT: labels.EXECUTION_COMPONENT}, registry=registry)
+    async def record_changed(body: kopf.Body, memo: Operator, **_: Any) -> None:
+        memo.owned_changed(_owner(body))
+
+    @kopf.on.event(*_DEPLOYMENTS, registry=registry)
+    @kopf.on.event(*_SERVICES, registry=registry)
+    async def server_changed(memo: Operator, **_: Any) -> None:
+        memo.servers_changed()
+
+
+def _owner(body: kopf.Body) -> str:
+    return str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))

@@ -1,0 +1,140 @@
+"""What is in the cluster, as values: kopf's indices, behind names that say what they are.
+
+kopf fills the indices from lists and watches, and calls no handler before each of them is complete. So no plan is
+ever made from half of what there is.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from testrun_operator.api.status import TestRunStatus
+from testrun_operator.engine.observation import JobObservation, PodObservation
+from testrun_operator.kube.records import StoredRecord
+from testrun_operator.kube.references import RunReference
+
+Key = tuple[str, str]
+"""Namespace and name."""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A TestRun as it is in the cluster."""
+
+    reference: RunReference
+    generation: int
+    spec: object
+    """As sent by the API server; parsed where it is used, since what is wrong with it belongs into the status."""
+    status: TestRunStatus
+    suite_name: str | None
+    """The TestSuite that it names, if it names one."""
+    deleting: bool
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.reference.namespace, self.reference.name
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteView:
+    """A TestSuite as it is in the cluster."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    spec: object
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedJob:
+    """A Job of ours."""
+
+    run_id: str
+    observation: JobObservation
+
+
+@dataclass(frozen=True, slots=True)
+class ServerObject:
+    """A Deployment or a Service of a test server."""
+
+    image: str
+    """Empty for a Service."""
+    ready: bool
+    """Always true for a Service."""
+
+
+class _Index(Protocol[_K, _V]):
+    """The part of kopf's index that is used: a read-only mapping from a key to a collection of values."""
+
+    def get(self, key: _K, default: Collection[_V], /) -> Collection[_V]: ...
+    def __iter__(self) -> Iterator[_K]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that is watched. Reading it costs nothing and is always as new as the watches are."""
+
+    runs_index: _Index[Key, RunView]
+    suites_index: _Index[Key, SuiteView]
+    records_index: _Index[str, StoredRecord]
+    jobs_index: _Index[str, JobObservation]
+    pods_index: _Index[Key, PodObservation]
+    deployments_index: _Index[Key, ServerObject]
+    services_index: _Index[Key, ServerObject]
+
+    def run(self, key: Key) -> RunView | None:
+        """Return a TestRun, if it exists."""
+        return _first(self.runs_index.get(key, ()))
+
+    def runs(self) -> Iterable[RunView]:
+        """Return all TestRuns."""
+        for key in list(self.runs_index):
+            yield from self.runs_index.get(key, ())
+
+    def runs_of_suite(self, suite: Key) -> Iterable[RunView]:
+        """Return the TestRuns that name a TestSuite."""
+        return (run for run in self.runs() if (run.reference.namespace, run.suite_name) == suite)
+
+    def suite(self, key: Key) -> SuiteView | None:
+        """Return a TestSuite, if it exists."""
+        return _first(self.suites_index.get(key, ()))
+
+    def suites(self) -> Iterable[SuiteView]:
+        """Return all TestSuites."""
+        for key in list(self.suites_index):
+            yield from self.suites_index.get(key, ())
+
+    def records(self, run_uid: str) -> tuple[StoredRecord, ...]:
+        """Return the executions of a TestRun that are recorded, the oldest first."""
+        return tuple(sorted(self.records_index.get(run_uid, ()), key=lambda stored: int(stored.record.run_id)))
+
+    def jobs(self, run_id: str) -> tuple[JobObservation, ...]:
+        """Return the Jobs of an execution, without their pods."""
+        return tuple(self.jobs_index.get(run_id, ()))
+
+    def pods(self, namespace: str, job: str) -> tuple[PodObservation, ...]:
+        """Return the pods of a Job."""
+        return tuple(self.pods_index.get((namespace, job), ()))
+
+    def deployment(self, namespace: str, name: str) -> ServerObject | None:
+        """Return the Deployment of a test server, if it exists."""
+        return _first(self.deployments_index.get((namespace, name), ()))
+
+    def service(self, namespace: str, name: str) -> ServerObject | None:
+        """Return the Service of a test server, if it exists."""
+        return _first(self.services_index.get((namespace, name), ()))
+
+
+def _first(values: Iterable[_V]) -> _V | None:
+    return next(iter(values), None)

@@ -1,0 +1,110 @@
+"""The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
+
+Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+REGISTRY = CollectorRegistry()
+
+_CASE_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_RUN_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400)
+_LAG_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+RUNS = Counter("testrun_runs_total", "Executions that ended.", ("namespace", "suite", "phase"), registry=REGISTRY)
+CASES = Counter(
+    "testrun_cases_total",
+    "Cases that got their verdict.",
+    ("namespace", "suite", "verdict", "failure_class"),
+    registry=REGISTRY,
+)
+FLAKY = Counter(
+    "testrun_flaky_cases_total", "Cases that passed after a retry.", ("namespace", "suite"), registry=REGISTRY
+)
+FAULTS = Counter(
+    "testrun_infrastructure_faults_total",
+    "Attempts that the infrastructure spoiled.",
+    ("namespace", "reason"),
+    registry=REGISTRY,
+)
+RUN_DURATION = Histogram(
+    "testrun_run_duration_seconds",
+    "How long executions took.",
+    ("namespace", "suite"),
+    buckets=_RUN_BUCKETS,
+    registry=REGISTRY,
+)
+CASE_DURATION = Histogram(
+    "testrun_case_duration_seconds",
+    "How long the deciding attempt of a case took.",
+    ("namespace", "suite", "verdict"),
+    buckets=_CASE_BUCKETS,
+    registry=REGISTRY,
+)
+RUNNING = Gauge("testrun_running_cases", "Cases that are running.", registry=REGISTRY)
+ACTIVE_RUNS = Gauge("testrun_active_runs", "Executions that are not over.", registry=REGISTRY)
+LAST_PHASE = Gauge(
+    "testrun_last_run_passed",
+    "1 if the last execution of the suite passed, else 0.",
+    ("namespace", "suite"),
+    registry=REGISTRY,
+)
+LAST_COMPLETION = Gauge(
+    "testrun_last_run_completion_timestamp_seconds",
+    "When the last execution of the suite ended.",
+    ("namespace", "suite"),
+    registry=REGISTRY,
+)
+VERDICT_LAG = Histogram(
+    "testrun_verdict_lag_seconds",
+    "From the end of a case's container to its verdict in the plan.",
+    buckets=_LAG_BUCKETS,
+    registry=REGISTRY,
+)
+STORE_UP = Gauge("testrun_store_up", "1 if the last write to Postgres succeeded, else 0.", registry=REGISTRY)
+STORE_PENDING = Gauge("testrun_store_pending_records", "Outcomes that wait for Postgres.", registry=REGISTRY)
+STORED = Counter("testrun_store_written_records_total", "Outcomes written to Postgres.", registry=REGISTRY)
+RECONCILE_ERRORS = Counter(
+    "testrun_reconcile_errors_total",
+    "Attempts to bring a run forward that ended with an error.",
+    ("error",),
+    registry=REGISTRY,
+)
+RECONCILE_SECONDS = Histogram(
+    "testrun_reconcile_duration_seconds",
+    "How long bringing a run forward once took.",
+    buckets=_LAG_BUCKETS,
+    registry=REGISTRY,
+)
+
+
+class ApiCalls(Collector):
+    """Shows how often the operator called the API server, by verb and resource, kopf's lists and watches aside."""
+
+    def __init__(self, calls: Mapping[tuple[str, str], int]) -> None:
+        self._calls = calls
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Yield the family with its current values."""
+        family = CounterMetricFamily(
+            "testrun_api_calls", "Calls to the API server, lists and watches aside.", labels=("verb", "resource")
+        )
+        for (verb, resource), count in Tally(dict(self._calls)).items():
+            family.add_metric((verb, resource), count)
+        yield family
+
+
+def describe() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Yield name, type, labels and help of every metric, for the reference page."""
+    for collector in (*REGISTRY._collector_to_names, ApiCalls({})):  # noqa: SLF001 - there is no public way to list them
+        if isinstance(collector, ApiCalls):
+            yield "testrun_api_calls_total", "counter", ("verb", "resource"), next(collector.collect()).documentation
+        elif isinstance(collector, Counter | Gauge | Histogram):
+            metric = next(iter(collector.describe()))
+            suffix = "_total" if metric.type == "counter" else ""
+            yield metric.name + suffix, metric.type, collector._labelnames, metric.documentation  # noqa: SLF001 - as above

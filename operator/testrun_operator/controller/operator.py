@@ -1,0 +1,185 @@
+"""The operator: its parts put together, and its life from the Lease to the end."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from testrun_operator.controller import metrics
+from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.health import HealthServer
+from testrun_operator.controller.inventory import IndexedJob, Inventory, Key
+from testrun_operator.controller.recording import Recorder
+from testrun_operator.controller.reports import ReportReader
+from testrun_operator.controller.results import Results
+from testrun_operator.controller.runs import RunReconciler
+from testrun_operator.controller.servers import ServerKeeper
+from testrun_operator.controller.settings import Settings
+from testrun_operator.controller.starting import Starter
+from testrun_operator.controller.statuses import StatusWriter
+from testrun_operator.controller.suites import SuiteReconciler
+from testrun_operator.controller.workers import Workers
+from testrun_operator.engine.observation import PodObservation
+from testrun_operator.kube.client import KubernetesClient
+from testrun_operator.kube.events import EventRecorder
+from testrun_operator.kube.job import PodSettings
+from testrun_operator.kube.servers import ServerSettings
+from testrun_operator.store.settings import StoreSettings
+
+_logger = logging.getLogger(__name__)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Operator:
+    """Everything that one process of the operator consists of; kopf's memo, and so known to every handler.
+
+    Args:
+        settings: the settings.
+        client: the API server.
+    """
+
+    def __init__(self, settings: Settings, client: KubernetesClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._inventory: Inventory | None = None
+        self._uid_to_key: dict[str, Key] = {}
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the error after which the process must not go on."""
+        self.health = HealthServer(settings.http_port, metrics.REGISTRY, self._refresh_metrics)
+        store = None
+        if settings.dsn is not None:
+            store = StoreSettings(dsn=settings.dsn.get_secret_value(), schema=settings.store_schema)
+        self._results = Results(store, self._results_changed)
+        metrics.REGISTRY.register(metrics.ApiCalls(client.calls))
+
+    async def open(self) -> None:
+        """Start what runs beside kopf."""
+        await self._results.open()
+
+    async def close(self) -> None:
+        """Stop everything; what is left half done is found again by the next process."""
+        if self._inventory is not None:
+            await self._runs.close()
+            await self._suites.close()
+            await self._recorder.close()
+        await self._results.close()
+
+    def connect_indices(self, indices: Mapping[str, Any]) -> None:
+        """Put the parts together, now that kopf has made its indices."""
+        settings, client = self._settings, self._client
+        inventory = Inventory(
+            runs_index=indices["runs"],
+            suites_index=indices["suites"],
+            records_index=indices["records"],
+            jobs_index=indices["jobs"],
+            pods_index=indices["pods"],
+            deployments_index=indices["deployments"],
+            services_index=indices["services"],
+        )
+        pods = PodSettings(
+            image=settings.image,
+            image_pull_policy=settings.image_pull_policy,
+            image_pull_secrets=settings.image_pull_secrets,
+            runner_resources=settings.runner_resources,
+            safety_margin=settings.start_timeout + settings.runner_grace + timedelta(minutes=1),
+        )
+        servers = ServerKeeper(
+            client,
+            inventory,
+            ServerSettings(
+                settings.test_server_namespace, settings.test_server_node_port, settings.cluster_domain, pods
+            ),
+        )
+        self._inventory = inventory
+        self._recorder = Recorder(
+            results=self._results,
+            reports=ReportReader(client),
+            events=EventRecorder(client, settings.pod_name),
+            on_suite=self._suite_ended,
+            on_reports_read=self._run_of_uid_changed,
+            now=_utc_now,
+        )
+        self._reconciler = RunReconciler(
+            client=client,
+            inventory=inventory,
+            results=self._results,
+            servers=servers,
+            actor=Actor(client, pods, settings.judging),
+            starter=Starter(client, inventory, self._results, _utc_now),
+            statuses=StatusWriter(client, settings.status_interval, _utc_now),
+            recorder=self._recorder,
+            judging=settings.judging,
+            now=_utc_now,
+        )
+        self._runs: Workers[Key] = Workers("run", self._reconciler.look, _utc_now, self._fail)
+        suite_reconciler = SuiteReconciler(client, inventory, servers, _utc_now)
+        self._suites: Workers[Key] = Workers("suite", suite_reconciler.look, _utc_now, self._fail)
+
+    # -- what happened: called by the handlers --------------------------------------------------------------------
+
+    def run_changed(self, namespace: str, name: str) -> None:
+        """A TestRun was created, changed or deleted."""
+        key = namespace, name
+        self._runs.mark(key)
+        view = self._inventory.run(key) if self._inventory is not None else None
+        if view is not None:
+            self._uid_to_key[view.reference.uid] = key
+            if view.suite_name is not None and view.status.completion_time is not None:
+                self._suites.mark((namespace, view.suite_name))
+
+    def suite_changed(self, namespace: str, name: str) -> None:
+        """A TestSuite was created, changed or deleted."""
+        self._suites.mark((namespace, name))
+        for run in self._inventory.runs_of_suite((namespace, name)) if self._inventory is not None else ():
+            self._runs.mark(run.key)
+
+    def job_changed(self, run_uid: str, job: IndexedJob, *, deleted: bool) -> None:
+        """A Job of ours was created, changed or deleted."""
+        if deleted and (state := self._reconciler.state_of(run_uid, job.run_id)) is not None:
+            state.lose_job(job.observation.name)
+        self._run_of_uid_changed(run_uid)
+
+    def pod_changed(self, run_uid: str, run_id: str, job: str, lost: PodObservation | None) -> None:
+        """A pod of ours was created, changed or, if its last observation is given, deleted."""
+        if lost is not None and (state := self._reconciler.state_of(run_uid, run_id)) is not None:
+            state.lose_pod(job, lost)
+        self._run_of_uid_changed(run_uid)
+
+    def owned_changed(self, run_uid: str) -> None:
+        """Something else that belongs to a TestRun changed."""
+        self._run_of_uid_changed(run_uid)
+
+    def servers_changed(self) -> None:
+        """A test server was created, changed or deleted: runs may wait for it, and shared ones are to be mended."""
+        for state in self._reconciler.active():
+            self._run_of_uid_changed(state.run.uid)
+        for suite in self._inventory.suites() if self._inventory is not None else ():
+            self._suites.mark(suite.key)
+
+    def _suite_ended(self, key: Key) -> None:
+        self._suites.mark(key)
+
+    def _run_of_uid_changed(self, uid: str) -> None:
+        if uid in self._uid_to_key:
+            self._runs.mark(self._uid_to_key[uid])
+
+    def _results_changed(self, run_id: int | None) -> None:
+        if self._inventory is None:
+            return
+        for state in self._reconciler.active():
+            if run_id is None or state.run_id == str(run_id):
+                self._run_of_uid_changed(state.run.uid)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def _refresh_metrics(self) -> None:
+        states = self._reconciler.active() if self._inventory is not None else ()
+        unfinished = [state for state in states if len(state.memory.cases) < len(state.execution.cases)]
+        metrics.ACTIVE_RUNS.set(len(unfinished))
+        metrics.RUNNING.set(sum(len(state.memory.underway) for state in unfinished))

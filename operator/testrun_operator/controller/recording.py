@@ -1,0 +1,259 @@
+"""Telling what happened: to Postgres, to Prometheus, to Kubernetes Events and to the log.
+
+Nothing here decides anything. Everything may be called again with the same facts and tells them once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from testrun_operator.api.phase import Phase
+from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.status import CaseCounts, TestRunStatus
+from testrun_operator.api.suite import Case
+from testrun_operator.api.verdict import Verdict
+from testrun_operator.controller import metrics
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.controller.inventory import Key, RunView
+from testrun_operator.controller.reports import ReportReader
+from testrun_operator.controller.results import Results
+from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
+from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
+from testrun_operator.kube.events import EventRecorder, EventType
+
+_MAX_FAULT_EVENTS = 5
+"""Events about infrastructure faults per execution; where there are more, they are all of one cause."""
+_logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Tells what happened.
+
+    Args:
+        results: the way to Postgres.
+        reports: reads details from logs.
+        events: writes Events.
+        on_suite: called with a TestSuite whose last run may have changed.
+        on_reports_read: called with the uid of a TestRun of which details were read from logs.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        results: Results,
+        reports: ReportReader,
+        events: EventRecorder,
+        on_suite: Callable[[Key], None],
+        on_reports_read: Callable[[str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._results = results
+        self._reports = reports
+        self._events = events
+        self._on_suite = on_suite
+        self._on_reports_read = on_reports_read
+        self._now = now
+        self._began_at = now()
+        self._told: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def waiting(self, view: RunView, reason: ConditionReason, message: str) -> None:
+        """Tell why a run cannot start; once for each reason."""
+        said = f"{reason}: {message}"
+        if self._told.get(view.reference.uid) == said or reason is ConditionReason.SUSPENDED:
+            return
+        self._told[view.reference.uid] = said
+        _logger.warning("the run cannot start: %s", said, extra={"run": str(view.reference)})
+        await self._event(view, EventType.WARNING, reason, message)
+
+    async def started(self, view: RunView, state: ExecutionState) -> None:
+        """Tell that an execution started."""
+        self._told.pop(view.reference.uid, None)
+        total = len(state.execution.cases)
+        _logger.info(
+            "started an execution of %d cases", total, extra={"run": str(view.reference), "runId": state.run_id}
+        )
+        suite = state.record.suite_name
+        await self._event(
+            view, EventType.NORMAL, "Started", f"execution {state.run_id} of suite {suite}: {total} cases"
+        )
+
+    async def cases(self, state: ExecutionState, *, over: bool) -> None:
+        """Tell which cases have got their verdicts, and hand them over to be stored.
+
+        Args:
+            state: the execution.
+            over: whether its status says already how it ended; then only what Jobs show is stored, since a case
+                without an attempt cannot be told from one whose Job is gone.
+        """
+        for name, outcome in state.memory.cases.items():
+            if name not in state.counted:
+                state.counted.add(name)
+                self._count(state, outcome)
+                if outcome.verdict is not Verdict.SKIPPED and (outcome.attempts or not over):
+                    self._store(state, outcome)
+        await self._tell_faults(state)
+
+    async def finished(
+        self, view: RunView, state: ExecutionState, status: TestRunStatus, completed_at: datetime, *, fresh: bool
+    ) -> None:
+        """Tell that an execution is over.
+
+        Args:
+            view: the run.
+            state: the execution.
+            status: the status of the run, which may be of a newer execution.
+            completed_at: when it ended.
+            fresh: whether it ended just now.
+        """
+        record = self._run_record(state, status, completed_at)
+        if not state.reading_reports:
+            self._results.submit_run(record)
+        if not fresh or state.announced_end:
+            return
+        state.announced_end = True
+        self._told.pop(view.reference.uid, None)
+        labels = {"namespace": state.run.namespace, "suite": record.suite}
+        metrics.RUNS.labels(phase=record.phase.value, **labels).inc()
+        metrics.RUN_DURATION.labels(**labels).observe((completed_at - record.started_at).total_seconds())
+        metrics.LAST_PHASE.labels(**labels).set(1 if record.phase is Phase.PASSED else 0)
+        metrics.LAST_COMPLETION.labels(**labels).set(completed_at.timestamp())
+        summary = f"execution {state.run_id}: {record.passed} of {record.total} cases passed"
+        _logger.info("an execution ended: %s", record.phase, extra={"run": str(state.run), "runId": state.run_id})
+        kind = EventType.NORMAL if record.phase is Phase.PASSED else EventType.WARNING
+        await self._event(view, kind, record.phase.value, summary)
+        self._on_suite((state.run.namespace, record.suite))
+
+    async def close(self) -> None:
+        """End the reading of reports; what was not read is read again by the next process."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _count(self, state: ExecutionState, outcome: CaseOutcome) -> None:
+        last = outcome.last_attempt
+        context = {"run": str(state.run), "runId": state.run_id, "case": outcome.case}
+        if (
+            last is not None
+            and last.finished_at is not None
+            and last.finished_at < self._began_at - timedelta(seconds=1)
+        ):
+            return  # counted by the process before this one
+        _logger.info(
+            "%s: %s%s",
+            outcome.verdict,
+            outcome.reason,
+            f": {outcome.message}" if outcome.message else "",
+            extra=context | {"attempt": last.attempt if last else 0, "verdict": outcome.verdict.value},
+        )
+        labels = {"namespace": state.run.namespace, "suite": state.record.suite_name}
+        failure_class = outcome.failure_class.value if outcome.failure_class else ""
+        metrics.CASES.labels(verdict=outcome.verdict.value, failure_class=failure_class, **labels).inc()
+        if outcome.flaky:
+            metrics.FLAKY.labels(**labels).inc()
+        if last is not None and last.duration_milliseconds is not None:
+            metrics.CASE_DURATION.labels(verdict=outcome.verdict.value, **labels).observe(
+                last.duration_milliseconds / 1000
+            )
+        if last is not None and last.finished_at is not None:
+            metrics.VERDICT_LAG.observe(max(0.0, (self._now() - last.finished_at).total_seconds()))
+
+    def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
+        ended = state.memory.attempts.get(outcome.case, ())
+        references = {item.job.attempt: item.report_in_log for item in ended if item.report_in_log is not None}
+        if not references:
+            self._results.submit_case(_case_record(state, outcome))
+            return
+        state.reading_reports.add(outcome.case)
+
+        async def read() -> None:
+            try:
+                complete = await self._reports.complete(state.run.namespace, outcome, references)
+                self._results.submit_case(_case_record(state, complete))
+            finally:
+                state.reading_reports.discard(outcome.case)
+                self._on_reports_read(state.run.uid)
+
+        task = asyncio.create_task(read(), name=f"reports of {outcome.case}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell_faults(self, state: ExecutionState) -> None:
+        for attempts in state.memory.attempts.values():
+            for ended in attempts:
+                outcome = ended.outcome
+                if not outcome.is_infrastructure_fault or outcome.job in state.reported_faults:
+                    continue
+                state.reported_faults.add(outcome.job)
+                metrics.FAULTS.labels(namespace=state.run.namespace, reason=outcome.reason.value).inc()
+                context = {
+                    "run": str(state.run),
+                    "runId": state.run_id,
+                    "case": outcome.case,
+                    "attempt": outcome.attempt,
+                }
+                _logger.warning("infrastructure fault: %s: %s", outcome.reason, outcome.message, extra=context)
+                if len(state.reported_faults) <= _MAX_FAULT_EVENTS:
+                    text = f"case {outcome.case}, attempt {outcome.attempt}: {outcome.message}"
+                    run = state.run
+                    await self._events.record(
+                        "TestRun", run.namespace, run.name, run.uid, EventType.WARNING, outcome.reason, text
+                    )
+
+    async def _event(self, view: RunView, kind: EventType, reason: str, text: str) -> None:
+        run = view.reference
+        await self._events.record("TestRun", run.namespace, run.name, run.uid, kind, reason, text)
+
+    @staticmethod
+    def _run_record(state: ExecutionState, status: TestRunStatus, completed_at: datetime) -> RunRecord:
+        outcomes = tuple(state.memory.cases.values())
+        counts = count_cases(len(state.execution.cases), outcomes, 0)
+        phase = final_phase(outcomes)
+        if status.run_id == state.run_id and status.phase is not None and status.phase.is_final:
+            # What the status says was said when everything was known; after a restart Jobs may be missing.
+            counts, phase = status.cases or CaseCounts(), status.phase
+        record = state.record
+        skipped = {outcome.case for outcome in outcomes if outcome.verdict is Verdict.SKIPPED}
+        executed = [case.case for case in state.execution.cases if case.name not in skipped]
+        return RunRecord(
+            run_id=int(state.run_id),
+            namespace=state.run.namespace,
+            name=state.run.name,
+            suite=record.suite_name,
+            revision=record.run.revision,
+            phase=phase,
+            started_at=record.started_at,
+            finished_at=completed_at,
+            total=counts.total,
+            passed=counts.passed,
+            failed=counts.failed,
+            errored=counts.errored,
+            timed_out=counts.timed_out,
+            skipped=counts.skipped,
+            cancelled=counts.cancelled,
+            flaky=counts.flaky,
+            categories=tuple(sorted({case.category for case in executed if case.category is not None})),
+            settings=summarize_settings(record.run, record.suite_name),
+        )
+
+
+def _case_record(state: ExecutionState, outcome: CaseOutcome) -> CaseRecord:
+    case = next(planned.case for planned in state.execution.cases if planned.name == outcome.case)
+    baseline = state.execution.baselines.get(outcome.case)
+    return CaseRecord(
+        run_id=int(state.run_id),
+        kind=case.kind,
+        path=_path(case),
+        category=case.category,
+        outcome=outcome,
+        expected_status=baseline.expected_status if baseline else None,
+    )
+
+
+def _path(case: Case) -> str:
+    """Say what a case is about, in one line without anything that could be secret."""
+    if case.http is not None:
+        return f"{case.http.request.method} {case.http.request.path.partition('?')[0]}"
+    return case.container.image if case.container is not None else ""

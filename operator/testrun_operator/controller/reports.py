@@ -1,0 +1,65 @@
+"""Reports that did not fit into a termination message: read from the log, before the Job may go."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from testrun_operator.api.report import Detail, DetailKind, LogReference, decode_from_log
+from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
+from testrun_operator.errors import ClusterUnavailable, MalformedReport
+from testrun_operator.kube.client import KubernetesClient, Refused
+
+_ATTEMPTS = 6
+_DELAY_SECONDS = 0.5
+_MAX_PARALLEL = 4  # a log may have megabytes
+_logger = logging.getLogger(__name__)
+
+
+class ReportReader:
+    """Completes outcomes with the details that are in logs."""
+
+    def __init__(self, client: KubernetesClient) -> None:
+        self._client = client
+        self._places = asyncio.Semaphore(_MAX_PARALLEL)
+
+    async def complete(
+        self, namespace: str, outcome: CaseOutcome, references: Mapping[int, LogReference]
+    ) -> CaseOutcome:
+        """Return an outcome with the details of its attempts.
+
+        The verdict is known without them; where a log cannot be read, a detail says so.
+
+        Args:
+            namespace: namespace of the pods.
+            outcome: the outcome of a case.
+            references: what is in logs, by the number of the attempt.
+        """
+        attempts = [
+            replace(attempt, details=await self._read(namespace, attempt, references[attempt.attempt]))
+            if attempt.attempt in references
+            else attempt
+            for attempt in outcome.attempts
+        ]
+        return replace(outcome, attempts=tuple(attempts))
+
+    async def _read(self, namespace: str, attempt: AttemptOutcome, reference: LogReference) -> tuple[Detail, ...]:
+        problem = "the pod is not known"
+        for count in range(_ATTEMPTS if attempt.evidence.pod else 0):
+            try:
+                async with self._places:
+                    log = await self._client.read_log(namespace, str(attempt.evidence.pod))
+                return decode_from_log(log, reference).details
+            except (ClusterUnavailable, Refused, MalformedReport) as error:
+                # The kubelet may lag behind with the end of a log, so even a malformed report is read again.
+                problem = str(error)
+                if isinstance(error, Refused) and error.is_not_found:
+                    break
+            await asyncio.sleep(_DELAY_SECONDS * 2**count)
+        _logger.warning(
+            "the details of a case are lost: %s", problem, extra={"case": attempt.case, "attempt": attempt.attempt}
+        )
+        lost = Detail(
+            kind=DetailKind.ASSERTION, name="details", passed=False, message=f"the details are lost: {problem}"
+        )
+        return (lost,)

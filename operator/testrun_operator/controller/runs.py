@@ -1,0 +1,391 @@
+"""Bringing a TestRun forward: observe → plan → act → status, as often as anything changes.
+
+:meth:`RunReconciler.look` is level-triggered. It may be called at any time and any number of times; what it does
+follows from what there is. ``docs/architecture.md`` has the states of a run as a picture.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from testrun_operator.api.base import format_duration
+from testrun_operator.api.parse import parse_run
+from testrun_operator.api.reason import ConditionReason, Reason
+from testrun_operator.api.run import TestRunSpec
+from testrun_operator.api.status import TestRunStatus
+from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.controller.inventory import Inventory, Key, RunView
+from testrun_operator.controller.recording import Recorder
+from testrun_operator.controller.results import Results
+from testrun_operator.controller.servers import ServerKeeper
+from testrun_operator.controller.starting import Starter, Waiting
+from testrun_operator.controller.statuses import StatusWriter
+from testrun_operator.engine.execution import digest_of
+from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.planning import Controls, Ending, Plan, plan
+from testrun_operator.engine.status import describe_execution, describe_invalid, describe_waiting, with_storing
+from testrun_operator.errors import InvalidSpec
+from testrun_operator.kube import labels
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient, Refused
+from testrun_operator.kube.records import StoredRecord, completion_patch, record_name
+from testrun_operator.kube.servers import PlacedServer
+
+_logger = logging.getLogger(__name__)
+
+_SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")
+_CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
+
+
+class RunReconciler:
+    """Brings TestRuns forward.
+
+    Args:
+        client: the API server.
+        inventory: what is in the cluster.
+        results: the way to Postgres.
+        servers: the test servers.
+        actor: does what plans say.
+        starter: starts executions.
+        statuses: writes statuses.
+        recorder: tells Events, metrics and Postgres what happened.
+        judging: how patient the judge is.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: KubernetesClient,
+        inventory: Inventory,
+        results: Results,
+        servers: ServerKeeper,
+        actor: Actor,
+        starter: Starter,
+        statuses: StatusWriter,
+        recorder: Recorder,
+        judging: JudgingSettings,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._inventory = inventory
+        self._results = results
+        self._servers = servers
+        self._actor = actor
+        self._starter = starter
+        self._statuses = statuses
+        self._recorder = recorder
+        self._judging = judging
+        self._now = now
+        self._states: dict[str, dict[str, ExecutionState]] = {}
+        self._key_of: dict[str, Key] = {}
+        self._removed: set[str] = set()
+
+    def state_of(self, run_uid: str, run_id: str) -> ExecutionState | None:
+        """Return what is known of an execution, for the handlers that take note of what was deleted."""
+        return self._states.get(run_uid, {}).get(run_id)
+
+    def active(self) -> tuple[ExecutionState, ...]:
+        """Return the executions that this process knows, for metrics."""
+        return tuple(state for states in self._states.values() for state in states.values())
+
+    async def look(self, key: Key) -> datetime | None:
+        """Bring a run forward by one step.
+
+        Returns:
+            When to look again though nothing happens; None if only an event can change anything.
+
+        Raises:
+            TransientError: something outside did not answer; to be tried again.
+        """
+        view = self._inventory.run(key)
+        if view is None or view.deleting:
+            self._forget(key)
+            return None
+        self._key_of[view.reference.uid] = key
+        try:
+            spec = parse_run(view.spec)
+            return await self._bring_forward(view, spec)
+        except InvalidSpec as error:
+            return await self._refuse(view, error)
+
+    async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
+        digest = digest_of(spec)
+        states = self._take_up(view)
+        newest = states[-1] if states else None
+        current = newest if newest is not None and newest.record.spec_digest == digest else None
+        wakes: list[datetime | None] = []
+        for state in states:
+            if state is not current:
+                wake, is_over = await self._advance_old(view, spec, state, is_newest=state is newest)
+                wakes.append(wake)
+                if not is_over:
+                    return _earliest(wakes)
+        status = self._statuses.newest(view)
+        if current is None and _is_finished_with(status, digest):
+            wakes.append(await self._note_generation(view, status))
+        elif current is None:
+            wakes.append(await self._start(view, spec, status))
+        else:
+            wakes.append(await self._advance(view, spec, current))
+        return _earliest(wakes)
+
+    def _take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
+        """Return the executions of a run, the oldest first: those recorded in the cluster, and those just started."""
+        known = self._states.setdefault(view.reference.uid, {})
+        for stored in self._inventory.records(view.reference.uid):
+            run_id = stored.record.run_id
+            if run_id not in known and run_id not in self._removed:
+                known[run_id] = ExecutionState.begin(view.reference, stored.record)
+                _logger.info("took up an execution", extra={"run": str(view.reference), "runId": run_id})
+        return tuple(known[run_id] for run_id in sorted(known, key=int))
+
+    async def _start(self, view: RunView, spec: TestRunSpec, status: TestRunStatus) -> datetime | None:
+        started = await self._starter.start(view, spec, status)
+        if isinstance(started, Waiting):
+            subject = self._statuses.subject(view)
+            waiting = describe_waiting(subject, started.reason, started.message, self._now())
+            await self._recorder.waiting(view, started.reason, started.message)
+            return await self._statuses.write(view, waiting)
+        state = ExecutionState.begin(view.reference, started)
+        self._states[view.reference.uid][state.run_id] = state
+        await self._recorder.started(view, state)
+        return await self._advance(view, spec, state)
+
+    async def _advance(self, view: RunView, spec: TestRunSpec, state: ExecutionState) -> datetime | None:
+        """Bring the current execution forward."""
+        status = self._statuses.newest(view)
+        was_over = status.run_id == state.run_id and status.phase is not None and status.phase.is_final
+        ending = _CANCELLED if spec.cancel and not was_over else None
+        result, error = await self._step(state, spec, ending, over=was_over)
+        wakes = [result.look_again_at]
+        if was_over:
+            wakes.append(await self._note_storing(view, state))
+        else:
+            wakes.append(await self._write_progress(view, spec, state, result))
+        status = self._statuses.newest(view)
+        if result.is_over and status.completion_time is not None and status.run_id == state.run_id:
+            wakes.append(await self._finish(view, spec, state, status.completion_time, is_current=True))
+        if error is not None:
+            raise error
+        return _earliest(wakes)
+
+    async def _advance_old(
+        self, view: RunView, spec: TestRunSpec, state: ExecutionState, *, is_newest: bool
+    ) -> tuple[datetime | None, bool]:
+        """End an execution that a newer one is to replace, or that was replaced already.
+
+        Returns:
+            When to look again, and whether the execution is over.
+        """
+        completed_at = self._stored_record(view, state)[0]
+        status = self._statuses.newest(view)
+        shown = status.run_id == state.run_id
+        was_over = completed_at is not None or (shown and status.phase is not None and status.phase.is_final)
+        result, error = await self._step(state, spec, None if was_over else _SUPERSEDED, over=was_over)
+        if error is not None:
+            raise error
+        wakes = [result.look_again_at]
+        if is_newest and not was_over:
+            wakes.append(await self._write_progress(view, spec, state, result))
+            status = self._statuses.newest(view)
+        if not result.is_over:
+            return _earliest(wakes), False
+        completed_at = completed_at or (status.completion_time if shown else None) or self._now()
+        wakes.append(await self._finish(view, spec, state, completed_at, is_current=False))
+        return _earliest(wakes), True
+
+    async def _step(
+        self, state: ExecutionState, spec: TestRunSpec, ending: Ending | None, *, over: bool
+    ) -> tuple[Plan, Exception | None]:
+        """Observe, plan and act once.
+
+        Returns:
+            The plan that was carried out, and an error after which it has to be tried again.
+        """
+        now = self._now()
+        placed = self._servers.place(state.record.suite.test_servers, state.run, state.run_id)
+        problem = None
+        ready = True
+        if ending is None and not over and not self._is_over(state):
+            ready, problem = await self._bring_up(state, placed, now)
+        controls = Controls(
+            parallelism=spec.parallelism,
+            suspended=spec.suspend or not ready,
+            server_problem=problem,
+            ending=ending,
+            over=over,
+        )
+        result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
+        state.memory = result.memory
+        error = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
+        await self._recorder.cases(state, over=over)
+        return result, error
+
+    @staticmethod
+    def _is_over(state: ExecutionState) -> bool:
+        return len(state.memory.cases) == len(state.execution.cases)
+
+    async def _bring_up(
+        self, state: ExecutionState, placed: tuple[PlacedServer, ...], now: datetime
+    ) -> tuple[bool, str | None]:
+        """Bring up the test servers.
+
+        Returns:
+            Whether all of them answer; and what is the matter, once that took too long.
+        """
+        missing = []
+        for server in placed:
+            try:
+                if not await self._servers.ensure(server):
+                    missing.append(f"{server.name} is not ready")
+            except Refused as error:
+                missing.append(f"{server.name} cannot be deployed: {error}")
+        if not missing:
+            state.waiting_for_servers_since = None
+            state.server_message = ""
+            return True, None
+        state.server_message = "; ".join(missing)
+        if state.waiting_for_servers_since is None:
+            state.waiting_for_servers_since = now
+        waited = now - state.waiting_for_servers_since
+        if waited < self._judging.start_timeout:
+            return False, None
+        return False, f"{state.server_message} after {format_duration(self._judging.start_timeout)}"
+
+    async def _write_progress(
+        self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan
+    ) -> datetime | None:
+        status = describe_execution(
+            self._statuses.subject(view),
+            state.record,
+            len(state.execution.cases),
+            result,
+            _activity(spec, state, superseded=state.record.spec_digest != digest_of(spec)),
+            self._results.storing(int(state.run_id), over=result.is_over),
+            self._now(),
+        )
+        return await self._statuses.write(view, status, at_once=result.is_over)
+
+    async def _note_storing(self, view: RunView, state: ExecutionState) -> datetime | None:
+        stored = self._stored_record(view, state)[1]
+        if stored:
+            return await self._note_generation(view, self._statuses.newest(view))
+        storing = self._results.storing(int(state.run_id), over=True)
+        subject = self._statuses.subject(view)
+        return await self._statuses.write(view, with_storing(subject.previous, subject, storing, self._now()))
+
+    async def _note_generation(self, view: RunView, status: TestRunStatus) -> datetime | None:
+        """Say of an execution that is over that a change of the spec which starts no new one was seen."""
+        if status.observed_generation == view.generation:
+            return None
+        return await self._statuses.write(view, status.model_copy(update={"observed_generation": view.generation}))
+
+    async def _finish(
+        self, view: RunView, spec: TestRunSpec, state: ExecutionState, completed_at: datetime, *, is_current: bool
+    ) -> datetime | None:
+        """Do what remains once every case has its verdict: note it, store it, and clean up when the time has come."""
+        noted_at, noted_stored = self._stored_record(view, state)
+        if not state.cleaned:
+            placed = self._servers.place(state.record.suite.test_servers, state.run, state.run_id)
+            if noted_at is None:
+                await self._servers.remove(placed)
+            state.cleaned = True
+        if not noted_stored:
+            await self._recorder.finished(
+                view, state, self._statuses.newest(view), completed_at, fresh=noted_at is None
+            )
+        stored = noted_stored or self._results.is_done(int(state.run_id))
+        if noted_at is None or stored != noted_stored:
+            await self._note_completion(state, completed_at, stored=stored)
+        if is_current and stored and not noted_stored:
+            await self._note_storing_now(view, state)
+        if not stored:
+            return None
+        due = completed_at + spec.ttl_after_finished
+        if self._now() < due:
+            return due
+        await self._remove(state)
+        return None
+
+    async def _note_storing_now(self, view: RunView, state: ExecutionState) -> None:
+        subject = self._statuses.subject(view)
+        storing = self._results.storing(int(state.run_id), over=True)
+        await self._statuses.write(view, with_storing(subject.previous, subject, storing, self._now()), at_once=True)
+
+    async def _note_completion(self, state: ExecutionState, completed_at: datetime, *, stored: bool) -> None:
+        name = record_name(state.run, state.run_id)
+        try:
+            await self._client.patch(
+                CONFIGMAPS, state.run.namespace, name, completion_patch(completed_at, stored=stored)
+            )
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+        state.noted = (completed_at, stored)
+
+    def _stored_record(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
+        """Return when the execution was noted to be over, and whether its results were noted to be stored."""
+        if state.noted is not None:
+            return state.noted
+        found: StoredRecord | None = next(
+            (stored for stored in self._inventory.records(view.reference.uid) if stored.record.run_id == state.run_id),
+            None,
+        )
+        return (found.completed_at, found.stored) if found is not None else (None, False)
+
+    async def _remove(self, state: ExecutionState) -> None:
+        """Remove the Jobs and the record of an execution; what is worth keeping is in the status and in Postgres."""
+        selector = f"{labels.SELECTOR},{labels.RUN_ID}={state.run_id}"
+        await self._client.delete_collection(JOBS, state.run.namespace, selector)
+        await self._client.delete_collection(CONFIGMAPS, state.run.namespace, selector)
+        _logger.info("removed the Jobs of an execution", extra={"run": str(state.run), "runId": state.run_id})
+        self._removed.add(state.run_id)
+        self._states[state.run.uid].pop(state.run_id, None)
+        self._results.forget(int(state.run_id))
+
+    async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
+        """Say what is wrong with a spec, and end what still runs of the one before it."""
+        wakes: list[datetime | None] = []
+        for state in self._take_up(view):
+            completed_at, _ = self._stored_record(view, state)
+            result, problem = await self._step(
+                state, state.record.run, None if completed_at else _SUPERSEDED, over=completed_at is not None
+            )
+            wakes.append(result.look_again_at)
+            if result.is_over:
+                await self._finish(view, state.record.run, state, completed_at or self._now(), is_current=False)
+            if problem is not None:
+                raise problem
+        message = "; ".join(error.problems)
+        await self._recorder.waiting(view, ConditionReason.INVALID_SPEC, message)
+        status = describe_invalid(self._statuses.subject(view), message, self._now())
+        wakes.append(await self._statuses.write(view, status))
+        return _earliest(wakes)
+
+    def _forget(self, key: Key) -> None:
+        for uid in [uid for uid, known in self._key_of.items() if known == key]:
+            for state in self._states.pop(uid, {}).values():
+                self._results.forget(int(state.run_id))
+            self._statuses.forget(uid)
+            del self._key_of[uid]
+
+
+def _is_finished_with(status: TestRunStatus, digest: str) -> bool:
+    return status.spec_digest == digest and status.phase is not None and status.phase.is_final
+
+
+def _activity(spec: TestRunSpec, state: ExecutionState, *, superseded: bool) -> tuple[ConditionReason, str]:
+    if superseded:
+        return ConditionReason.CANCELLING, _SUPERSEDED.message
+    if spec.cancel:
+        return ConditionReason.CANCELLING, "the run was cancelled; its cases are being ended"
+    if state.waiting_for_servers_since is not None:
+        return ConditionReason.WAITING_FOR_TEST_SERVER, state.server_message
+    if spec.suspend:
+        return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
+    return ConditionReason.RUNNING, "cases are running"
+
+
+def _earliest(wakes: list[datetime | None]) -> datetime | None:
+    return min((wake for wake in wakes if wake is not None), default=None)

@@ -1,0 +1,95 @@
+"""Test servers: brought up before the first case, repaired when they are deleted, removed with what they belong to."""
+
+import logging
+from collections.abc import Iterable
+
+from testrun_operator.api.suite import TestServer, TestServerScope
+from testrun_operator.controller.inventory import Inventory
+from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube import labels
+from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, KubernetesClient, Refused
+from testrun_operator.kube.references import RunReference
+from testrun_operator.kube.servers import (
+    PlacedServer,
+    ServerSettings,
+    deployment_manifest,
+    place_server,
+    service_manifest,
+)
+
+_logger = logging.getLogger(__name__)
+
+
+class ServerKeeper:
+    """Keeps the test servers that suites name.
+
+    Args:
+        client: the API server.
+        inventory: what is in the cluster.
+        settings: where shared servers are, and what they run.
+    """
+
+    def __init__(self, client: KubernetesClient, inventory: Inventory, settings: ServerSettings) -> None:
+        self._client = client
+        self._inventory = inventory
+        self._settings = settings
+
+    def place(self, servers: Iterable[TestServer], run: RunReference, run_id: str) -> tuple[PlacedServer, ...]:
+        """Work out where the servers of an execution belong."""
+        return tuple(place_server(server, run, run_id, self._settings) for server in servers)
+
+    async def ensure(self, server: PlacedServer) -> bool:
+        """Create or mend what is missing of a server.
+
+        Returns:
+            Whether it answers.
+
+        Raises:
+            ClusterUnavailable: the API server does not answer.
+            Refused: the API server refuses the server, for instance because its namespace does not exist.
+        """
+        deployment = self._inventory.deployment(server.namespace, server.object_name)
+        if deployment is None:
+            await self._create(DEPLOYMENTS, server, deployment_manifest(server, self._settings))
+        elif deployment.image != self._settings.pods.image and server.owner is None:
+            _logger.info("the test server %s is brought to the operator's image", server.object_name)
+            manifest = deployment_manifest(server, self._settings)
+            body = {"spec": {"template": manifest["spec"]["template"]}}
+            await self._client.patch(DEPLOYMENTS, server.namespace, server.object_name, body)
+        if self._inventory.service(server.namespace, server.object_name) is None:
+            await self._create(SERVICES, server, service_manifest(server))
+        return deployment is not None and deployment.ready
+
+    async def ensure_shared(self, servers: Iterable[TestServer]) -> None:
+        """Bring up the shared servers of a suite, so that they are there before its first run."""
+        for server in servers:
+            if server.scope is TestServerScope.SHARED:
+                try:
+                    await self.ensure(place_server(server, None, "", self._settings))
+                except Refused as error:
+                    _logger.warning("the shared test server %s cannot be deployed: %s", server.name, error)
+
+    async def remove(self, servers: Iterable[PlacedServer]) -> None:
+        """Remove the servers that belong to an execution; shared ones stay."""
+        for server in servers:
+            if server.owner is None:
+                continue
+            try:
+                await self._client.delete(DEPLOYMENTS, server.namespace, server.object_name)
+                await self._client.delete(SERVICES, server.namespace, server.object_name)
+            except ClusterUnavailable as error:
+                # They also go with the TestRun; nothing waits for their end.
+                _logger.warning("the test server %s could not be removed: %s", server.object_name, error)
+
+    async def _create(self, resource: str, server: PlacedServer, manifest: dict[str, object]) -> None:
+        try:
+            await self._client.create(resource, server.namespace, manifest)
+        except Refused as error:
+            if not error.is_conflict:  # the watch has not shown it yet
+                raise
+        else:
+            _logger.info(
+                "created %s of the test server",
+                resource.rpartition("/")[2],
+                extra={"server": f"{server.namespace}/{server.object_name}", "component": labels.SERVER_COMPONENT},
+            )

@@ -1,0 +1,142 @@
+"""Starting an execution: everything that has to be there before its first Job, and why it is still waited for."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from testrun_operator.api.parse import parse_suite
+from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.run import Rerun, SuiteReference, TestRunSpec
+from testrun_operator.api.status import TestRunStatus
+from testrun_operator.api.suite import TestSuiteSpec
+from testrun_operator.controller.inventory import Inventory, RunView
+from testrun_operator.controller.results import Results
+from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
+from testrun_operator.engine.outcome import Baseline
+from testrun_operator.engine.selection import select_cases
+from testrun_operator.engine.validation import check_run, check_suite
+from testrun_operator.errors import InvalidSpec, StoreUnavailable
+from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient, Refused
+from testrun_operator.kube.records import record_manifest
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The execution cannot start yet."""
+
+    reason: ConditionReason
+    message: str
+
+
+def _without_inline_suite(spec: TestRunSpec, name: str) -> TestRunSpec:
+    # The record has the suite beside the run; a second copy would halve the size that a suite may have.
+    reference = spec.suite_ref or SuiteReference(name=name)
+    return spec.model_copy(update={"suite": None, "suite_ref": reference})
+
+
+class Starter:
+    """Starts executions.
+
+    Args:
+        client: the API server.
+        inventory: what is in the cluster.
+        results: the results, for baselines and for ``rerun: Failed``.
+        now: the clock.
+    """
+
+    def __init__(
+        self, client: KubernetesClient, inventory: Inventory, results: Results, now: Callable[[], datetime]
+    ) -> None:
+        self._client = client
+        self._inventory = inventory
+        self._results = results
+        self._now = now
+
+    async def start(self, view: RunView, spec: TestRunSpec, previous: TestRunStatus) -> ExecutionRecord | Waiting:
+        """Write the record of a new execution, from which everything else follows.
+
+        Args:
+            view: the run.
+            spec: its spec.
+            previous: its status: names the execution before this one.
+
+        Raises:
+            InvalidSpec: the run does not fit its suite, or its inline suite is wrong.
+            ClusterUnavailable: the API server does not answer.
+        """
+        if spec.suspend:
+            return Waiting(ConditionReason.SUSPENDED, "spec.suspend is true; the run starts when it is false")
+        suite = self._find_suite(view, spec)
+        if isinstance(suite, Waiting):
+            return suite
+        if problems := check_run(spec, suite):
+            raise InvalidSpec(problems)
+        try:
+            only = await self._restrict(spec, suite, previous)
+        except StoreUnavailable as error:
+            return Waiting(ConditionReason.WAITING_FOR_STORE, f"rerun: Failed needs the last verdicts: {error}")
+        cases = select_cases(suite, spec, only)
+        if not cases:
+            raise InvalidSpec(("spec.select: matches no case of the suite",))
+        now = self._now()
+        record = ExecutionRecord(
+            run_id=make_run_id(now, secrets.randbits(32)),
+            spec_digest=digest_of(spec),
+            suite_name=view.suite_name or view.reference.name,
+            started_at=now.replace(microsecond=0),
+            run=_without_inline_suite(spec, view.reference.name),
+            suite=suite,
+            only=only,
+            baselines=await self._baselines(tuple(case.name for case in cases)),
+        )
+        try:
+            await self._client.create(CONFIGMAPS, view.reference.namespace, record_manifest(view.reference, record))
+        except Refused as error:
+            if error.is_conflict:
+                raise AssertionError(f"a runId was made twice: {record.run_id}") from None
+            raise InvalidSpec((f"spec: the execution cannot be recorded: {error}",)) from None
+        return record
+
+    def _find_suite(self, view: RunView, spec: TestRunSpec) -> TestSuiteSpec | Waiting:
+        if spec.suite is not None:
+            if problems := check_suite(spec.suite, "spec.suite"):
+                raise InvalidSpec(problems)
+            return spec.suite
+        name = view.suite_name or ""
+        found = self._inventory.suite((view.reference.namespace, name))
+        if found is None:
+            message = f"there is no TestSuite {name!r} in namespace {view.reference.namespace}; the run starts with it"
+            return Waiting(ConditionReason.SUITE_NOT_FOUND, message)
+        try:
+            suite = parse_suite(found.spec)
+            problems = check_suite(suite)
+        except InvalidSpec as error:
+            problems = error.problems
+        if problems:
+            return Waiting(ConditionReason.SUITE_INVALID, f"TestSuite {name!r}: " + "; ".join(problems))
+        return suite
+
+    async def _restrict(
+        self, spec: TestRunSpec, suite: TestSuiteSpec, previous: TestRunStatus
+    ) -> tuple[str, ...] | None:
+        if spec.rerun is not Rerun.FAILED:
+            return None
+        before = previous.run_id or (previous.history[0].run_id if previous.history else None)
+        if before is None:
+            return None
+        passed = await self._results.passed_cases(int(before))
+        left = tuple(case.name for case in select_cases(suite, spec) if case.name not in passed)
+        # With nothing left to repeat, everything is run: a run of no cases would pass without having shown anything.
+        return left or None
+
+    async def _baselines(self, names: tuple[str, ...]) -> tuple[Baseline, ...]:
+        try:
+            return tuple((await self._results.baselines(names)).values())
+        except StoreUnavailable as error:
+            # A run does not wait for Postgres (docs/results.md); the log says that it went without.
+            _logger.warning("the execution starts without the rows of expected_results: %s", error)
+            return ()

@@ -1,0 +1,79 @@
+"""Status writes: one per run and interval, none that changes nothing."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from testrun_operator.api.base import Document, Model
+from testrun_operator.api.status import TestRunStatus
+from testrun_operator.controller.inventory import RunView
+from testrun_operator.engine.status import Subject
+from testrun_operator.kube.client import TESTRUNS, KubernetesClient, Refused
+
+
+class StatusWriter:
+    """Writes the statuses of TestRuns.
+
+    Args:
+        client: the API server.
+        interval: least time between two writes for the same run.
+        now: the clock.
+    """
+
+    def __init__(self, client: KubernetesClient, interval: timedelta, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._interval = interval
+        self._now = now
+        self._written: dict[str, tuple[TestRunStatus, datetime]] = {}
+
+    def subject(self, run: RunView) -> Subject:
+        """Return the run with the newest status that is known: the watch may not have shown our last write yet."""
+        return Subject(run.generation, self.newest(run))
+
+    def newest(self, run: RunView) -> TestRunStatus:
+        """Return the status as we wrote it last; as the watch shows it, if we have written none yet."""
+        written = self._written.get(run.reference.uid)
+        return written[0] if written is not None else run.status
+
+    async def write(self, run: RunView, status: TestRunStatus, *, at_once: bool = False) -> datetime | None:
+        """Write a status, unless it is the same or the last write was a moment ago.
+
+        Args:
+            run: the run.
+            status: its status as it should be.
+            at_once: whether to write it even so shortly after the last one.
+
+        Returns:
+            When to come back with it; None if it is written.
+        """
+        uid = run.reference.uid
+        before = self.newest(run)
+        wanted, current = render(status), render(before)
+        if wanted == current:
+            return None
+        now = self._now()
+        if not at_once and uid in self._written and (due := self._written[uid][1] + self._interval) > now:
+            return due
+        try:
+            namespace, name = run.key
+            await self._client.patch_status(TESTRUNS, namespace, name, with_removals(wanted, current))
+        except Refused as error:
+            if not error.is_not_found:  # deleted in the meantime
+                raise
+        self._written[uid] = status, now
+        return None
+
+    def forget(self, uid: str) -> None:
+        """Drop what is known of a run that is gone."""
+        self._written.pop(uid, None)
+
+
+def render(status: Model) -> Document:
+    """Render a status as it is stored: without the fields that have no value."""
+    return status.model_dump(mode="json", exclude_none=True)
+
+
+def with_removals(wanted: Document, current: Document) -> Document:
+    """Make a merge patch of a status: fields that are to go are null in it (RFC 7386)."""
+    removals: dict[str, Any] = dict.fromkeys(current.keys() - wanted.keys())
+    return wanted | removals

@@ -1,0 +1,240 @@
+"""The API server, as the few calls that the operator makes.
+
+Built on the generic part of ``kubernetes.aio``: the typed classes would validate every Job in both directions and
+take memory for hundreds of models, while all that is needed of an answer is whether it is one.
+
+Foreign exceptions become ours here and nowhere else: no answer, 429 and 5xx are :class:`ClusterUnavailable`; the rest
+of 4xx is :class:`Refused` with the server's own words.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from testrun_operator.api.base import Document
+from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.errors import ClusterUnavailable, TestrunError
+
+_TIMEOUT_SECONDS: Final = 30.0
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
+
+
+class Refused(TestrunError):
+    """The API server understood a call and refused it.
+
+    Args:
+        status: HTTP status, 400 to 499 without 429.
+        reason: machine-readable reason, for instance ``AlreadyExists``, ``Forbidden``, ``Invalid``.
+        message: the server's words.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def is_not_found(self) -> bool:
+        """Whether the object, its namespace or its type does not exist."""
+        return self.status == _NOT_FOUND
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether the object exists already, or was changed in the meantime."""
+        return self.status == _CONFLICT
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether a quota is used up at the moment."""
+        return "exceeded quota" in str(self)
+
+
+async def connect() -> "KubernetesClient":
+    """Connect with the pod's service account or, outside a cluster, with the kubeconfig.
+
+    Raises:
+        ClusterUnavailable: there is neither, or it cannot be read.
+    """
+    configuration = client.Configuration()
+    try:
+        try:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            await config.load_kube_config(client_configuration=configuration)
+    except (config.ConfigException, OSError) as error:
+        raise ClusterUnavailable(f"no service account and no usable kubeconfig: {error}") from None
+    return KubernetesClient(client.ApiClient(configuration))
+
+
+class KubernetesClient:
+    """The API server.
+
+    Every call raises :class:`ClusterUnavailable` if the server does not answer and :class:`Refused` if it says no.
+    ``calls`` counts them by verb and resource, as RBAC names them: metrics show it, and a test compares it with the
+    chart's Role.
+    """
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+        self.calls: Counter[tuple[str, str]] = Counter()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def create(self, resource: str, namespace: str, body: Document) -> Document:
+        """Create an object.
+
+        Args:
+            resource: group and plural as in RBAC with the version between them: ``batch/v1/jobs``, ``v1/configmaps``.
+            namespace: where.
+            body: the manifest.
+        """
+        return await self._call("create", resource, "POST", _path(resource, namespace), body)
+
+    async def get(self, resource: str, namespace: str, name: str) -> Document | None:
+        """Read an object; None if it does not exist."""
+        try:
+            return await self._call("get", resource, "GET", _path(resource, namespace, name))
+        except Refused as error:
+            if error.is_not_found:
+                return None
+            raise
+
+    async def list(self, resource: str, namespace: str | None, **query: str) -> tuple[Document, ...]:
+        """List objects, of one namespace or of all.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where; None for everywhere.
+            query: ``labelSelector``, ``fieldSelector``, ``limit``.
+        """
+        answer = await self._call("list", resource, "GET", _path(resource, namespace), query=query)
+        return tuple(answer.get("items", ()))
+
+    async def patch(self, resource: str, namespace: str, name: str, body: Document) -> Document:
+        """Merge a patch (RFC 7386) into an object."""
+        return await self._call(
+            "patch", resource, "PATCH", _path(resource, namespace, name), body, content_type=_MERGE_PATCH
+        )
+
+    async def patch_status(self, resource: str, namespace: str, name: str, body: Document) -> Document:
+        """Merge a patch into an object's status; nothing else of the object can change by it."""
+        path = _path(resource, namespace, name) + "/status"
+        return await self._call(
+            "patch", f"{resource}/status", "PATCH", path, {"status": body}, content_type=_MERGE_PATCH
+        )
+
+    async def update(self, resource: str, namespace: str, name: str, body: Document) -> Document:
+        """Replace an object; refused with a conflict if its resourceVersion is not the newest."""
+        return await self._call("update", resource, "PUT", _path(resource, namespace, name), body)
+
+    async def delete(self, resource: str, namespace: str, name: str) -> None:
+        """Delete an object, and in the background what it owns. One that does not exist is fine."""
+        try:
+            await self._call("delete", resource, "DELETE", _path(resource, namespace, name), _BACKGROUND)
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+
+    async def delete_collection(self, resource: str, namespace: str, label_selector: str) -> None:
+        """Delete all objects that labels select, and in the background what they own."""
+        query = {"labelSelector": label_selector}
+        await self._call("deletecollection", resource, "DELETE", _path(resource, namespace), _BACKGROUND, query=query)
+
+    async def read_log(self, namespace: str, pod: str, *, tail_lines: int | None = None) -> str:
+        """Read the log of a pod's container ``case``."""
+        query = {"container": "case"} | ({"tailLines": str(tail_lines)} if tail_lines else {})
+        path = _path("v1/pods", namespace, pod) + "/log"
+        return (await self._send("get", "v1/pods/log", "GET", path, query=query)).decode(errors="replace")
+
+    async def server_version(self) -> str:
+        """Return the server's version, for instance ``v1.20.2``."""
+        answer = json.loads(await self._send("get", "version", "GET", "/version"))
+        return str(answer.get("gitVersion", "unknown"))
+
+    async def _call(
+        self,
+        verb: str,
+        resource: str,
+        method: str,
+        path: str,
+        body: Document | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Document:
+        answer = await self._send(verb, resource, method, path, body, query=query, content_type=content_type)
+        decoded: Document = json.loads(answer)
+        return decoded
+
+    async def _send(
+        self,
+        verb: str,
+        resource: str,
+        method: str,
+        path: str,
+        body: Document | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        self.calls[verb, resource] += 1
+        if query:
+            path += "?" + urlencode(query)
+        headers = {"Content-Type": content_type, "Accept": "application/json, */*"}
+        try:
+            request = await self._api.param_serialize(
+                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            response = await self._api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
+            answer: bytes = await response.read()
+        except ApiException as error:
+            raise _translate(error.status, error.body, error.reason) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ClusterUnavailable(f"{verb} {resource}: {type(error).__name__}: {error}") from None
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - the successful statuses
+            raise _translate(response.status, answer, response.reason)
+        return answer
+
+
+_BACKGROUND: Final[Document] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+
+TESTRUNS: Final = f"{GROUP}/{VERSION}/testruns"
+TESTSUITES: Final = f"{GROUP}/{VERSION}/testsuites"
+JOBS: Final = "batch/v1/jobs"
+PODS: Final = "v1/pods"
+CONFIGMAPS: Final = "v1/configmaps"
+EVENTS: Final = "v1/events"
+SERVICES: Final = "v1/services"
+DEPLOYMENTS: Final = "apps/v1/deployments"
+LEASES: Final = "coordination.k8s.io/v1/leases"
+
+
+def _path(resource: str, namespace: str | None, name: str | None = None) -> str:
+    api_version, _, plural = resource.rpartition("/")
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    where = f"/namespaces/{namespace}" if namespace is not None else ""
+    return f"{root}{where}/{plural}" + (f"/{name}" if name is not None else "")
+
+
+def _translate(status: int | None, body: object, reason: str | None) -> TestrunError:
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = {}
+    message = str(answer.get("message") or text[:500] or reason or "no message")
+    if status is None or status == _TOO_MANY or status >= _SERVER_ERROR:
+        return ClusterUnavailable(f"the API server answered {status}: {message}")
+    return Refused(status, str(answer.get("reason") or reason or ""), message)

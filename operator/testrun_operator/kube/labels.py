@@ -1,0 +1,38 @@
+"""Labels and annotations of everything that the operator creates."""
+
+from testrun_operator.api.crds import GROUP
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "testrun-operator"
+SELECTOR = f"{MANAGED_BY}={MANAGER}"
+"""Selects our objects on the server's side, so that the operator never sees other people's Jobs and Pods."""
+
+COMPONENT = f"{GROUP}/component"
+CASE_COMPONENT = "case"
+EXECUTION_COMPONENT = "execution"
+DOCUMENT_COMPONENT = "document"
+SERVER_COMPONENT = "test-server"
+
+RUN = f"{GROUP}/run"
+"""Name of the TestRun, cut to 63 characters: for people. The operator goes by the next two."""
+RUN_UID = f"{GROUP}/run-uid"
+RUN_ID = f"{GROUP}/run-id"
+CASE = f"{GROUP}/case"
+ATTEMPT = f"{GROUP}/attempt"
+SERVER = f"{GROUP}/test-server"
+
+TEST_FAILURES = f"{GROUP}/test-failures"
+"""Annotation of a Job: attempts before it that used up one of the case's retries."""
+INFRASTRUCTURE_FAULTS = f"{GROUP}/infrastructure-faults"
+"""Annotation of a Job: attempts before it that used up one of the infrastructure's retries."""
+OUTCOME = f"{GROUP}/outcome"
+"""Annotation of a Job that the operator stopped: the outcome of its attempt."""
+COMPLETED_AT = f"{GROUP}/completed-at"
+"""Annotation of an execution's ConfigMap: when the execution ended."""
+STORED = f"{GROUP}/stored"
+"""Annotation of an execution's ConfigMap: every outcome is in Postgres."""
+
+
+def label_value(text: str) -> str:
+    """Make a label's value of a name: at most 63 characters, with a letter or digit at its end."""
+    return text[:63].rstrip("-._")

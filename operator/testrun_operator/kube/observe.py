@@ -1,0 +1,144 @@
+"""From Jobs and Pods, as the API server sends them, to observations.
+
+Only what is read here is known to the engine. Everything may be missing: a Job that was just created has no status.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from testrun_operator.engine.observation import (
+    JobObservation,
+    JobState,
+    PodObservation,
+    PodPhase,
+    Terminated,
+    Waiting,
+)
+from testrun_operator.kube import labels
+from testrun_operator.kube.outcomes import decode_outcome
+
+CONTAINER = "case"
+"""Name of the container that is judged."""
+
+_Body = Mapping[str, Any]
+
+
+def read_job(body: _Body) -> JobObservation | None:
+    """Read a Job of ours.
+
+    Returns:
+        The observation, without its pod; None if the Job lacks the labels of an attempt.
+    """
+    metadata = body["metadata"]
+    own_labels = metadata.get("labels") or {}
+    annotations = metadata.get("annotations") or {}
+    case, attempt = own_labels.get(labels.CASE), own_labels.get(labels.ATTEMPT, "")
+    if not case or not attempt.isdecimal():
+        return None
+    return JobObservation(
+        name=metadata["name"],
+        case=case,
+        attempt=int(attempt),
+        created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
+        state=_job_state(body.get("status") or {}),
+        test_failures=_count(annotations.get(labels.TEST_FAILURES)),
+        infrastructure_faults=_count(annotations.get(labels.INFRASTRUCTURE_FAULTS)),
+        decided=decode_outcome(annotations.get(labels.OUTCOME)),
+    )
+
+
+def read_pod(body: _Body) -> PodObservation:
+    """Read a pod of a case."""
+    metadata, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or ()}
+    state = _container_state(status.get("containerStatuses") or ())
+    running = state.get("running")
+    waiting = state.get("waiting")
+    terminated = state.get("terminated")
+    return PodObservation(
+        name=metadata["name"],
+        phase=PodPhase(status.get("phase") or PodPhase.PENDING),
+        created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
+        node=spec.get("nodeName"),
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        deleted=metadata.get("deletionTimestamp") is not None,
+        disruption=_reason_if(conditions.get("DisruptionTarget"), "True"),
+        unschedulable=_unschedulable(conditions.get("PodScheduled")),
+        running_since=read_time(running.get("startedAt")) if running else None,
+        waiting=Waiting(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
+        terminated=_read_terminated(terminated) if terminated else None,
+    )
+
+
+def job_name_of(pod: _Body) -> str | None:
+    """Return the name of the Job that a pod belongs to."""
+    own_labels = pod["metadata"].get("labels") or {}
+    # The first is what the Job controller has set since 1.27; the second is older and still set.
+    name: str | None = own_labels.get("batch.kubernetes.io/job-name") or own_labels.get("job-name")
+    return name
+
+
+def choose_pod(pods: Iterable[PodObservation]) -> PodObservation | None:
+    """Choose the pod by which an attempt is judged, where the Job controller made more than one.
+
+    A pod that ended undisturbed comes first, since it has a report; then one that is disturbed, since the one made in
+    its place is no second chance within the same attempt; then the newest.
+    """
+    candidates = sorted(pods, key=lambda pod: pod.created_at)
+    for pod in candidates:
+        if pod.terminated is not None and not pod.deleted:
+            return pod
+    for pod in candidates:
+        if pod.deleted or pod.terminated is not None:
+            return pod
+    return candidates[-1] if candidates else None
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Read a Kubernetes timestamp."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def _job_state(status: _Body) -> JobState:
+    for condition in status.get("conditions") or ():
+        if condition.get("status") == "True":
+            if condition.get("type") == "Complete":
+                return JobState.COMPLETE
+            if condition.get("type") == "Failed":
+                return JobState.FAILED
+    return JobState.ACTIVE
+
+
+def _container_state(statuses: Iterable[_Body]) -> _Body:
+    return next((status.get("state") or {} for status in statuses if status.get("name") == CONTAINER), {})
+
+
+def _read_terminated(state: _Body) -> Terminated:
+    return Terminated(
+        exit_code=int(state.get("exitCode") or 0),
+        reason=state.get("reason") or "",
+        message=state.get("message") or "",
+        started_at=_after_epoch(read_time(state.get("startedAt"))),
+        finished_at=_after_epoch(read_time(state.get("finishedAt"))),
+    )
+
+
+def _after_epoch(moment: datetime | None) -> datetime | None:
+    # A container that never started has the zero time, or 1970, as its start.
+    return moment if moment is not None and moment.year > 1970 else None  # noqa: PLR2004 - the epoch
+
+
+def _reason_if(condition: _Body | None, status: str) -> str:
+    return str(condition.get("reason") or "") if condition and condition.get("status") == status else ""
+
+
+def _unschedulable(condition: _Body | None) -> str:
+    if _reason_if(condition, "False") != "Unschedulable" or condition is None:
+        return ""
+    return str(condition.get("message") or "Unschedulable")
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0

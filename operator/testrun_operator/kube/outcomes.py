@@ -1,0 +1,48 @@
+"""An attempt's outcome as an annotation: how the operator stops a Job without ever losing why."""
+
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from testrun_operator.api.base import Document
+from testrun_operator.engine.outcome import AttemptOutcome
+from testrun_operator.engine.status import shorten
+from testrun_operator.kube import labels
+
+_MAX_MESSAGE = 2048
+_MAX_LOG_TAIL = 4096
+_ADAPTER = TypeAdapter(AttemptOutcome)
+
+
+def stop_patch(outcome: AttemptOutcome) -> Document:
+    """Make the patch of a Job that writes the outcome on it and ends its pod, in one call.
+
+    A Job whose ``activeDeadlineSeconds`` has passed is ended by the Job controller, in every version of Kubernetes;
+    the Job itself stays, so that the outcome survives the operator.
+    """
+    return {
+        "metadata": {"annotations": {labels.OUTCOME: encode_outcome(outcome)}},
+        "spec": {"activeDeadlineSeconds": 1},
+    }
+
+
+def encode_outcome(outcome: AttemptOutcome) -> str:
+    """Render an outcome as JSON of bounded size."""
+    tail = outcome.evidence.log_tail
+    bounded = replace(
+        outcome,
+        message=shorten(outcome.message, _MAX_MESSAGE),
+        details=(),
+        evidence=replace(outcome.evidence, log_tail=tail[-_MAX_LOG_TAIL:] if tail else None),
+    )
+    return _ADAPTER.dump_json(bounded, exclude_defaults=True).decode()
+
+
+def decode_outcome(text: str | None) -> AttemptOutcome | None:
+    """Read an outcome; None if there is none, or what is there is not one."""
+    if not text:
+        return None
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError:
+        return None  # somebody edited the annotation; the Job is judged by what else is seen of it

@@ -1,0 +1,93 @@
+"""The record of an execution as a ConfigMap: written before its first Job, so that nothing lives only in memory."""
+
+import base64
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from testrun_operator.api.base import Document
+from testrun_operator.api.status import format_time
+from testrun_operator.engine.execution import ExecutionRecord, name_for
+from testrun_operator.kube import labels
+from testrun_operator.kube.observe import read_time
+from testrun_operator.kube.references import RunReference
+
+_PLAIN_KEY = "execution.json"
+_PACKED_KEY = "execution.json.gz"
+_MAX_PLAIN_BYTES = 256 * 1024  # readable with kubectl up to here; a ConfigMap holds at most 1 MiB
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as it is in the cluster, with what was noted on it since."""
+
+    record: ExecutionRecord
+    completed_at: datetime | None
+    """When the execution ended; None while it runs."""
+    stored: bool
+    """Whether every outcome is in Postgres."""
+
+
+def record_name(run: RunReference, run_id: str) -> str:
+    """Return the name of the ConfigMap of an execution."""
+    return name_for(run.name, run.uid, run_id, "execution")
+
+
+def record_manifest(run: RunReference, record: ExecutionRecord) -> Document:
+    """Make the ConfigMap of an execution."""
+    text = record.model_dump_json(exclude_defaults=True)
+    manifest: Document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": record_name(run, record.run_id),
+            "namespace": run.namespace,
+            "labels": {
+                labels.MANAGED_BY: labels.MANAGER,
+                labels.COMPONENT: labels.EXECUTION_COMPONENT,
+                labels.RUN: labels.label_value(run.name),
+                labels.RUN_UID: run.uid,
+                labels.RUN_ID: record.run_id,
+            },
+            "ownerReferences": [run.as_owner()],
+        },
+        "immutable": True,
+    }
+    if len(text) <= _MAX_PLAIN_BYTES:
+        manifest["data"] = {_PLAIN_KEY: text}
+    else:
+        packed = gzip.compress(text.encode(), mtime=0)
+        manifest["binaryData"] = {_PACKED_KEY: base64.b64encode(packed).decode()}
+    return manifest
+
+
+def read_record(body: Mapping[str, Any]) -> StoredRecord | None:
+    """Read the record of an execution.
+
+    Returns:
+        The record; None if the ConfigMap holds none, for instance because somebody made it by hand.
+    """
+    try:
+        if packed := (body.get("binaryData") or {}).get(_PACKED_KEY):
+            text = gzip.decompress(base64.b64decode(packed)).decode()
+        else:
+            text = (body.get("data") or {})[_PLAIN_KEY]
+        record = ExecutionRecord.model_validate_json(text)
+    except (KeyError, OSError, ValueError, ValidationError):
+        return None
+    annotations = body["metadata"].get("annotations") or {}
+    return StoredRecord(
+        record,
+        completed_at=read_time(annotations.get(labels.COMPLETED_AT)),
+        stored=annotations.get(labels.STORED) == "true",
+    )
+
+
+def completion_patch(completed_at: datetime, *, stored: bool) -> Document:
+    """Make the patch that notes on a record that its execution is over, and whether its results are stored."""
+    annotations = {labels.COMPLETED_AT: format_time(completed_at)} | ({labels.STORED: "true"} if stored else {})
+    return {"metadata": {"annotations": annotations}}
