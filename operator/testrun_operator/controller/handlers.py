@@ -27,35 +27,39 @@ _DEPLOYMENTS = ("apps", "deployments")
 def register(registry: kopf.OperatorRegistry) -> None:  # noqa: C901 - a list of handlers, a few lines each
     """Register all handlers."""
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT, registry=registry)
     async def start(memo: Operator, **indices: Any) -> None:
         memo.connect_indices(indices)
 
-    @kopf.index(*_RUNS, registry=registry)
+    @kopf.index(*_RUNS, id="runs", registry=registry)
     def runs(body: kopf.Body, **_: Any) -> Any:
         return watching.index_run(body)
 
-    @kopf.index(*_SUITES, registry=registry)
+    @kopf.index(*_SUITES, id="suites", registry=registry)
     def suites(body: kopf.Body, **_: Any) -> Any:
         return watching.index_suite(body)
 
-    @kopf.index(*_CONFIGMAPS, labels={labels.COMPONENT: labels.EXECUTION_COMPONENT}, registry=registry)
+    @kopf.index(*_CONFIGMAPS, labels={labels.COMPONENT: labels.EXECUTION_COMPONENT}, id="records", registry=registry)
     def records(body: kopf.Body, **_: Any) -> Any:
         return watching.index_record(body)
 
-    @kopf.index(*_JOBS, registry=registry)
+    @kopf.index(*_JOBS, id="jobs", registry=registry)
     def jobs(body: kopf.Body, **_: Any) -> Any:
         return watching.index_job(body)
 
-    @kopf.index(*_PODS, labels={labels.COMPONENT: labels.CASE_COMPONENT}, registry=registry)
+    @kopf.index(*_PODS, labels={labels.COMPONENT: labels.CASE_COMPONENT}, id="pods", registry=registry)
     def pods(body: kopf.Body, **_: Any) -> Any:
         return watching.index_pod(body)
 
-    @kopf.index(*_DEPLOYMENTS, registry=registry)
+    @kopf.index(*_DEPLOYMENTS, id="deployments", registry=registry)
     def deployments(body: kopf.Body, **_: Any) -> Any:
         return watching.index_deployment(body)
 
-    @kopf.index(*_SERVICES, registry=registry)
+    @kopf.index(*_SERVICES, id="services", registry=registry)
     def services(body: kopf.Body, **_: Any) -> Any:
         return watching.index_service(body)
 

@@ -22,7 +22,7 @@ class Settings(Model):
     namespace: str = Field("default", description="The operator's own namespace, where its Lease is.")
     pod_name: str = Field(
         "testrun-operator",
-        description="The operator's identity in the Lease; a restarted container keeps its pod's name, and so the Lease.",
+        description="The operator's identity in the Lease; a restarted container keeps its pod's name and the Lease.",
     )
     watch_namespaces: tuple[str, ...] = Field(
         (), description="Namespaces whose runs are executed, separated by commas. Default: all."

@@ -20,6 +20,8 @@ KINDS_WITH_REPORT = frozenset({CaseKind.HTTP})
 """Kinds that our runner executes; the others run an image of their own and are judged by the exit code."""
 
 _SIGKILL = 128 + 9
+_CLOCK_RESOLUTION = timedelta(seconds=1)
+"""Kubernetes cuts times to whole seconds: a container may have started almost one second later than it says."""
 _FIRST_SIGNAL = 128
 _IMAGE_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull"})
 _CONFIG_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -251,7 +253,7 @@ def _judge_running(
     settings: JudgingSettings,
 ) -> Judgement:
     grace = settings.runner_grace if case.case.kind in KINDS_WITH_REPORT else timedelta()
-    deadline = running_since + case.timeout + grace
+    deadline = running_since + _CLOCK_RESOLUTION + case.timeout + grace
     if now < deadline:
         return Underway(deadline)
     message = f"the case did not end within its timeout of {format_duration(case.timeout)}"
