@@ -1,0 +1,37 @@
+{{/*
+What the operator may do in a namespace whose runs it executes: just the calls that it makes, which a test compares.
+It may not read Secrets: pods name them, and the kubelet reads them.
+*/}}
+{{- define "testrun-operator.runRules" -}}
+- apiGroups: [testrun.dev]
+  resources: [testsuites, testruns]
+  verbs: [get, list, watch]
+- apiGroups: [testrun.dev]
+  resources: [testsuites/status, testruns/status]
+  verbs: [get, patch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete, deletecollection]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete, deletecollection]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, list]
+{{- end -}}
+
+{{/* What it may do where test servers are: in namespaces with runs and in that of shared servers. */}}
+{{- define "testrun-operator.serverRules" -}}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end -}}

@@ -1,0 +1,1 @@
+"""What makes the generated files; `tools/generate.py` writes or checks them."""
