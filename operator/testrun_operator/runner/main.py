@@ -128,7 +128,7 @@ def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
     seconds = time.monotonic() - received.doing_since
     message = (
         f"the case did not end within {format_duration(document.timeout)}: "
-        f"{received.doing} for {seconds:.1f} s, after {received.step_count} requests"
+        f"{received.doing} for {seconds:.1f} s, with {received.step_count} requests sent"
     )
     return Conclusion(Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message)
 

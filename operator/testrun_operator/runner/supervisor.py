@@ -1,6 +1,6 @@
 """Runs a case in a child process and ends it when its time is over, whatever it does.
 
-A thread could not do this: a template such as ``{{ 9 ** 9 ** 9 }}`` is one instruction of the interpreter, which lets
+A thread could not do this: a template such as ``{{ 9 ** (9 ** 9) }}`` is one instruction of the interpreter, which lets
 no other thread run until it is done. A process can be killed in the middle of anything, including the C code of a
 library, and its memory goes with it. Forking costs about a millisecond, and the child inherits all imports.
 """

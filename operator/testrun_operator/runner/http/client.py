@@ -68,8 +68,8 @@ class Client:
         attempts = self._retry.max_attempts if self._retry else 1
         label = f"{where}: {request.label}" if where else request.label
         for attempt in range(1, attempts + 1):
-            self._context.journal.progress(f"waiting for the answer to {label}")
             self._context.journal.count_step()
+            self._context.journal.progress(f"waiting for the answer to {label}")
             outcome = self._send_once(request)
             if not self._is_to_be_repeated(outcome) or attempt == attempts:
                 break

@@ -83,7 +83,9 @@ class Judge:
         self._last = walk.pages[-1]
         self._not_judged = ""
         if walk.problem:
-            self._not_judged = "not judged because " + (f"page {self._last.number} failed" if paginated else "of that")
+            self._not_judged = "not judged because " + (
+                f"page {self._last.number} failed" if paginated else "the status is another"
+            )
 
     def findings(self) -> Iterator[Finding]:
         """Judge every expectation.

@@ -154,13 +154,17 @@ def _merge_headers(*sources: dict[str, str]) -> dict[str, str]:
     return dict(merged.values())
 
 
-def _walk(settings: Pagination, context: Context) -> WalkPlan:
+def make_walk_plan(settings: Pagination, size: int | None) -> WalkPlan:
+    """Compile how to walk.
+
+    Args:
+        settings: the case's ``paginate``.
+        size: its ``size``, rendered.
+
+    Raises:
+        InvalidCase: an expression is wrong.
+    """
     path = "http.paginate"
-    size = None
-    if settings.size is not None:
-        size = context.templates.count(settings.size, f"{path}.size")
-        if size == 0:
-            raise InvalidCase(f"{path}.size", "must be at least 1")
     return WalkPlan(
         settings=settings,
         items=Expression.compile(settings.items, f"{path}.items"),
@@ -170,6 +174,14 @@ def _walk(settings: Pagination, context: Context) -> WalkPlan:
         next_cursor=Expression.compile(settings.next_cursor, f"{path}.nextCursor"),
         next_link=Expression.compile(settings.next_link, f"{path}.nextLink") if settings.next_link else None,
     )
+
+
+def _walk(settings: Pagination, context: Context) -> WalkPlan:
+    path = "http.paginate.size"
+    size = context.templates.count(settings.size, path) if settings.size is not None else None
+    if size == 0:
+        raise InvalidCase(path, "must be at least 1")
+    return make_walk_plan(settings, size)
 
 
 def _expectations(expect: HttpExpectations, context: Context, *, paginated: bool) -> Expectations:

@@ -1,0 +1,88 @@
+"""What a case tells is masked and bounded, and its report leaves the pod whole."""
+
+from pathlib import Path
+
+import pytest
+
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import MAX_TERMINATION_BYTES, Detail, DetailKind, Report, decode, decode_from_log
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.runner.journal import MAX_DETAIL_BYTES, Journal
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.reporting import write_report
+
+MASKER = Masker(["s3cret"])
+
+
+def report_with(details: tuple[Detail, ...], message: str = "") -> Report:
+    """Return a report of a case that failed."""
+    return Report(
+        case="example",
+        attempt=1,
+        verdict=Verdict.FAILED,
+        failure_class=FailureClass.TEST,
+        reason=Reason.EXPECTATION_NOT_MET,
+        message=message,
+        duration_milliseconds=12,
+        outputs={"token": "s3cret"},
+        details=details,
+    )
+
+
+def detail(name: str = "page 1", *, kind: DetailKind = DetailKind.PAGE, passed: bool = True, text: str = "") -> Detail:
+    """Return a detail."""
+    return Detail(kind=kind, name=name, passed=passed, actual=text)
+
+
+def test_a_small_report_is_the_termination_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Masked once more, whatever came before."""
+    write_report(report_with((detail(text="a s3cret b"),), "s3cret!"), MASKER, tmp_path / "log")
+    written = decode((tmp_path / "log").read_text())
+    assert written.message == "***!"
+    assert written.outputs == {"token": "***"}
+    assert written.details[0].actual == "a *** b"
+    assert capsys.readouterr().out == ""
+
+
+def test_a_megabyte_of_details_goes_through_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The termination message says so, and both are found again among the lines of the case."""
+    details = tuple(detail(f"page {number}", text=f"{number * 7919} {'x' * 900}") for number in range(1100))
+    report = report_with(details, "x" * 5000)
+    print("a line of the case, without an end", end="")  # noqa: T201 - as a case would
+    write_report(report, MASKER, tmp_path / "log")
+    print("another line")  # noqa: T201 - as another container process would
+    message = (tmp_path / "log").read_bytes()
+    assert len(message) <= MAX_TERMINATION_BYTES
+    short = decode(message.decode())
+    assert short.verdict is Verdict.FAILED
+    assert short.details == ()
+    assert short.details_in_log is not None
+    assert short.details_in_log.bytes > 1_000_000
+    whole = decode_from_log(capsys.readouterr().out, short.details_in_log)
+    assert whole.details == details
+    assert whole.message == "x" * 1024
+
+
+def test_texts_of_details_are_masked_and_bounded() -> None:
+    """An API decides what is in them."""
+    details: list[Detail] = []
+    lines: list[str] = []
+    journal = Journal(MASKER, write_line=lines.append, tell_detail=details.append, tell_progress=lambda *_: None)
+    journal.detail(detail(text="s3cret\n" * 1000))
+    journal.log("a s3cret\nb")
+    assert "s3cret" not in details[0].actual
+    assert len(details[0].actual) <= 1001
+    assert lines == ["a *** b"]
+
+
+def test_details_of_pages_are_bounded_and_assertions_are_kept() -> None:
+    """A log that is cut at 10 MiB must still hold the whole report."""
+    details: list[Detail] = []
+    lines: list[str] = []
+    journal = Journal(MASKER, write_line=lines.append, tell_detail=details.append, tell_progress=lambda *_: None)
+    for number in range(10_000):
+        journal.detail(detail(f"page {number}", text="x" * 900))
+    journal.detail(detail("items", kind=DetailKind.ASSERTION, passed=False))
+    assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in details) <= MAX_DETAIL_BYTES + 1000
+    assert details[-1].name == "items"
+    assert [line for line in lines if "left out" in line] == [lines[0]]
