@@ -1,0 +1,114 @@
+# Every target does all its own set-up. `make help` lists them.
+#
+# CLUSTER=native|kind|existing chooses the cluster; left out, it is chosen, and said (ci/cluster kind-of).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+IMAGE := testrun-operator:dev
+RELEASE := testrun
+NAMESPACE := testrun-system
+UNIT := tests/unit
+PYTEST := $(BIN)/pytest
+export KUBECONFIG = $(shell ci/cluster kubeconfig 2>/dev/null)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+# --- what people type ------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: install ## a cluster, the image, the chart and a sample TestRun, with its results shown
+	@ci/demo $(NAMESPACE) $(RELEASE)
+
+.PHONY: test
+test: check test-unit test-integration test-e2e ## every check and every test
+
+.PHONY: bench
+bench: install ## measure the operator against Jobs made by hand (N=50, PARALLELISM=8, ROUNDS=3)
+	@$(BIN)/python bench/bench.py $(if $(N),--cases $(N)) $(if $(PARALLELISM),--parallelism $(PARALLELISM)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: clean-cluster
+clean-cluster: ## take the cluster down and leave nothing of it behind but caches
+	@ci/tools
+	@ci/cluster down
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: venv ## lint, types, layers and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy operator tools ci bench
+	$(BIN)/lint-imports --no-cache > /tmp/lint-imports.$$$$ || { cat /tmp/lint-imports.$$$$; rm /tmp/lint-imports.$$$$; exit 1; }; \
+		tail -n 3 /tmp/lint-imports.$$$$; rm /tmp/lint-imports.$$$$
+	$(BIN)/python tools/generate.py --check
+
+.PHONY: format
+format: venv ## format the code, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: generate
+generate: venv ## write the generated files: CRDs, chart, manifests, reference pages
+	$(BIN)/python tools/generate.py
+
+.PHONY: lock
+lock: venv ## bring the lock files up to date with pyproject.toml
+	$(BIN)/python tools/lock.py
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+.PHONY: test-unit
+test-unit: venv ## tests that need nothing but Python
+	$(PYTEST) $(UNIT)
+
+.PHONY: test-integration
+test-integration: venv postgresql cluster ## tests against a real API server and a real PostgreSQL
+	ci/cluster crd-server up
+	$(PYTEST) tests/integration
+
+.PHONY: test-e2e
+test-e2e: install ## tests of the installed chart on the cluster
+	$(PYTEST) tests/e2e
+
+# --- set-up ----------------------------------------------------------------------------------------------------------
+
+.PHONY: venv
+venv: $(VENV)/installed ## the virtual environment with everything from requirements/dev.lock
+
+$(VENV)/installed: requirements/dev.lock pyproject.toml ci/tools
+	@ci/tools
+	@echo "making the virtual environment (a minute; more without a cache)"
+	@[ -x $(BIN)/python ] || python3 -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: postgresql
+postgresql:
+	@ci/tools postgresql
+
+.PHONY: cluster
+cluster: ## bring the cluster up
+	@ci/tools
+	@ci/cluster up
+	@ci/cluster images
+
+.PHONY: image
+image: cluster ## build the image and load it into the cluster
+	@ci/build-image --tag $(IMAGE)
+
+.PHONY: install
+install: venv image ## install the chart, or upgrade it
+	@$(BIN)/python ci/install --namespace $(NAMESPACE) --release $(RELEASE) --image $(IMAGE)
+
+.PHONY: uninstall
+uninstall: venv ## uninstall the chart; CustomResourceDefinitions and the database's volume stay
+	@$(BIN)/python tools/helm.py uninstall $(RELEASE) -n $(NAMESPACE)

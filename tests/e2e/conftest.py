@@ -1,0 +1,25 @@
+"""What the e2e tests share: a namespace for each of them, on the cluster where the chart is installed."""
+
+import re
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from support.cluster import OPERATOR, SYSTEM_NAMESPACE, Namespace, kubectl, temporary_namespace
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed() -> None:
+    """Refuse to run where the chart is not installed, with the command that installs it."""
+    answer = kubectl("-n", SYSTEM_NAMESPACE, "get", "deployment", OPERATOR, "-o", "name", check=False)
+    if not answer:
+        pytest.exit("the chart is not installed on this cluster: run `make install`", returncode=1)
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
+    with temporary_namespace(f"{words}-{uuid4().hex[:5]}") as made:
+        yield made

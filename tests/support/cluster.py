@@ -1,0 +1,209 @@
+"""The cluster that ``make cluster`` brings up, and the chart that ``make install`` installs, as tests use them."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SYSTEM_NAMESPACE = "testrun-system"
+RELEASE = "testrun"
+OPERATOR = "testrun-testrun-operator"
+POSTGRES = "testrun-postgresql"
+BUSYBOX = "docker.io/library/busybox:1.37"
+FINAL_PHASES = frozenset({"Passed", "Failed", "Errored", "Cancelled"})
+
+Body = dict[str, Any]
+
+
+def kubectl(*words: str, text: str | None = None, check: bool = True, timeout: float = 120) -> str:
+    """Run kubectl and return what it prints."""
+    done = subprocess.run(
+        ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=timeout
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.2) -> Any:
+    """Wait until a condition gives something true, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}; last seen: {value!r}")
+        time.sleep(every)
+
+
+def container(name: str, script: str, **more: Any) -> Body:
+    """Make a case of kind container that runs a shell script."""
+    return {
+        "name": name,
+        "container": {"image": BUSYBOX, "command": ["sh", "-c", script], "runAsUser": 65532},
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace of a test's own."""
+
+    name: str
+
+    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
+        """Run kubectl in this namespace."""
+        return kubectl("-n", self.name, *words, text=text, check=check)
+
+    def apply(self, kind: str, name: str, spec: Body) -> str:
+        """Apply a TestSuite or a TestRun, and return its name."""
+        body = {"apiVersion": "testrun.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+        self.kubectl("apply", "-f", "-", text=yaml.safe_dump(body))
+        return name
+
+    def run(self, name: str, *cases: Body, **spec: Any) -> str:
+        """Apply a TestRun with an inline suite of these cases."""
+        suite = {"cases": list(cases)} | spec.pop("suite", {})
+        return self.apply("TestRun", name, {"suite": suite, **spec})
+
+    def get(self, kind: str, name: str) -> Body:
+        """Read an object."""
+        body: Body = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return body
+
+    def list(self, kind: str, selector: str = "") -> list[Body]:
+        """Read objects by their labels."""
+        answer = self.kubectl("get", kind, "-o", "json", *(["-l", selector] if selector else []))
+        items: list[Body] = json.loads(answer)["items"]
+        return items
+
+    def status(self, run: str) -> Body:
+        """Read the status of a TestRun."""
+        status: Body = self.get("testrun", run).get("status", {})
+        return status
+
+    def wait_for_end(self, run: str, *, seconds: float = 90, but_not: str = "") -> Body:
+        """Wait until an execution is over, and return the status; ``but_not`` is the runId of one that was before."""
+
+        def over() -> Body | None:
+            status = self.status(run)
+            done = status.get("phase") in FINAL_PHASES and status.get("runId") != (but_not or None)
+            return status if done else None
+
+        status: Body = wait_until(f"TestRun {run} is over", over, seconds=seconds)
+        return status
+
+    def jobs(self, run: str) -> list[Body]:
+        """Read the Jobs of a TestRun."""
+        return self.list("jobs", f"testrun.dev/run={run}")
+
+    def wait_for_running(self, run: str, *cases: str, seconds: float = 60) -> None:
+        """Wait until the pods of these cases run."""
+
+        def running() -> bool:
+            pods = self.list("pods", f"testrun.dev/run={run}")
+            found = {pod["metadata"]["labels"]["testrun.dev/case"] for pod in pods if pod["status"]["phase"] == "Running"}
+            return found >= set(cases)
+
+        wait_until(f"{cases} of {run} run", running, seconds=seconds)
+
+
+def condition(status: Body, kind: str) -> Body:
+    """Return a condition of a status."""
+    return next((found for found in status.get("conditions", []) if found["type"] == kind), {})
+
+
+def query(statement: str) -> list[list[str]]:
+    """Run SQL in the chart's Postgres, and return rows of texts."""
+    printed = kubectl(
+        *("exec", "-n", SYSTEM_NAMESPACE, f"{POSTGRES}-0", "--", "psql", "-X", "-U", "testrun", "-d", "testrun"),
+        *("-v", "ON_ERROR_STOP=1", "--no-align", "--tuples-only", "--field-separator=\x1f", "-c", statement),
+    )
+    return [line.split("\x1f") for line in printed.splitlines()]
+
+
+def wait_for_storing(namespace: Namespace, run: str, *, seconds: float = 60) -> None:
+    """Wait until the results of a TestRun are in Postgres."""
+    wait_until(
+        f"the results of {run} are stored",
+        lambda: condition(namespace.status(run), "ResultsStored").get("status") == "True",
+        seconds=seconds,
+    )
+
+
+def operator_pod() -> Body:
+    """Return the operator's pod."""
+    items = json.loads(
+        kubectl("-n", SYSTEM_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
+    )["items"]
+    pods: list[Body] = [pod for pod in items if not pod["metadata"].get("deletionTimestamp")]
+    assert pods, "the chart is not installed; run `make install`"
+    return pods[0]
+
+
+def kill_operator() -> None:
+    """End the operator with SIGKILL; the kubelet starts its container again."""
+    pod = operator_pod()
+    identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    if pids := _pids_of_container(identity):
+        for pid in pids:
+            os.kill(pid, 9)
+    else:  # the node is not this machine: the next best thing
+        kubectl("-n", SYSTEM_NAMESPACE, "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+
+
+def _pids_of_container(identity: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if identity in (entry / "cgroup").read_text():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def scale_operator(replicas: int) -> None:
+    """Scale the operator's Deployment, and wait until it is so."""
+    kubectl("-n", SYSTEM_NAMESPACE, "scale", f"deployment/{OPERATOR}", f"--replicas={replicas}")
+
+    def scaled() -> bool:
+        pods = json.loads(
+            kubectl("-n", SYSTEM_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
+        )["items"]
+        ready = [pod for pod in pods if _is_ready(pod)]
+        return len(pods) == len(ready) == replicas
+
+    wait_until(f"the operator has {replicas} replicas", scaled, seconds=90)
+
+
+def _is_ready(pod: Body) -> bool:
+    return any(
+        found["type"] == "Ready" and found["status"] == "True" for found in pod["status"].get("conditions", [])
+    )
+
+
+def operator_metrics() -> str:
+    """Read the operator's metrics."""
+    name = operator_pod()["metadata"]["name"]
+    return kubectl("get", "--raw", f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/pods/{name}:8080/proxy/metrics")
+
+
+@contextmanager
+def temporary_namespace(name: str) -> Iterator[Namespace]:
+    """Make a namespace, and delete it without waiting for its end."""
+    kubectl("create", "namespace", name)
+    try:
+        yield Namespace(name)
+    finally:
+        kubectl("delete", "namespace", name, "--wait=false")
