@@ -106,7 +106,9 @@ class PostgresServer:
 
     def dsn(self, database: str = "postgres", user: str = "admin", password: str = PASSWORD) -> str:
         """Give the DSN for a database and a user."""
-        return make_conninfo(host="127.0.0.1", port=self.port, dbname=database, user=user, password=password)
+        return make_conninfo(
+            host="127.0.0.1", port=self.port, dbname=database, user=user, password=password, client_encoding="UTF8"
+        )
 
     def new_database(self, *, encoding: str = "UTF8") -> str:
         """Create an empty database and give its name."""

@@ -58,11 +58,15 @@ class Database:
         # The pool would report every attempt to reconnect; whoever waits for the connection says it once.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         timeout = float(self._settings.connect_timeout_seconds)
-        parameters = self._settings.connection_parameters()
+        parameters = {
+            **self._settings.connection_parameters(),
+            "client_encoding": "UTF8",  # psycopg sends JSON in UTF-8, whatever the database's own encoding is
+            "autocommit": True,
+            "prepare_threshold": None,  # poolers that switch sessions between transactions lose prepared statements
+        }
         self._pool = AsyncConnectionPool(
             connection_class=self._connection_class(),
-            # Poolers that switch sessions between transactions do not know prepared statements.
-            kwargs={**parameters, "autocommit": True, "prepare_threshold": None},
+            kwargs=parameters,
             min_size=0,
             max_size=_MAX_CONNECTIONS,
             open=False,

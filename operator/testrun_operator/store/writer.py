@@ -5,6 +5,7 @@ until ``on_stored`` says that the record is in Postgres; so what waits here may 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ FLUSH_INTERVAL_SECONDS: Final = 0.05
 BATCH_SIZE: Final = 200
 """Cases per transaction: enough to make its costs disappear, few enough to be written in a fraction of a second."""
 
+_CANCEL_SECONDS: Final = 1.0
 FIRST_RETRY_DELAY_SECONDS: Final = 0.5
 LONGEST_RETRY_DELAY_SECONDS: Final = 15.0
 """An outage of any length ends for the operator at most this long (and one connection's timeout) after it is over."""
@@ -141,8 +143,11 @@ class ResultWriter:
         self._wake.set()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=timeout_seconds)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # Again until it is heard: asyncio.wait_for, which the driver uses, may swallow a cancellation that comes
+            # together with what it waits for (Python 3.11).
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=_CANCEL_SECONDS)
             self._task = None
         return self.pending
 
@@ -253,7 +258,6 @@ class ResultWriter:
         if self._closing.is_set():
             await asyncio.sleep(min(seconds, FIRST_RETRY_DELAY_SECONDS))
             return
-        try:
-            await asyncio.wait_for(self._closing.wait(), seconds)
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
