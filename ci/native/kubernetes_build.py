@@ -114,7 +114,8 @@ def fetch_source(work: Path, *, log: Path) -> Path:
         folder=work,
     )
     descriptions = list(work.glob("kubernetes_*.dsc"))
-    if len(descriptions) != 1 or not descriptions[0].name.startswith(f"kubernetes_{VERSION}"):
+    # Debian's version is "1.20.5+really1.20.2-…": a step back that must not look like one.
+    if len(descriptions) != 1 or f"{VERSION}-" not in descriptions[0].name:
         raise Fault(f"expected the source of Kubernetes {VERSION}, got {[path.name for path in descriptions]}")
     tree = work / "kubernetes"
     run_logged(

@@ -113,4 +113,7 @@ def ensure_namespace(instance: Instance, *, daemons: DaemonFolder, cgroup: Contr
         if member is None:
             raise Fault("the process that holds the mount namespace ended at once")
         memory.write_text(namespace_of(member))
-    return ("nsenter", f"--mount=/proc/{member}/ns/mnt", "--")
+    enter = ("nsenter", f"--mount=/proc/{member}/ns/mnt", "--")
+    if daemons.process_id(HOLDER) is None:
+        daemons.ensure(Daemon(name=HOLDER, prefix=enter, arguments=("sleep", "infinity")))
+    return enter

@@ -106,6 +106,9 @@ class Dnsmasq:
 
     def _arguments(self) -> list[str]:
         return [
+            # Should this process be killed, dnsmasq must not live on: it would keep the port from the next one.
+            "setpriv",
+            "--pdeathsig=KILL",
             "dnsmasq",
             "--keep-in-foreground",
             "--conf-file=/dev/null",
