@@ -4,6 +4,8 @@
 setting of the operator takes its description and its default from `controller/settings.py`.
 """
 
+# ruff: noqa: INP001 - a module beside the scripts that use it
+
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -83,8 +85,8 @@ class CustomResourceDefinitions(Values):
 
     install: bool = Field(
         True,
-        description="Whether the chart brings them. They are upgraded with the chart and kept when it is uninstalled, since "
-        "deleting them would delete every TestSuite and TestRun.",
+        description="Whether the chart brings them. They are upgraded with the chart and kept when it is uninstalled, "
+        "since deleting them would delete every TestSuite and TestRun.",
     )
 
 
@@ -125,8 +127,8 @@ class TestServer(Values):
     namespace: Namespace = setting("test_server_namespace")
     create_namespace: bool = Field(
         True,
-        description="Whether the chart makes that namespace, with the labels of the Pod Security Standard restricted, and "
-        "deletes it when it is uninstalled. One that exists already is left as it is.",
+        description="Whether the chart makes that namespace, with the labels of the Pod Security Standard restricted, "
+        "and deletes it when it is uninstalled. One that exists already is left as it is.",
     )
     node_port: Literal[0] | NodePort = setting("test_server_node_port")
 
@@ -154,7 +156,8 @@ class Store(Values):
         description=Settings.model_fields["store_schema"].description,
     )
     existing_secret: SecretKey = Field(
-        SecretKey(), description="A Secret with the connection string of a Postgres of yours. Set postgresql.enabled=false too."
+        SecretKey(),
+        description="A Secret with the connection string of a Postgres of yours. Set postgresql.enabled=false too.",
     )
 
 
@@ -186,13 +189,13 @@ class Postgresql(Values):
     )
     password: Annotated[str, Field(pattern=r"^[-._~A-Za-z0-9]*$")] = Field(
         "",
-        description="Password: letters, digits and `-._~`. Empty: a random one, which upgrades keep. Used when the database is "
-        "made; changing it later does not change the database's.",
+        description="Password: letters, digits and `-._~`. Empty: a random one, which upgrades keep. The database is "
+        "made with it: to change it later, change it there first (`ALTER USER`).",
     )
     existing_secret: OptionalName = Field(
         "",
-        description="Name of a Secret of yours, with the keys `password` and `dsn`, in place of the chart's. The Postgres is at "
-        "RELEASE-postgresql:5432.",
+        description="Name of a Secret of yours, with the keys `password` and `dsn`, in place of the chart's. The host "
+        "in the dsn is the Service: the operator's name followed by `-postgresql`.",
     )
     storage: Storage = Field(Storage(), description="Its volume.")
     node_port: PostgresqlNodePort = Field(PostgresqlNodePort(), description="A port of each node.")
@@ -245,8 +248,8 @@ class NetworkPolicy(Values):
 
     enabled: bool = Field(
         False,
-        description="Whether only /healthz, /readyz and /metrics of the operator, and from its namespace only the operator "
-        "and whom postgresqlFrom names can reach Postgres.",
+        description="Whether to close all ports of the operator but that of /healthz, /readyz and /metrics, and the "
+        "Postgres to all but the operator and whom postgresqlFrom names.",
     )
     postgresql_from: AnyObjects = Field(
         (), description="Who else may reach the chart's own Postgres, as in `ingress.from` of a NetworkPolicy."
@@ -256,17 +259,17 @@ class NetworkPolicy(Values):
 class ChartValues(Values):
     """Values of the chart testrun-operator."""
 
-    global_: AnyObject = Field({}, alias="global", description="Not used; Helm sets it where the chart is a dependency.")
+    global_: AnyObject = Field(
+        {}, alias="global", description="Not used; Helm sets it where the chart is a dependency."
+    )
     name_override: OptionalName = Field("", description="In place of the chart's name in names of objects.")
     fullname_override: OptionalName = Field("", description="In place of the release's and the chart's name.")
     image: Image = Field(Image(), description="The image.")
-    crds: CustomResourceDefinitions = Field(
-        CustomResourceDefinitions(), description="The CustomResourceDefinitions."
-    )
+    crds: CustomResourceDefinitions = Field(CustomResourceDefinitions(), description="The CustomResourceDefinitions.")
     watch_namespaces: tuple[Namespace, ...] = Field(
         (),
-        description="Namespaces whose TestRuns are executed. Empty: all, with a ClusterRole. Otherwise the operator has rights "
-        "in these, in the test server's and for its Lease, and in no other.",
+        description="Namespaces whose TestRuns are executed. Empty: all, with a ClusterRole. Otherwise the operator "
+        "has rights in these, in the test server's and for its Lease, and in no other. They must exist already.",
     )
     operator: Operator = Field(Operator(), description="The operator.")
     runner: Runner = Field(Runner(), description="The runner.")

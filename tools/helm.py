@@ -2,11 +2,11 @@
 """Helm, with or without Helm: `python tools/helm.py COMMAND …`.
 
 Where a `helm` binary is on PATH it is run, with the same arguments. Elsewhere the same commands are done by Helm as a
-library (helm-python-sdk on PyPI, one of the packages for development), so that a machine without the binary can install and
+library (helm-python-sdk, one of the packages for development), so that a machine without the binary can install and
 test the chart. Only what this project needs is here: lint, template, install, upgrade, uninstall, test and package.
 """
 
-# ruff: noqa: INP001, T201 - a script; its output is its purpose
+# ruff: noqa: T201 - a script; its output is its purpose
 
 import argparse
 import json
@@ -57,7 +57,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except Failure as error:
         print(f"Error: {error}", file=sys.stderr)
     except helm_python.HelmError as error:
-        print(f"Error: {arguments.command}: {error.detail}", file=sys.stderr)
+        problem = "these values are refused by the chart" if isinstance(error, helm_python.HelmValuesError) else ""
+        print(f"Error: {arguments.command}: {problem or 'failed'}: {error.detail}", file=sys.stderr)
     return 1
 
 
@@ -299,7 +300,9 @@ def _test_logs(cluster: Any, arguments: argparse.Namespace) -> Iterator[tuple[st
     from kubernetes import client, config  # noqa: PLC0415 - needed for failures alone
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - the same
 
-    config.load_kube_config(config_file=arguments.kubeconfig, context=arguments.kube_context)
+    config.load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=arguments.kubeconfig, context=arguments.kube_context
+    )
     for hook in cluster.get_all(arguments.release).get("hooks", ()):
         manifest = yaml.safe_load(hook.get("manifest") or "") or {}
         if manifest.get("kind") == "Pod":

@@ -2,9 +2,11 @@
 """Writes the lock files: `python tools/lock.py [--upgrade]`, which is what `make lock` does.
 
 `requirements/runtime.lock` is everything that the image is built from: what the operator needs and, so that nothing
-is fetched without a hash, what builds its wheel. `requirements/dev.lock` is that and the tools of development. Both hold for
-every Python that `pyproject.toml` allows and name no package index, so that they work behind any mirror.
+is fetched without a hash, what builds its wheel. `requirements/dev.lock` is that and the tools of development. Both
+hold for every Python that `pyproject.toml` allows, and name no package index, so that they work behind any mirror.
 """
+
+# ruff: noqa: T201 - a script; its output is its purpose
 
 import argparse
 import re

@@ -1,6 +1,9 @@
 """Small parts of the reference pages."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
+
+_WIDTH = 120
 
 
 def page(title: str, introduction: str, source: str, body: Iterable[str]) -> str:
@@ -8,11 +11,19 @@ def page(title: str, introduction: str, source: str, body: Iterable[str]) -> str
 
     Args:
         title: its heading.
-        introduction: what the page is about.
+        introduction: what the page is about; its paragraphs are wrapped, its lists are not.
         source: what it is generated from.
         body: the lines below.
     """
-    lines = [f"# {title}", "", introduction, "", f"Generated from {source} by `make generate`; do not edit.", ""]
+    paragraphs = [text if text.startswith("- ") else textwrap.fill(text, _WIDTH) for text in introduction.split("\n\n")]
+    lines = [
+        f"# {title}",
+        "",
+        "\n\n".join(paragraphs),
+        "",
+        f"Generated from {source} by `make generate`; do not edit.",
+        "",
+    ]
     return "\n".join([*lines, *body]).rstrip() + "\n"
 
 

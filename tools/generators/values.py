@@ -61,8 +61,8 @@ def without_titles(document: Any) -> Any:
 def defaults() -> str:
     """Render `values.yaml`: each default below what it means."""
     lines = [
-        "# Values of the chart and their defaults. Generated from tools/chart_values.py by `make generate`; do not edit.",
-        "# The same as a table: docs/reference/values.md. Wrong and misspelt values are refused: values.schema.json.",
+        "# Values of the chart and their defaults, as in docs/reference/values.md. Wrong ones are refused.",
+        "# Generated from tools/chart_values.py by `make generate`; do not edit.",
     ]
     for name, field, default in fields_of(ChartValues):
         lines += ["", *_entry(name, field, default, 0)]
@@ -104,7 +104,7 @@ def reference_page() -> str:
     return markdown.page(
         "Values of the chart",
         "What can be set when the chart `charts/testrun-operator` is installed: `--set NAME=VALUE`, or in a file for "
-        "`--values`.\nA wrong or misspelt value is refused before anything is installed.",
+        "`--values`. A wrong or misspelt value is refused before anything is installed.",
         "`tools/chart_values.py`",
         body,
     )

@@ -26,6 +26,22 @@ It may not read Secrets: pods name them, and the kubelet reads them.
   verbs: [create, list]
 {{- end -}}
 
+{{/*
+What it may do in the namespace of shared test servers besides: it watches all its kinds of objects in the same namespaces,
+so it must be allowed to look, and no run is executed there.
+*/}}
+{{- define "testrun-operator.watchRules" -}}
+- apiGroups: [testrun.dev]
+  resources: [testsuites, testruns]
+  verbs: [get, list, watch]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods, configmaps]
+  verbs: [get, list, watch]
+{{- end -}}
+
 {{/* What it may do where test servers are: in namespaces with runs and in that of shared servers. */}}
 {{- define "testrun-operator.serverRules" -}}
 - apiGroups: [""]

@@ -3,6 +3,8 @@
 Arguments: the address of the operator's /readyz, the TestRun's namespace, and its name.
 """
 
+# ruff: noqa: INP001, T201, PLR2004, S310 - a script that stands alone, in a ConfigMap
+
 import sys
 import time
 import urllib.request
