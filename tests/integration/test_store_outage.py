@@ -84,7 +84,7 @@ class Writing:
             while not condition():  # noqa: ASYNC110 - what is waited for happens inside the writer
                 await asyncio.sleep(0.005)
 
-    def note(self, run_id: int, cases: frozenset[str], run: bool) -> None:  # noqa: FBT001 - the callback's signature
+    def note(self, run_id: int, cases: frozenset[str], run: bool) -> None:
         """Remember what was stored."""
         self.stored += [(run_id, case) for case in cases]
         self.runs += [run_id] if run else []
@@ -209,7 +209,7 @@ async def test_a_server_that_says_nothing_is_given_up(server: PostgresServer) ->
     async with ResultStore(_settings(server, database, statement_timeout_seconds=0.1)) as store:
         await store.migrate()
         find = (
-            f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'testrun-operator'"  # noqa: S608
+            f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}' AND application_name = 'testrun-operator'"
         )
         pids = [int(str(pid)) for (pid,) in server.execute(find)]
         assert pids

@@ -36,7 +36,7 @@ INSERT INTO noetl_test.regression_summary (test_run_id, total_tests, passed_test
     VALUES (7, 1, 1, 0, 0);
 INSERT INTO noetl_test.expected_results (playbook_name, playbook_path, expected_status)
     VALUES ('old', 'tests/old', 'COMPLETED');
-"""  # noqa: S608 - put together from constants
+"""
 """What an installation of NoETL's framework has; its expected_results differs from the one in the issue."""
 
 _COLUMNS = """

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from tests.integration.postgres import PostgresServer, running_postgres
@@ -20,6 +22,7 @@ from testrun_operator.store.settings import StoreSettings
 
 pytestmark = pytest.mark.postgres
 
+_DOCUMENTATION = Path(__file__).parents[2] / "docs" / "results.md"
 _TABLES = ("regression_results", "regression_summary", "regression_attempts", "regression_details")
 
 
@@ -37,7 +40,7 @@ class Tables:
 
     def content(self) -> dict[str, list[tuple[object, ...]]]:
         """Give all rows of all tables."""
-        return {table: self.run(f"SELECT * FROM noetl_test.{table} ORDER BY 1, 3, 4") for table in _TABLES}  # noqa: S608
+        return {table: self.run(f"SELECT * FROM noetl_test.{table} ORDER BY 1, 3, 4") for table in _TABLES}
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +248,7 @@ async def test_deleting_attempts_deletes_their_details(tables: Tables) -> None:
         await tables.store.write_cases([case_record("a", run_id=run_id, details=(detail(),))])
         await tables.store.write_run(run_record(run_id))
     for table in ("regression_attempts", "regression_results", "regression_summary"):
-        tables.run(f"DELETE FROM noetl_test.{table} WHERE test_run_id = 1")  # noqa: S608 - constants
+        tables.run(f"DELETE FROM noetl_test.{table} WHERE test_run_id = 1")
     assert [[row[0] for row in rows] for rows in tables.content().values()] == [[2], [2], [2], [2]]
 
 
@@ -296,3 +299,25 @@ async def test_a_broken_baseline_is_a_failure_of_which_all_checks_held(tables: T
     assert tables.run(
         "SELECT test_passed, validation_passed, validation_errors, reason FROM noetl_test.regression_results"
     ) == [(False, True, [], "BaselineNotMet")]
+
+
+async def test_the_statements_in_the_documentation_work(tables: Tables) -> None:
+    """Given one old and two new executions, when docs/results.md is worked through, then only the new ones are left."""
+    now = datetime.now(UTC)
+    for run_id, ended, verdict in (
+        (1, now - timedelta(days=100), Verdict.PASSED),
+        (2, now - timedelta(days=1), Verdict.PASSED),
+        (3, now, Verdict.FAILED),
+    ):
+        last = attempt(verdict, ended=ended, details=(detail(),))
+        await tables.store.write_cases([case_record("page-number", verdict, run_id=run_id, attempts=(last,))])
+        await tables.store.write_run(run_record(run_id, ended=ended))
+    blocks = re.findall(r"```sql\n(.*?)```", _DOCUMENTATION.read_text(), re.DOTALL)
+    assert len(blocks) > 10
+    answers = {}
+    for block in blocks:
+        for statement in [block] if block.startswith("BEGIN") else block.split(";\n"):
+            if statement.strip():
+                answers[statement.split("\n")[0]] = tables.run(statement)
+    assert answers["WITH last_two AS ("] == [("page-number", "Failed", "ExpectationNotMet", "")]
+    assert [sorted({row[0] for row in rows}) for rows in tables.content().values()] == [[2, 3]] * 4

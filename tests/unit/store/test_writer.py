@@ -265,6 +265,33 @@ async def test_closing_gives_up_after_its_time(observer: Observer) -> None:
     assert observer.stored == []
 
 
+async def test_closing_is_heard_also_where_a_cancellation_is_swallowed(
+    observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a driver that swallows a cancellation, as Python 3.11's wait_for may, then closing asks again."""
+    monkeypatch.setattr(module, "_CANCEL_SECONDS", 0.01)
+    store = FakeStore()
+    swallowed = []
+
+    async def be_stubborn() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if swallowed:
+                raise
+            swallowed.append(True)
+            await asyncio.sleep(60)
+
+    store.before_write = be_stubborn
+    writer = observer.writer(store)
+    writer.start()
+    writer.submit(case_record("a"))
+    await _until(lambda: len(store.log) == 2)
+    async with asyncio.timeout(5):
+        assert await writer.close(0.01) == 1
+    assert swallowed == [True]
+
+
 async def test_a_newer_schema_ends_the_writer(observer: Observer) -> None:
     """An old operator must not write into tables that it does not understand; its process has to stop."""
     store = FakeStore(faults=[SchemaTooNew("version 7")])
