@@ -195,7 +195,7 @@ class Postgresql(Values):
     existing_secret: OptionalName = Field(
         "",
         description="Name of a Secret of yours, with the keys `password` and `dsn`, in place of the chart's. The host "
-        "in the dsn is the Service: the operator's name followed by `-postgresql`.",
+        "in the dsn is the Service RELEASE-postgresql.",
     )
     storage: Storage = Field(Storage(), description="Its volume.")
     node_port: PostgresqlNodePort = Field(PostgresqlNodePort(), description="A port of each node.")

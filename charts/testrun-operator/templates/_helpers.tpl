@@ -20,8 +20,9 @@ The name of most objects: the release's, and the chart's where the release's doe
 {{- end -}}
 {{- end -}}
 
+{{/* The name of Postgres and of its Secret: RELEASE-postgresql, which people type often. */}}
 {{- define "testrun-operator.postgresqlName" -}}
-{{- include "testrun-operator.fullname" . }}-postgresql
+{{- printf "%s-postgresql" (.Values.fullnameOverride | default .Release.Name | trunc 48 | trimSuffix "-") -}}
 {{- end -}}
 
 {{- define "testrun-operator.serviceAccountName" -}}
