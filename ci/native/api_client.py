@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,7 +52,7 @@ class ApiClient:
         finally:
             connection.close()
         parsed = json.loads(text) if text.startswith(b"{") else {}
-        if answer.status >= 300:
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise ApiError(answer.status, str(parsed.get("message") or text[:300].decode(errors="replace")))
         return parsed if isinstance(parsed, dict) else {}
 
@@ -68,7 +69,7 @@ class ApiClient:
         try:
             self.request("POST", path, body)
         except ApiError as error:
-            if error.status != 409:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
 
     def watch(self, path: str, *, timeout_seconds: int = 300) -> Iterator[JsonObject]:
@@ -78,7 +79,7 @@ class ApiClient:
         try:
             full = f"{path}{joint}watch=1&allowWatchBookmarks=true&timeoutSeconds={timeout_seconds}"
             answer = self._send(connection, "GET", full, None, "")
-            if answer.status >= 300:
+            if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
                 raise ApiError(answer.status, answer.read(300).decode(errors="replace"))
             while line := answer.readline():
                 yield json.loads(line)

@@ -25,7 +25,7 @@ class AptSource:
 
 def parse_one_line(text: str) -> list[AptSource]:
     """Read the one-line format: `deb [option=value …] URI SUITE COMPONENT…`."""
-    sources = []
+    sources: list[AptSource] = []
     for raw_line in text.splitlines():
         line = raw_line.split("#", 1)[0].strip()
         kind, _, rest = line.partition(" ")
@@ -36,24 +36,24 @@ def parse_one_line(text: str) -> list[AptSource]:
         if match := OPTION_BLOCK.match(rest):
             options = dict(option.split("=", 1) for option in match["options"].split() if "=" in option)
             rest = match["rest"]
-        words = rest.split()
-        if len(words) >= 2:
-            sources.append(AptSource(words[0], (words[1],), tuple(words[2:]), options.get("signed-by", "")))
+        uri, *suite_and_components = rest.split()
+        if suite_and_components:
+            suite, *components = suite_and_components
+            sources.append(AptSource(uri, (suite,), tuple(components), options.get("signed-by", "")))
     return sources
 
 
 def parse_deb822(text: str) -> list[AptSource]:
     """Read the deb822 format: paragraphs of `Field: value`, whose values go on in indented lines."""
-    sources = []
+    sources: list[AptSource] = []
     for paragraph in re.split(r"\n[ \t]*\n", text):
         fields = parse_fields(paragraph)
         if "deb" not in fields.get("types", "").split() or fields.get("enabled", "yes").lower() in ("no", "false"):
             continue
+        suites = tuple(fields.get("suites", "").split())
+        components = tuple(fields.get("components", "").split())
         signed_by = fields.get("signed-by", "")
-        sources.extend(
-            AptSource(uri, tuple(fields.get("suites", "").split()), tuple(fields.get("components", "").split()), signed_by)
-            for uri in fields.get("uris", "").split()
-        )
+        sources.extend(AptSource(uri, suites, components, signed_by) for uri in fields.get("uris", "").split())
     return sources
 
 
@@ -112,7 +112,7 @@ def render_deb822(sources: list[AptSource], *, kind: str) -> str:
             f"Components: {' '.join(source.components)}",
         ]
         if source.signed_by:
-            # A key can stand in the entry itself, over several lines: each goes on with a space, an empty one with " .".
+            # A key can stand in the entry itself, over several lines, each of which goes on with a space.
             lines.append("Signed-By: " + source.signed_by.replace("\n", "\n "))
         paragraphs.append("\n".join(lines) + "\n")
     return "\n".join(paragraphs)

@@ -91,7 +91,7 @@ def context_hash(root: Path, rules: Sequence[IgnoreRule], *, further: Sequence[s
         name = str(path.relative_to(root))
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            digest.update(f"link {name} {os.readlink(path)}\n".encode())
+            digest.update(f"link {name} {path.readlink()}\n".encode())
         elif stat.S_ISREG(status.st_mode):
             executable = bool(status.st_mode & stat.S_IXUSR)
             digest.update(f"file {name} {executable} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

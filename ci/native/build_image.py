@@ -51,8 +51,10 @@ def build_with_docker(build: Build, *, force: bool) -> None:
         return
     with step(f"{build.tag} is built by Docker"):
         run_logged(
-            ["docker", "build", "--tag", build.tag, "--label", f"{HASH_LABEL}={content}"]
-            + ["--file", build.dockerfile, build.context],
+            [
+                *("docker", "build", "--tag", build.tag, "--label", f"{HASH_LABEL}={content}"),
+                *("--file", build.dockerfile, build.context),
+            ],
             title="docker build",
             log=log_folder() / "docker-build.log",
             usual_seconds=60,
@@ -123,8 +125,10 @@ def run_buildah(build: Build, *, archive: Path, log: Path) -> None:
     scratch = cache.cache_home() / "buildah" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     run_logged(
-        buildah("bud", "--layers", "--network=host", "--isolation=chroot", "--pull-never", "--format=oci", *volumes)
-        + ["--tag", full_name(build.tag), "--file", build.dockerfile, build.context],
+        buildah(
+            *("bud", "--layers", "--network=host", "--isolation=chroot", "--pull-never", "--format=oci", *volumes),
+            *("--tag", full_name(build.tag), "--file", build.dockerfile, build.context),
+        ),
         title="buildah bud",
         log=log,
         usual_seconds=60,

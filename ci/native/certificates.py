@@ -81,11 +81,9 @@ def make_certificate(folder: Path, identity: Identity) -> None:
     if identity.alternative_names:
         lines.append(f"subjectAltName={','.join(identity.alternative_names)}")
     extensions.write_text("\n".join(lines) + "\n")
-    authority = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key"]
-    run(
-        ["openssl", "x509", "-req", "-sha256", "-days", str(VALID_DAYS), "-in", request, *authority]
-        + ["-extfile", extensions, "-out", folder / f"{identity.name}.crt"]
-    )
+    authority = ("-CA", folder / "ca.crt", "-CAkey", folder / "ca.key")
+    files = ("-in", request, "-extfile", extensions, "-out", folder / f"{identity.name}.crt")
+    run(["openssl", "x509", "-req", "-sha256", "-days", str(VALID_DAYS), *authority, *files])
     request.unlink()
     extensions.unlink()
 
@@ -99,9 +97,7 @@ def ensure_certificates(instance: Instance) -> None:
     partial.mkdir(parents=True, mode=0o700)
     make_authority(partial)
     make_key(partial / "service-accounts.key")
-    run(
-        ["openssl", "ec", "-in", partial / "service-accounts.key", "-pubout", "-out", partial / "service-accounts.pub"]
-    )
+    run(["openssl", "ec", "-in", partial / "service-accounts.key", "-pubout", "-out", partial / "service-accounts.pub"])
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda identity: make_certificate(partial, identity), identities(instance)))
     partial.rename(instance.certificates)

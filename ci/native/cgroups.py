@@ -1,7 +1,7 @@
 """Control groups: the one list of the cluster's processes that cannot be wrong.
 
 Every daemon is put into a group before it starts, and the kubelet keeps the pods' groups below the same one. So
-`down` finds every process – shims and containers too – whatever files were lost and whoever was killed.
+`down` finds every process, shims and containers too, whatever files were lost and whoever was killed.
 """
 
 from __future__ import annotations
@@ -117,7 +117,6 @@ class ControlGroup:
         while True:
             try:
                 folder.rmdir()
-                return
             except FileNotFoundError:
                 return
             except OSError as error:

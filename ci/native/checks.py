@@ -16,6 +16,7 @@ from native import apt_sources, cgroups, firewall, kubernetes_build, network
 from native.instance import API_SERVER_PORT, NODE_PORT_OF_TEST_SERVER, Instance
 from native.terminal import Fault
 
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - what others listen on, not what we do
 LISTENING = "0A"
 NEEDED_MEMORY_BYTES = 2 * 1024**3
 # A socket's state says "listening" for TCP only; a bound UDP socket is "closed".
@@ -75,10 +76,10 @@ def parse_listeners(text: str, *, protocol: str) -> list[Listener]:
     """Read a table such as /proc/net/tcp."""
     found = []
     for line in text.splitlines()[1:]:
-        words = line.split()
-        if len(words) > 9 and words[3] == BOUND_STATES[protocol]:
-            address, port = words[1].split(":")
-            found.append(Listener(protocol, parse_address(address), int(port, 16), words[9]))
+        _, local, _, state, _, _, _, _, _, inode, *_ = line.split()
+        if state == BOUND_STATES[protocol]:
+            address, port = local.split(":")
+            found.append(Listener(protocol, parse_address(address), int(port, 16), inode))
     return found
 
 
@@ -96,7 +97,7 @@ def in_the_way(wanted: WantedPort, present: list[Listener]) -> Listener | None:
     """The socket that would keep a process from its port: on the same address, or on all addresses."""
     for listener in present:
         same_port = (listener.protocol, listener.port) == (wanted.protocol, wanted.port)
-        if same_port and listener.address in (wanted.address, "0.0.0.0", "::"):
+        if same_port and listener.address in (wanted.address, *ALL_ADDRESSES):
             return listener
     return None
 
@@ -105,7 +106,7 @@ def owner_of(inode: str) -> str:
     """Name the process that has a socket, for a message; nobody may be found."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(os.readlink(entry) == f"socket:[{inode}]" for entry in (process / "fd").iterdir()):
+            if any(str(entry.readlink()) == f"socket:[{inode}]" for entry in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return "another program"
 
@@ -162,10 +163,11 @@ def foreign_cluster_complaints(instance: Instance) -> list[str]:
     """Another cluster in this network namespace: two kube-proxies would undo each other's rules without end."""
     record = network.load_record(instance)
     if shutil.which("iptables-save") and firewall.foreign_service_chain(before=record.chains if record else None):
-        return [
+        complaint = (
             "another kube-proxy has its iptables chains in this network namespace (or an ended one left them). "
             "If that cluster is gone, remove its chains; else run this one in a network namespace of its own"
-        ]
+        )
+        return [complaint]
     return []
 
 

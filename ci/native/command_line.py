@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from kind.kind_cluster import KindCluster
 from native.choice import Choice, ClusterKind, current_choice
 from native.existing import ExistingCluster
 from native.instance import current_instance
@@ -57,8 +58,6 @@ def cluster_of(choice: Choice) -> Cluster:
     if choice.kind is ClusterKind.EXISTING:
         return ExistingCluster()
     if choice.kind is ClusterKind.KIND:
-        from kind.kind_cluster import KindCluster
-
         return KindCluster()
     return NativeCommands(current_instance())
 
@@ -116,7 +115,8 @@ def carry_out(arguments: argparse.Namespace, choice: Choice) -> int:
         case "kubectl":
             kubectl = cluster.kubectl()
             os.environ["KUBECONFIG"] = str(cluster.kubeconfig())
-            os.execvp(kubectl, [kubectl, *arguments.arguments])
+            # Not a child: kubectl gets the terminal, the signals and the exit code to itself.
+            os.execvp(kubectl, [kubectl, *arguments.arguments])  # noqa: S606
     return 0
 
 

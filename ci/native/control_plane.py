@@ -17,7 +17,7 @@ FEATURE_GATES = "--feature-gates=TTLAfterFinished=true"
 
 
 def etcd(instance: Instance) -> Daemon:
-    """etcd without waiting for the disk: a throw-away cluster loses nothing by it."""
+    """Keep the store from waiting for the disk: a throw-away cluster loses nothing by it."""
     client = f"http://127.0.0.1:{instance.etcd_client_port}"
     peer = f"http://127.0.0.1:{instance.etcd_peer_port}"
     return Daemon(

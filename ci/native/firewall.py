@@ -77,7 +77,7 @@ def rules_of_table(saved: str, table: str) -> list[str]:
 
 def present_chains() -> list[str]:
     """Every chain of this network namespace as `FAMILY TABLE CHAIN`."""
-    found = []
+    found: list[str] = []
     for family in FAMILIES:
         if shutil.which(f"{family}-save"):
             saved = run([f"{family}-save"], check=False).stdout

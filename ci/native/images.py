@@ -10,10 +10,11 @@ from native.instance import Instance
 from native.node import ctr
 from native.terminal import Fault, say
 
+
 def parse_loaded(listing: str) -> dict[str, str]:
     """Read `ctr images list`: the digest of each name."""
     rows = (line.split() for line in listing.splitlines()[1:])
-    return {words[0]: words[2] for words in rows if len(words) > 2}
+    return {name: digest for name, _media_type, digest, *_ in rows}
 
 
 def loaded_images(instance: Instance) -> dict[str, str]:

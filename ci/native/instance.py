@@ -85,7 +85,7 @@ class Instance:
 
     @property
     def etcd_peer_port(self) -> int:
-        """etcd insists on a peer port although it has no peers."""
+        """A port that etcd insists on although it has no peers."""
         return self.etcd_client_port + 1
 
     @property

@@ -65,7 +65,8 @@ class NativeCluster:
             client = self._start_control_plane(binaries)
             if not only_api:
                 self._start_node(binaries, client, pause=pause)
-        say(f"The cluster is up ({time.monotonic() - started:.1f} s). Use it with: export KUBECONFIG={self.instance.kubeconfig}")
+        elapsed_seconds = time.monotonic() - started
+        say(f"The cluster is up ({elapsed_seconds:.1f} s). Use it with: export KUBECONFIG={self.instance.kubeconfig}")
 
     def _clear_leftovers(self) -> None:
         """Clear away what a dead cluster left: after a restart of the machine, or when every process was ended.

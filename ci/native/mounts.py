@@ -8,7 +8,6 @@ namespaces are mounted in there too, and all of it vanishes with the last proces
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from native.terminal import Fault
 
 PRIVATE_FOLDERS = (
     "/run/containerd",
-    "/tmp/hostpath_pv",
+    "/tmp/hostpath_pv",  # noqa: S108 - where the controller manager makes volumes, unchangeably
     "/var/lib/cni",
     "/var/lib/kubelet",
     "/var/log/containers",
@@ -65,7 +64,7 @@ def holder(instance: Instance) -> Daemon:
 def namespace_of(process_id: int) -> str:
     """The mount namespace's name as the kernel gives it; empty when the process does not live."""
     try:
-        return os.readlink(f"/proc/{process_id}/ns/mnt")
+        return str(Path(f"/proc/{process_id}/ns/mnt").readlink())
     except OSError:
         return ""
 

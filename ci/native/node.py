@@ -15,7 +15,7 @@ NO_REGISTRY = "http://127.0.0.1:1"
 
 
 def containerd_configuration(instance: Instance) -> str:
-    """containerd's own configuration, with folders and a socket that no other containerd uses."""
+    """The configuration of containerd, with folders and a socket that no other containerd uses."""
     state = instance.state
     return f"""version = 2
 root = "{state}/containerd/root"
@@ -115,7 +115,7 @@ def kubelet_configuration(instance: Instance) -> str:
 
 
 def proxy_configuration(instance: Instance) -> str:
-    """kube-proxy's configuration: iptables, quick to take over changes, and the kernel's connection limits left alone."""
+    """The configuration of kube-proxy: iptables, quick to take over changes; the kernel's limits are left alone."""
     configuration = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -145,7 +145,7 @@ def write_configuration(instance: Instance) -> None:
 
 
 def containerd(instance: Instance, *, prefix: tuple[str, ...]) -> Daemon:
-    """containerd itself; shims outlive it and are found again by the next one."""
+    """The runtime itself; shims outlive it and are found again by the next one."""
     return Daemon(
         name="containerd",
         prefix=prefix,

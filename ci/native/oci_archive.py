@@ -108,8 +108,8 @@ def write_archive(target: Path, *, name: str, layers: Sequence[Path | bytes], se
         for content in (manifest, configuration):
             add(archive, blob_path(digest_of(content)), content)
         # Layers can be equal (two empty ones, say), and a blob is stored once.
-        for digest, content in dict(zip(digests, layers, strict=True)).items():
-            add(archive, blob_path(digest), content)
+        for digest, layer_content in dict(zip(digests, layers, strict=True)).items():
+            add(archive, blob_path(digest), layer_content)
 
 
 def manifest_digest(archive_path: Path) -> str:

@@ -39,8 +39,8 @@ KUBERNETES_BUILD_PACKAGES = (
 
 def installed_packages(dpkg_answer: str) -> set[str]:
     """Read lines of `NAME STATUS`: a package that was removed still has a line, but not the status `installed`."""
-    lines = (line.split() for line in dpkg_answer.splitlines())
-    return {words[0] for words in lines if len(words) == 2 and words[1] == "installed"}
+    lines = (line.partition(" ") for line in dpkg_answer.splitlines())
+    return {name for name, _, status in lines if status == "installed"}
 
 
 def missing_packages(names: Sequence[str]) -> list[str]:

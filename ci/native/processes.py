@@ -157,7 +157,8 @@ class DaemonFolder:
                 raise Fault(f"{name} ended. Its log is {log}; it ends with:\n{last_lines(log)}")
             if time.monotonic() > deadline:
                 raise Fault(
-                    f"{name} was not ready within {timeout_seconds:.0f} s. Its log is {log}; it ends with:\n{last_lines(log)}"
+                    f"{name} was not ready within {timeout_seconds:.0f} s. "
+                    f"Its log is {log}; it ends with:\n{last_lines(log)}"
                 )
             time.sleep(0.05)
 
@@ -174,7 +175,8 @@ class DaemonFolder:
                 stderr=log,
                 # A session of its own: neither the terminal's signals nor its end reach the daemon.
                 start_new_session=True,
-                preexec_fn=self._become_member,
+                # Safe here: the only threads of this program, those that make certificates, have ended by then.
+                preexec_fn=self._become_member,  # noqa: PLW1509
             )
         record = {
             "process_id": process.pid,
@@ -198,7 +200,7 @@ class DaemonFolder:
 
 
 def daemon_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Keep what a program needs to run; the caller's proxies, tokens and Python settings are not the cluster's affair."""
+    """Keep what a program needs to run; the caller's proxies, tokens and Python settings are not for the cluster."""
     return {name: environment[name] for name in ("HOME", "LANG", "PATH") if name in environment}
 
 

@@ -21,6 +21,7 @@ SUITE = "trixie"
 PYTHON_BASE = "docker.io/library/python:3.13-slim-trixie"
 POSTGRES = "docker.io/library/postgres:17-trixie"
 BUSYBOX = "docker.io/library/busybox:1.37"
+BUSYBOX_USERS = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 POSTGRES_PROGRAMS = "/usr/lib/postgresql/17/bin"
 POSTGRES_USER = 999
@@ -33,6 +34,25 @@ LEFT_OUT = (
 )
 # PostgreSQL's compiler for expressions is the larger part of the image, and of no use for small databases.
 LEFT_OUT_OF_POSTGRES = (*LEFT_OUT, "/usr/lib/*/libLLVM*", "/usr/lib/llvm-*", "/usr/lib/postgresql/*/lib/*llvmjit*")
+
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# Shell commands in which "$1" is the root file system. An image is no machine: it needs neither the mirror's name nor
+# package lists, logs and identity of its making.
+FORGET = (
+    'rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
+    'rm -rf "$1"/var/log/* "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/etc/resolv.conf "$1"/etc/hostname',
+    ': > "$1"/etc/machine-id',
+)
+OWNED = f"install -d -o {POSTGRES_USER} -g {POSTGRES_USER}"
+SET_UP_POSTGRES = (
+    f'chroot "$1" usermod --uid {POSTGRES_USER} --home /var/lib/postgresql postgres',
+    f'chroot "$1" groupmod --gid {POSTGRES_USER} postgres',
+    # Never through "$1"/var/run: that is a link to /run, which here would be the machine's own.
+    'rm -rf "$1"/var/lib/postgresql "$1"/etc/postgresql "$1"/run/postgresql',
+    f'{OWNED} -m 1777 "$1"/var/lib/postgresql "$1"/var/lib/postgresql/data',
+    f'{OWNED} -m 3777 "$1"/run/postgresql',
+)
 
 
 @dataclass(frozen=True)
@@ -66,28 +86,22 @@ def build_root(
     codename = system.get("VERSION_CODENAME", "")
     sources = apt_sources.debian_sources(apt_sources.configured_sources(), codename)
     if not sources:
-        raise Fault(f"no entry for Debian {codename} main was found in /etc/apt, so there is nowhere to get packages from")
+        raise Fault(f"/etc/apt has no entry for Debian {codename} main, so there is nowhere to get packages from")
     # The same mirror has the other releases too.
     lines = [f"deb [signed-by={KEYRING}] {source.uri} {SUITE} main" for source in sources[:1]]
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in left_out]
     hooks = [f"--customize-hook={command}" for command in (*setup, *FORGET)]
     run_logged(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}", *options, *hooks]
-        + ["--skip=output/mknod", SUITE, target, *lines],
+        [
+            *("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=output/mknod"),
+            *(f"--include={','.join(packages)}", *options, *hooks),
+            *(SUITE, str(target), *lines),
+        ],
         title=f"mmdebstrap {SUITE}",
         log=log,
         usual_seconds=30,
         environment={"SOURCE_DATE_EPOCH": "0", "TMPDIR": str(target.parent)},
     )
-
-
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# An image is no machine: it needs neither the mirror's name nor package lists, logs and identity of its making.
-FORGET = (
-    'rm -rf "$1"/etc/apt/sources.list "$1"/etc/apt/sources.list.d/* "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*',
-    'rm -rf "$1"/var/log/* "$1"/var/cache/debconf/*-old "$1"/var/lib/dpkg/*-old "$1"/etc/resolv.conf "$1"/etc/hostname',
-    ': > "$1"/etc/machine-id',
-)
 
 
 def build_pause(archive: Path, log: Path) -> None:
@@ -102,7 +116,7 @@ def build_pause(archive: Path, log: Path) -> None:
 
 
 def build_python(archive: Path, log: Path) -> None:
-    """Debian's Python under the name of the official image: `python3 -m venv` is all that a Dockerfile may ask of it."""
+    """Debian's Python under the official image's name: `python3 -m venv` is all that a Dockerfile may ask of it."""
     ensure_packages(IMAGE_PACKAGES, log=log)
     with tempfile.TemporaryDirectory(dir=archive.parent) as work:
         root = Path(work) / "root.tar"
@@ -114,17 +128,9 @@ def build_python(archive: Path, log: Path) -> None:
 def build_postgres(archive: Path, log: Path) -> None:
     """Debian's PostgreSQL with an entrypoint that keeps the official image's promises."""
     ensure_packages(IMAGE_PACKAGES, log=log)
-    setup = (
-        f'chroot "$1" usermod --uid {POSTGRES_USER} --home /var/lib/postgresql postgres',
-        f'chroot "$1" groupmod --gid {POSTGRES_USER} postgres',
-        # Never through "$1"/var/run: that is a link to /run, which here would be the machine's own.
-        'rm -rf "$1"/var/lib/postgresql "$1"/etc/postgresql "$1"/run/postgresql',
-        f'install -d -m 1777 -o {POSTGRES_USER} -g {POSTGRES_USER} "$1"/var/lib/postgresql "$1"/var/lib/postgresql/data',
-        f'install -d -m 3777 -o {POSTGRES_USER} -g {POSTGRES_USER} "$1"/run/postgresql',
-    )
     with tempfile.TemporaryDirectory(dir=archive.parent) as work:
         root = Path(work) / "root.tar"
-        build_root(root, packages=("postgresql-17",), log=log, setup=setup, left_out=LEFT_OUT_OF_POSTGRES)
+        build_root(root, packages=("postgresql-17",), log=log, setup=SET_UP_POSTGRES, left_out=LEFT_OUT_OF_POSTGRES)
         entrypoint = (SOURCES / "postgres" / "entrypoint").read_bytes()
         files = layer([LayerFile("usr/local/bin/docker-entrypoint.sh", entrypoint)])
         settings = ImageSettings(
@@ -153,12 +159,13 @@ def build_busybox(archive: Path, log: Path) -> None:
         )
         (package,) = Path(work).glob("*.deb")
         run(["dpkg-deb", "--extract", package, Path(work) / "root"])
-        (program,) = [path for path in (Path(work) / "root").rglob("busybox") if path.is_file() and path.stat().st_mode & 1]
+        # In /bin or /usr/bin, as the release has it; other things of the package have the name too.
+        (program,) = (path for path in (Path(work) / "root").rglob("bin/busybox") if path.is_file())
         names = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split()
         files = [
             *(LayerFile(folder, is_folder=True) for folder in ("bin", "etc", "root", "usr", "usr/bin", "var")),
             LayerFile("tmp", mode=0o1777, is_folder=True),
-            LayerFile("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n", 0o644),
+            LayerFile("etc/passwd", BUSYBOX_USERS, 0o644),
             LayerFile("etc/group", b"root:x:0:\nnobody:x:65534:\n", 0o644),
             LayerFile("bin/busybox", program.read_bytes()),
             *(LayerFile(f"bin/{name}", link_to="busybox", mode=0o777) for name in names if name != "busybox"),
@@ -187,7 +194,13 @@ def stock_images() -> list[StockImage]:
             name=POSTGRES,
             title="postgres",
             usual_seconds=40,
-            recipe=("2", SUITE, *LEFT_OUT_OF_POSTGRES, (SOURCES / "postgres" / "entrypoint").read_text()),
+            recipe=(
+                SUITE,
+                *LEFT_OUT_OF_POSTGRES,
+                *SET_UP_POSTGRES,
+                *FORGET,
+                (SOURCES / "postgres" / "entrypoint").read_text(),
+            ),
             build=build_postgres,
         ),
     ]
@@ -196,7 +209,7 @@ def stock_images() -> list[StockImage]:
 def python_base() -> StockImage:
     """The base of the project's own image; only builds need it, the cluster does not."""
     return StockImage(
-        name=PYTHON_BASE, title="python", usual_seconds=25, recipe=("1", SUITE, *LEFT_OUT), build=build_python
+        name=PYTHON_BASE, title="python", usual_seconds=25, recipe=(SUITE, *LEFT_OUT, *FORGET), build=build_python
     )
 
 

@@ -1,0 +1,1 @@
+"""Kubernetes in Docker (kind), behind the same commands as the native cluster."""
