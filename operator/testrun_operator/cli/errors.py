@@ -1,0 +1,21 @@
+"""What goes wrong is said in one line and with an exit code, never with a traceback."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from testrun_operator.cli.exits import Exit
+from testrun_operator.errors import TestrunError
+
+
+class PlainErrors(TyperGroup):
+    """Prints our own exceptions as one line. Anything else is a defect of ours, and is shown as it is."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except TestrunError as error:
+            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(Exit.UNKNOWN) from None
