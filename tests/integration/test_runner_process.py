@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from tests.integration.pagination_server import running_test_server
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report, decode, decode_from_log
@@ -25,20 +25,8 @@ RUNNER = [sys.executable, "-m", "testrun_operator.runner"]
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Start the test server; return its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = f"from testrun_operator.testserver import serve; serve('127.0.0.1', {port})"
-    with subprocess.Popen([sys.executable, "-c", program]) as process:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(100):
-            try:
-                httpx.get(f"{url}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield url
-        process.terminate()
+    with running_test_server() as running:
+        yield running.url
 
 
 @dataclass

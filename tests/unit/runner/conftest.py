@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from testrun_operator.api.document import CaseDocument
 from testrun_operator.api.report import Detail, DetailKind
@@ -16,6 +17,10 @@ from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.main import conclude
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.templates import Templates
+
+# How long an example takes says something about the machine that runs the tests, and nothing about the runner.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 
 @dataclass

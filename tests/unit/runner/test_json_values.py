@@ -49,7 +49,7 @@ def pages_of(*pages: list[Any]) -> list[Page]:
         ([], {}, False),
     ],
 )
-def test_equality_is_that_of_json(left: Any, right: Any, equal: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_equality_is_that_of_json(left: Any, right: Any, equal: bool) -> None:
     """1 equals 1.0, and true does not equal 1."""
     assert equal == json_equal(left, right)
     assert equal == json_equal(right, left)

@@ -60,7 +60,7 @@ TRUTHFUL = st.booleans()
 
 
 @given(count=COUNTS, size=SIZES, says_more=TRUTHFUL, first_page=st.sampled_from([0, 1]))
-def test_style_page_visits_each_item_once(count: int, size: int, says_more: bool, first_page: int) -> None:  # noqa: FBT001
+def test_style_page_visits_each_item_once(count: int, size: int, says_more: bool, first_page: int) -> None:
     """With hasMore or without it, and whether pages are counted from 0 or from 1."""
     items = list(range(count))
 
@@ -77,7 +77,7 @@ def test_style_page_visits_each_item_once(count: int, size: int, says_more: bool
 
 
 @given(count=COUNTS, size=SIZES, says_more=TRUTHFUL)
-def test_style_offset_visits_each_item_once(count: int, size: int, says_more: bool) -> None:  # noqa: FBT001
+def test_style_offset_visits_each_item_once(count: int, size: int, says_more: bool) -> None:
     """With hasMore or without it."""
     items = list(range(count))
 
@@ -104,7 +104,7 @@ def test_style_offset_follows_a_server_that_gives_fewer_items_than_asked(count: 
 
 
 @given(count=COUNTS, size=SIZES, end=st.sampled_from([None, ""]), numbers=st.booleans())
-def test_style_cursor_visits_each_item_once(count: int, size: int, end: str | None, numbers: bool) -> None:  # noqa: FBT001
+def test_style_cursor_visits_each_item_once(count: int, size: int, end: str | None, numbers: bool) -> None:
     """Cursors may be texts, which need escaping, or numbers; null or an empty text ends the walk."""
     items = list(range(count))
 
@@ -124,7 +124,7 @@ def test_style_cursor_visits_each_item_once(count: int, size: int, end: str | No
     form=st.sampled_from(["{path}?{query}", "?{query}", "http://api:8080{path}?{query}"]),
     header=st.booleans(),
 )
-def test_style_link_visits_each_item_once(count: int, size: int, form: str, header: bool) -> None:  # noqa: FBT001
+def test_style_link_visits_each_item_once(count: int, size: int, form: str, header: bool) -> None:
     """Relative and absolute addresses, in the Link header or in the body."""
     items = list(range(count))
 
