@@ -14,7 +14,9 @@ def test_a_run_waits_for_its_suite_and_starts_when_it_appears(namespace: Namespa
     assert namespace.status(run)["phase"] == "Pending"
     namespace.apply("TestSuite", "late", {"cases": [container("only", "true")]})
     assert namespace.wait_for_end(run)["phase"] == "Passed"
-    suite = wait_until("the suite knows its last run", lambda: namespace.get("testsuite", "late")["status"].get("lastRun"))
+    suite = wait_until(
+        "the suite knows its last run", lambda: namespace.get("testsuite", "late")["status"].get("lastRun")
+    )
     assert (suite["name"], suite["phase"]) == ("early", "Passed")
 
 
@@ -69,7 +71,12 @@ def test_a_change_while_it_runs_cancels_the_old_execution_first(namespace: Names
 
 def test_cancel_ends_a_run_at_once(namespace: Namespace) -> None:
     """Cases without a verdict are Cancelled; verdicts that were reached stay."""
-    run = namespace.run("cancelled", container("done", "true"), container("slow", "sleep 300"), container("later", "true", needs=["slow"]))
+    run = namespace.run(
+        "cancelled",
+        container("done", "true"),
+        container("slow", "sleep 300"),
+        container("later", "true", needs=["slow"]),
+    )
     namespace.wait_for_running(run, "slow")
     wait_until("one case has passed", lambda: namespace.status(run)["cases"]["passed"] == 1)
     started = time.monotonic()
@@ -89,11 +96,11 @@ def test_a_suspended_run_starts_nothing_until_it_is_resumed(namespace: Namespace
 
 
 def test_jobs_go_after_their_time_and_the_run_stays(namespace: Namespace) -> None:
-    """ttlAfterFinished removes the Jobs; nothing is executed again because they are gone."""
+    """TtlAfterFinished removes the Jobs; nothing is executed again because they are gone."""
     run = namespace.run("brief", container("a", "true"), ttlAfterFinished="1s")
     first = namespace.wait_for_end(run)
     wait_until("the Jobs are gone", lambda: namespace.jobs(run) == [])
-    wait_until("the record is gone", lambda: namespace.list("configmaps", "testrun.dev/component=execution") == [])
+    wait_until("the record is gone", lambda: namespace.objects("configmaps", "testrun.dev/component=execution") == [])
     time.sleep(2)
     assert namespace.status(run)["runId"] == first["runId"]
     assert namespace.jobs(run) == []
@@ -107,14 +114,16 @@ def test_deleting_a_run_removes_its_jobs_without_the_operator(namespace: Namespa
     try:
         namespace.kubectl("delete", "testrun", run, "--timeout=30s")
         wait_until("its Jobs are gone", lambda: namespace.jobs(run) == [])
-        wait_until("its pods are gone", lambda: namespace.list("pods", f"testrun.dev/run={run}") == [])
-        wait_until("its record is gone", lambda: namespace.list("configmaps", "testrun.dev/component=execution") == [])
+        wait_until("its pods are gone", lambda: namespace.objects("pods", f"testrun.dev/run={run}") == [])
+        wait_until(
+            "its record is gone", lambda: namespace.objects("configmaps", "testrun.dev/component=execution") == []
+        )
     finally:
         scale_operator(1)
 
 
 def test_only_the_selected_cases_run_with_what_they_need(namespace: Namespace) -> None:
-    """select takes what cases need with it; skip wins, and is told."""
+    """Select takes what cases need with it; skip wins, and is told."""
     run = namespace.run(
         "some",
         container("base", "true"),
@@ -133,8 +142,11 @@ def test_variables_a_matrix_and_conditions_reach_the_case(namespace: Namespace) 
     """The run's variables override the suite's, the matrix overrides both, and when looks at them."""
     run = namespace.run(
         "variables",
-        container("sum", 'test "$TESTRUN_VAR_size-$TESTRUN_VAR_who" = "5-run" -o "$TESTRUN_VAR_size-$TESTRUN_VAR_who" = "10-run"',
-                  matrix={"size": ["5", "10"]}),
+        container(
+            "sum",
+            'test "$TESTRUN_VAR_size-$TESTRUN_VAR_who" = "5-run" -o "$TESTRUN_VAR_size-$TESTRUN_VAR_who" = "10-run"',
+            matrix={"size": ["5", "10"]},
+        ),
         container("not-now", "false", when=[{"key": "who", "operator": "In", "values": ["suite"]}]),
         variables={"who": "run"},
         suite={"variables": {"who": "suite", "size": "1"}},

@@ -19,7 +19,8 @@ def test_a_failing_a_hanging_a_crashing_and_an_unpullable_case_each_get_their_ve
         {"name": "unpullable", "container": {"image": "registry.invalid/no/such:image"}},
         {"name": "misnamed", "container": {"image": "not a name"}},
         {"name": "commandless", "container": {"image": BUSYBOX, "command": ["/no/such/file"], "runAsUser": 65532}},
-        container("secretless", "true") | {
+        container("secretless", "true")
+        | {
             "container": {
                 "image": BUSYBOX,
                 "runAsUser": 65532,

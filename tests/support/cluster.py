@@ -25,9 +25,7 @@ Body = dict[str, Any]
 
 def kubectl(*words: str, text: str | None = None, check: bool = True, timeout: float = 120) -> str:
     """Run kubectl and return what it prints."""
-    done = subprocess.run(
-        ["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=timeout
-    )
+    done = subprocess.run(["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode != 0:
         raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
@@ -80,7 +78,7 @@ class Namespace:
         body: Body = json.loads(self.kubectl("get", kind, name, "-o", "json"))
         return body
 
-    def list(self, kind: str, selector: str = "") -> list[Body]:
+    def objects(self, kind: str, selector: str = "") -> list[Body]:
         """Read objects by their labels."""
         answer = self.kubectl("get", kind, "-o", "json", *(["-l", selector] if selector else []))
         items: list[Body] = json.loads(answer)["items"]
@@ -104,14 +102,16 @@ class Namespace:
 
     def jobs(self, run: str) -> list[Body]:
         """Read the Jobs of a TestRun."""
-        return self.list("jobs", f"testrun.dev/run={run}")
+        return self.objects("jobs", f"testrun.dev/run={run}")
 
     def wait_for_running(self, run: str, *cases: str, seconds: float = 60) -> None:
         """Wait until the pods of these cases run."""
 
         def running() -> bool:
-            pods = self.list("pods", f"testrun.dev/run={run}")
-            found = {pod["metadata"]["labels"]["testrun.dev/case"] for pod in pods if pod["status"]["phase"] == "Running"}
+            pods = self.objects("pods", f"testrun.dev/run={run}")
+            found = {
+                pod["metadata"]["labels"]["testrun.dev/case"] for pod in pods if pod["status"]["phase"] == "Running"
+            }
             return found >= set(cases)
 
         wait_until(f"{cases} of {run} run", running, seconds=seconds)
@@ -188,9 +188,7 @@ def scale_operator(replicas: int) -> None:
 
 
 def _is_ready(pod: Body) -> bool:
-    return any(
-        found["type"] == "Ready" and found["status"] == "True" for found in pod["status"].get("conditions", [])
-    )
+    return any(found["type"] == "Ready" and found["status"] == "True" for found in pod["status"].get("conditions", []))
 
 
 def operator_metrics() -> str:

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 from collections.abc import Coroutine
+from typing import Any, cast
 
 import kopf
 
@@ -73,6 +74,8 @@ async def _operate(settings: Settings, operator: Operator, lease: Lease | None, 
                 registry=registry,
                 settings=make_kopf_settings(),
                 memo=operator,
+                # kopf would ask for the user's name, which a numeric user id in a container does not have.
+                identity=cast("Any", settings.pod_name),
                 standalone=True,
                 clusterwide=not settings.watch_namespaces,
                 namespaces=_namespaces(settings),

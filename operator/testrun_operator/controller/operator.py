@@ -53,7 +53,7 @@ class Operator:
         store = None
         if settings.dsn is not None:
             store = StoreSettings(dsn=settings.dsn.get_secret_value(), schema=settings.store_schema)
-        self._results = Results(store, self._results_changed)
+        self._results = Results(store, self._results_changed, self._fail)
         metrics.REGISTRY.register(metrics.ApiCalls(client.calls))
 
     async def open(self) -> None:

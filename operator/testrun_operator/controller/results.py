@@ -1,5 +1,6 @@
 """What the controller knows of the storing of results: what was handed to the writer, and what is in Postgres."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -31,11 +32,18 @@ class Results:
     Args:
         settings: where Postgres is; None if the operator was installed without it.
         on_change: called with a run id when what :meth:`storing` says of it may have changed; None for all of them.
+        on_fatal: called with an error after which nothing would be stored any more.
     """
 
-    def __init__(self, settings: StoreSettings | None, on_change: Callable[[int | None], None]) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings | None,
+        on_change: Callable[[int | None], None],
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
         self._store = ResultStore(settings) if settings is not None else None
         self._on_change = on_change
+        self._on_fatal = on_fatal
         self._progress: dict[int, _Progress] = {}
         self._problem: str | None = None
         self._writer: ResultWriter | None = None
@@ -51,7 +59,7 @@ class Results:
             return
         await self._store.open()
         self._writer = ResultWriter(self._store, on_stored=self._stored, on_state=self._state, on_refused=self._refused)
-        self._writer.start()
+        self._writer.start().add_done_callback(self._ended)
 
     async def close(self) -> None:
         """Write what can be written within a few seconds, and stop."""
@@ -126,6 +134,10 @@ class Results:
             StoreUnavailable: Postgres does not answer.
         """
         return {} if self._store is None else await self._store.baselines(names)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_fatal(error)
 
     def _stored(self, run_id: int, cases: frozenset[str], run_stored: bool) -> None:  # noqa: FBT001 - the writer's callback
         progress = self._progress.setdefault(run_id, _Progress())
