@@ -4,7 +4,9 @@
 Three are for pods (``operator``, ``runner``, ``testserver``), the others are for people.
 """
 
-from typing import Annotated
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -22,9 +24,135 @@ application = typer.Typer(
 )
 
 
+RunName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the TestRun.")]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace of the TestRun. Default: that of the kubeconfig's context."),
+]
+OfNamespace = Annotated[str | None, typer.Option("--namespace", "-n", help="Only of TestRuns in this namespace.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Show it until it is over.")]
+Timeout = Annotated[str, typer.Option(help="Longest time to wait, for instance 90s, 10m or 1h30m.")]
+What = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN_ID|NAME", help="An execution, or a TestRun, whose last execution is meant. Default: the latest."
+    ),
+]
+Details = Annotated[str | None, typer.Option(metavar="CASE", help="Show the attempts and checks of this case.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many executions to list.")]
+Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="How to print.")]
+Dsn = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TESTRUN_OPERATOR_DSN",
+        show_default=False,
+        help="Connection string of Postgres. Prefer the environment variable: command lines are seen by other users.",
+    ),
+]
+Schema = Annotated[str, typer.Option(envvar="TESTRUN_OPERATOR_STORE_SCHEMA", help="Schema of the tables.")]
+FilesToRead = Annotated[
+    list[str], typer.Argument(metavar="FILE", help="YAML files, folders of them, or - for standard input.")
+]
+RunInFiles = Annotated[str | None, typer.Option("--run", help="Name of the TestRun, if there are several.")]
+CaseNames = Annotated[list[str] | None, typer.Option(help="Select cases by name, in place of the run's own select.")]
+Categories = Annotated[list[str] | None, typer.Option(help="Select cases by category; may be given several times.")]
+Tags = Annotated[list[str] | None, typer.Option(help="Select cases by tag; may be given several times.")]
+
+
+def _run(command: Coroutine[Any, Any, int]) -> int:
+    import asyncio
+
+    return asyncio.run(command)
+
+
+def _read_duration(text: str) -> timedelta:
+    from testrun_operator.api.base import parse_duration
+
+    try:
+        value = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--timeout") from None
+    assert isinstance(value, timedelta)  # noqa: S101 - a text becomes one
+    return value
+
+
+@application.command()
+def status(name: RunName, namespace: Namespace = None, watch: Watch = False) -> None:  # noqa: FBT002 - typer
+    """Show a TestRun: counts, conditions, and what did not pass.
+
+    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over.
+    """
+    from testrun_operator.cli.status import show_status
+
+    raise typer.Exit(_run(show_status(name, namespace, watch=watch)))
+
+
+@application.command()
+def wait(name: RunName, namespace: Namespace = None, timeout: Timeout = "10m") -> None:
+    """Wait until a TestRun is over, and print one line about it.
+
+    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time.
+    """
+    from testrun_operator.cli.status import wait_for
+
+    raise typer.Exit(_run(wait_for(name, namespace, _read_duration(timeout))))
+
+
+@application.command()
+def results(
+    what: What = None,
+    details: Details = None,
+    namespace: OfNamespace = None,
+    limit: Limit = 20,
+    output: Output = "table",
+    dsn: Dsn = None,
+    schema: Schema = "noetl_test",
+) -> None:
+    """Show results from Postgres.
+
+    The latest executions; the cases of one; or, with --details, the attempts and checks of one case.
+    """
+    from testrun_operator.cli.results import Asked, OutputFormat, show_results
+
+    asked = Asked(what, details, namespace, limit, OutputFormat(output))
+    raise typer.Exit(_run(show_results(asked, dsn, schema)))
+
+
+@application.command()
+def validate(file: FilesToRead) -> None:
+    """Check TestSuites and TestRuns in files.
+
+    Applies the rules that the operator applies, without a cluster; a run is checked against its suite if that is in
+    the files, too.
+
+    Exit code: 0 all are valid, 1 some are not, 2 a file cannot be read or holds neither.
+    """
+    from testrun_operator.cli.validate import show_validation
+
+    raise typer.Exit(show_validation(file))
+
+
+@application.command()
+def cases(
+    file: FilesToRead,
+    run: RunInFiles = None,
+    name: CaseNames = None,
+    category: Categories = None,
+    tag: Tags = None,
+) -> None:
+    """List the cases that a run would execute.
+
+    With matrices expanded, and with what would be skipped and why; without a cluster.
+    """
+    from testrun_operator.cli.cases import Selection, show_cases
+
+    selection = Selection(tuple(name or ()), tuple(category or ()), tuple(tag or ()))
+    raise typer.Exit(show_cases(file, run, selection))
+
+
 @application.command()
 def version() -> None:
-    """Print the version of this command line and of the image that it is part of."""
+    """Print the version."""
     from testrun_operator import __version__
 
     typer.echo(f"testrun-operator {__version__}")
@@ -32,7 +160,10 @@ def version() -> None:
 
 @application.command()
 def operator() -> None:
-    """Run the operator; for its pod. Settings are environment variables that begin with TESTRUN_OPERATOR_."""
+    """Run the operator; for its pod.
+
+    Settings are environment variables that begin with TESTRUN_OPERATOR_; docs/reference/settings.md lists them.
+    """
     from testrun_operator.controller.main import main
 
     raise typer.Exit(main())
@@ -40,7 +171,10 @@ def operator() -> None:
 
 @application.command()
 def runner() -> None:
-    """Run one case and report; for its pod. The case is in the environment variable TESTRUN_CASE, or in a file."""
+    """Run one case and report; for its pod.
+
+    The case is in the environment variable TESTRUN_CASE, or in a file.
+    """
     from testrun_operator.runner.main import main
 
     raise typer.Exit(main())
@@ -52,7 +186,10 @@ def serve_pages(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5555,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,  # noqa: FBT002 - typer
 ) -> None:
-    """Serve the pagination test server; for its pod, and for trying out on your own machine."""
+    """Serve the pagination test server; for its pod.
+
+    It may be started anywhere, for instance to write cases against it.
+    """
     from testrun_operator.testserver.server import serve
 
     serve(host, port, access_log=access_log)

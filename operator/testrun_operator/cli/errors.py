@@ -9,6 +9,10 @@ from testrun_operator.cli.exits import Exit
 from testrun_operator.errors import TestrunError
 
 
+class CannotDo(TestrunError):
+    """What was asked for cannot be done. The message says what to do instead."""
+
+
 class PlainErrors(TyperGroup):
     """Prints our own exceptions as one line. Anything else is a defect of ours, and is shown as it is."""
 

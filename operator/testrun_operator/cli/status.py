@@ -1,0 +1,71 @@
+"""``testrun status`` and ``testrun wait``: how a TestRun is doing."""
+
+import asyncio
+from datetime import timedelta
+
+from rich.live import Live
+
+from testrun_operator.api.base import format_duration
+from testrun_operator.cli.cluster import Run, RunReader, open_run
+from testrun_operator.cli.exits import Exit
+from testrun_operator.cli.presenting import present_progress, present_run
+from testrun_operator.cli.terminal import clean, make_console, show
+
+
+async def show_status(name: str, namespace: str | None, *, watch: bool) -> Exit:
+    """Show a TestRun, once or until it is over.
+
+    Raises:
+        TestrunError: there is no such TestRun, or no cluster.
+    """
+    async with open_run(name, namespace) as reader:
+        run = await _watch(reader) if watch else await reader.read()
+    show(make_console(), present_run(run))
+    return run.exit_code
+
+
+async def wait_for(name: str, namespace: str | None, limit: timedelta) -> Exit:
+    """Wait until a TestRun is over, and say how it ended in one line.
+
+    Raises:
+        TestrunError: there is no such TestRun, or no cluster.
+    """
+    errors = make_console(to_error=True)
+    run: Run | None = None
+    async with open_run(name, namespace) as reader:
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                with errors.status("") as spinner:
+                    async for run in reader.changes():
+                        spinner.update(clean(present_progress(run)))
+        except TimeoutError:
+            errors.print(f"not over after {format_duration(limit)}")
+    if run is None:
+        return Exit.NOT_FINISHED
+    show(make_console(), clean(present_progress(run)))
+    return run.exit_code
+
+
+async def _watch(reader: RunReader) -> Run:
+    console = make_console()
+    if not console.is_terminal:
+        return await _tell_changes(reader)
+    run: Run | None = None
+    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+        async for run in reader.changes():
+            live.update(present_run(run), refresh=True)
+    assert run is not None  # noqa: S101 - changes() yields at least once
+    return run
+
+
+async def _tell_changes(reader: RunReader) -> Run:
+    console = make_console(to_error=True)
+    run: Run | None = None
+    said = ""
+    async for run in reader.changes():
+        line = clean(present_progress(run))
+        if line != said and not run.is_over:
+            show(console, line)
+        said = line
+    assert run is not None  # noqa: S101 - changes() yields at least once
+    return run
