@@ -19,7 +19,8 @@ FROM dependencies AS project
 COPY pyproject.toml /build/source/
 COPY operator /build/source/operator
 # setuptools is in the lock file, hence no isolated build, which would fetch one without a hash.
-RUN /opt/venv/bin/pip install --no-compile --no-deps --no-build-isolation --no-index --root /project /build/source \
+RUN /opt/venv/bin/pip install --quiet --no-compile --no-deps --no-build-isolation --no-index --no-warn-script-location \
+      --root /project /build/source \
  && /opt/venv/bin/python3 -m compileall -q --invalidation-mode unchecked-hash -s /project /project/opt/venv/lib \
  && find /project -exec touch --no-dereference --date=@315532800 {} +
 
@@ -34,16 +35,20 @@ RUN /opt/venv/bin/pip uninstall --quiet --yes setuptools pip \
  && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib \
  && find /opt/venv -exec touch --no-dereference --date=@315532800 {} +
 
+# --- The image. Its settings come first, so that a change of the project repeats nothing but the last step. ------------
 FROM ${BASE}
 LABEL org.opencontainers.image.title="testrun-operator" \
       org.opencontainers.image.description="Regression testing as Kubernetes resources: operator, runner, test server and command line." \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=trimmed /opt/venv /opt/venv
-COPY --from=project /project /
+# The user below has no entry in /etc/passwd, and neither has one that a cluster chooses; who asks for a name gets this.
 ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/tmp \
+    USER=testrun \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 # Numeric, so that the kubelet can see that it is not root.
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["testrun"]
+COPY --from=trimmed /opt/venv /opt/venv
+COPY --from=project /project /

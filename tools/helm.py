@@ -292,7 +292,9 @@ def do_test(arguments: argparse.Namespace) -> None:
                 print(f"POD LOGS: {name}\n{log}")
             raise
     if arguments.logs:
-        print(answer.get("logs", ""))
+        # The library gives all logs once for each hook.
+        parts = re.split(r"(?m)^(?=POD LOGS: )", str(answer.get("logs", "")))
+        print("\n".join(dict.fromkeys(part.strip() for part in parts if part.strip())))
     print(f'release "{arguments.release}": the tests passed')
 
 

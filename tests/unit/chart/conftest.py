@@ -60,7 +60,7 @@ class Rendering:
     def __init__(self, texts: dict[str, str]) -> None:
         self.notes = next(text for path, text in texts.items() if path.endswith("NOTES.txt"))
         # The parser in C: CustomResourceDefinitions are long.
-        self.objects: list[Object] = [yaml.load(text, yaml.CSafeLoader) for _, text in helm.ordered(texts)]  # noqa: S506
+        self.objects: list[Object] = [yaml.load(text, yaml.CSafeLoader) for _, text in helm.ordered(texts)]
 
     def of_kind(self, *kinds: str) -> list[Object]:
         """Return the objects of some kinds."""

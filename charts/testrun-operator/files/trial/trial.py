@@ -21,8 +21,12 @@ PATIENCE_SECONDS = 280
 
 def main(ready_address: str, namespace: str, name: str) -> int:
     """Return 0 when the TestRun passed, 1 when it did not."""
-    with urllib.request.urlopen(ready_address, timeout=10) as answer:
-        print(f"the operator is ready: {ready_address} answered {answer.status}")
+    try:
+        with urllib.request.urlopen(ready_address, timeout=10) as answer:
+            print(f"the operator is ready: {ready_address} answered {answer.status}")
+    except OSError as error:
+        print(f"the operator is not ready: {ready_address}: {error}")
+        return 1
     config.load_incluster_config()
     api = client.CustomObjectsApi()
     run = yaml.safe_load(Path(__file__).with_name("testrun.yaml").read_text())
