@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from native.terminal import Fault
+
+DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 OPTION_BLOCK = re.compile(r"^\[(?P<options>[^\]]*)\]\s*(?P<rest>.*)$")
 
 
@@ -99,6 +102,22 @@ def debian_sources(sources: list[AptSource], codename: str) -> list[AptSource]:
     ]
     signed_by_debian = [source for source in fitting if "debian-archive" in source.signed_by]
     return signed_by_debian or fitting
+
+
+def own_debian_sources() -> list[AptSource]:
+    """The entries from which this machine's own Debian release comes: the same mirror has the other releases too."""
+    codename = operating_system().get("VERSION_CODENAME", "")
+    sources = debian_sources(configured_sources(), codename)
+    if not sources:
+        raise Fault(f"/etc/apt has no entry for Debian {codename} main, so there is nowhere to get packages from")
+    return sources
+
+
+def one_line(source: AptSource, *, suite: str) -> str:
+    """An entry in the one-line format for another release of the same mirror, for mmdebstrap."""
+    # A key that stands in the entry itself, not in a file, has no place in one line; Debian's own key ring has it too.
+    keyring = source.signed_by if source.signed_by.startswith("/") else DEBIAN_KEYRING
+    return f"deb [signed-by={keyring}] {source.uri} {suite} main"
 
 
 def render_deb822(sources: list[AptSource], *, kind: str) -> str:

@@ -46,6 +46,9 @@ class Cluster(Protocol):
     def logs(self, component: str | None) -> None:
         """Print a component's log, or which components there are."""
 
+    def crd_server(self, action: str) -> None:
+        """Start or stop the separate server for CEL rules, or print where it is."""
+
     def kubeconfig(self) -> Path:
         """The path of the kubeconfig."""
 
@@ -80,6 +83,10 @@ def parser() -> argparse.ArgumentParser:
     load = command("load-image", "make an image available to pods")
     load.add_argument("name", metavar="NAME", help="as pods name it, for example testrun-operator:dev")
     load.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?", help="an OCI archive (default: built images)")
+    crd = command(
+        "crd-server", "run a current server for CRDs beside the API server, which knows CEL rules (native only)"
+    )
+    crd.add_argument("action", choices=("up", "down", "env"), help="env prints its URL and credentials' paths as JSON")
     logs = command("logs", "print a component's log, or without a name which components there are")
     logs.add_argument("component", nargs="?", help="for example kubelet")
     command("kubeconfig", "print the path of the kubeconfig")
@@ -108,6 +115,8 @@ def carry_out(arguments: argparse.Namespace, choice: Choice) -> int:
             cluster.images()
         case "load-image":
             cluster.load_image(arguments.name, arguments.archive)
+        case "crd-server":
+            cluster.crd_server(arguments.action)
         case "logs":
             cluster.logs(arguments.component)
         case "kubeconfig":

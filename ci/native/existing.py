@@ -44,6 +44,11 @@ class ExistingCluster:
         """Leave it to the cluster, which has a registry."""
         say("An existing cluster fetches its images itself.")
 
+    def crd_server(self, action: str) -> None:
+        """Leave it to the cluster's own API server, which is assumed to be a current one."""
+        del action
+        say("An existing cluster's own API server checks CEL rules: there is no separate CRD server.")
+
     def logs(self, component: str | None) -> None:
         """Refuse: they are wherever the cluster is."""
         del component

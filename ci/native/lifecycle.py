@@ -13,6 +13,7 @@ from native import (
     certificates,
     checks,
     control_plane,
+    crd_server,
     images,
     kubernetes_build,
     mounts,
@@ -152,16 +153,28 @@ class NativeCluster:
     def status(self) -> bool:
         """Print how every process and the node are; True when all is well."""
         well = True
-        for name in (*CONTROL_PLANE, *NODE):
+        for name in (*CONTROL_PLANE, *NODE, crd_server.NAME):
             process_id = self._daemons.process_id(name)
             print(f"{name:<26}{f'running, process {process_id}' if process_id else 'not running'}")
-            well = well and process_id is not None
+            well = well and (process_id is not None or name == crd_server.NAME)
         if self._is_running("kube-apiserver"):
             ready = node_is_ready(client_for(self.instance), self.instance.name)
             print(f"{'node ' + self.instance.name:<26}{'ready' if ready else 'not ready'}")
             well = well and ready
         print(f"{'state':<26}{self.instance.state}")
         return well
+
+    def crd_server(self, action: str) -> None:
+        """Start or stop the CRD server beside the API server, or print where it is."""
+        if action == "env":
+            print(crd_server.environment(self.instance))
+            return
+        with self._alone():
+            if action == "down":
+                self._daemons.stop(crd_server.NAME)
+            else:
+                crd_server.up(self.instance, daemons=self._daemons, logs=cache.cache_home() / "logs")
+                say(f"The CRD server answers at {crd_server.url(self.instance)}")
 
     def log_files(self) -> dict[str, Path]:
         """The log of each process that ever ran in this instance."""

@@ -42,6 +42,10 @@ class NativeCommands:
         self._require_up()
         images.ensure_stock_images(self._instance)
 
+    def crd_server(self, action: str) -> None:
+        """Start or stop the current CRD server, or print where it is."""
+        self._cluster.crd_server(action)
+
     def logs(self, component: str | None) -> None:
         """Print one process's log."""
         files = self._cluster.log_files()

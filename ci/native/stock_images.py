@@ -14,7 +14,7 @@ from native.node import PAUSE_IMAGE
 from native.oci_archive import ImageSettings, LayerFile, layer, write_archive
 from native.packages import IMAGE_PACKAGES, ensure_packages
 from native.processes import run, run_logged
-from native.terminal import Fault, step
+from native.terminal import step
 
 SOURCES = Path(__file__).resolve().parent.parent / "images"
 SUITE = "trixie"
@@ -36,7 +36,6 @@ LEFT_OUT = (
 LEFT_OUT_OF_POSTGRES = (*LEFT_OUT, "/usr/lib/*/libLLVM*", "/usr/lib/llvm-*", "/usr/lib/postgresql/*/lib/*llvmjit*")
 
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Shell commands in which "$1" is the root file system. An image is no machine: it needs neither the mirror's name nor
 # package lists, logs and identity of its making.
 FORGET = (
@@ -82,20 +81,14 @@ def build_root(
     left_out: tuple[str, ...] = LEFT_OUT,
 ) -> None:
     """Make a root file system of Debian packages as a tar file."""
-    system = apt_sources.operating_system()
-    codename = system.get("VERSION_CODENAME", "")
-    sources = apt_sources.debian_sources(apt_sources.configured_sources(), codename)
-    if not sources:
-        raise Fault(f"/etc/apt has no entry for Debian {codename} main, so there is nowhere to get packages from")
-    # The same mirror has the other releases too.
-    lines = [f"deb [signed-by={KEYRING}] {source.uri} {SUITE} main" for source in sources[:1]]
+    line = apt_sources.one_line(apt_sources.own_debian_sources()[0], suite=SUITE)
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in left_out]
     hooks = [f"--customize-hook={command}" for command in (*setup, *FORGET)]
     run_logged(
         [
             *("mmdebstrap", "--mode=root", "--variant=minbase", "--skip=output/mknod"),
             *(f"--include={','.join(packages)}", *options, *hooks),
-            *(SUITE, str(target), *lines),
+            *(SUITE, str(target), line),
         ],
         title=f"mmdebstrap {SUITE}",
         log=log,
