@@ -152,10 +152,10 @@ def serve(*, client: ApiClient, address: str, hosts: Path) -> None:
             write_atomically(hosts, text)
             dnsmasq.refresh()
             written = text
-        # Returns at once on a change; otherwise looks now and then whether dnsmasq is still alive.
-        if changed.wait(timeout=1.0):
-            # A pod that becomes ready changes several Endpoints at almost the same time.
+            # One change rarely comes alone: what follows at once is written together, the first is not kept waiting.
             time.sleep(GATHERING_SECONDS)
+        # Returns at once on a change; otherwise looks now and then whether dnsmasq is still alive.
+        changed.wait(timeout=1.0)
 
 
 def main() -> None:

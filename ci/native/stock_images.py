@@ -216,5 +216,12 @@ def ensure_built(image: StockImage, *, logs: Path) -> Path:
     ):
         if not image.archive.exists():
             image.build(partial / "image.tar", logs / f"image-{image.title}.log")
-            shutil.rmtree(partial / "work", ignore_errors=True)
+    remove_older(image)
     return image.archive
+
+
+def remove_older(image: StockImage) -> None:
+    """Remove the archives that older recipes of the same image left: they are some hundred megabytes each."""
+    for folder in image.archive.parent.parent.glob(f"{image.title}-*"):
+        if folder != image.archive.parent:
+            shutil.rmtree(folder, ignore_errors=True)
