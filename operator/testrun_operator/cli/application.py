@@ -35,7 +35,7 @@ Timeout = Annotated[str, typer.Option(help="Longest time to wait, for instance 9
 What = Annotated[
     str | None,
     typer.Argument(
-        metavar="RUN_ID|NAME", help="An execution, or a TestRun, whose last execution is meant. Default: the latest."
+        metavar="RUN_ID|NAME", help="Id of an execution, or name of a TestRun, whose last ended one is meant."
     ),
 ]
 Details = Annotated[str | None, typer.Option(metavar="CASE", help="Show the attempts and checks of this case.")]

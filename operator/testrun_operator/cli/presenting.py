@@ -6,7 +6,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from testrun_operator.api.phase import ConditionType
-from testrun_operator.api.status import MAX_FAILURES, CaseCounts, format_time
+from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.status import MAX_FAILURES, CaseCounts, Condition, format_time
 from testrun_operator.cli.cluster import Run
 from testrun_operator.cli.terminal import Column, format_seconds, make_fields, make_table, stack
 
@@ -16,7 +17,7 @@ _COUNTS = (
     ("RUNNING", "running"),
     ("PASSED", "passed"),
     ("FAILED", "failed"),
-    ("TIMED OUT", "timed_out"),
+    ("TIMEDOUT", "timed_out"),
     ("ERRORED", "errored"),
     ("SKIPPED", "skipped"),
     ("CANCELLED", "cancelled"),
@@ -41,7 +42,10 @@ def present_progress(run: Run) -> str:
     if counts is None:
         said = _message(run, ConditionType.RECONCILING)
         return line + (f": {said}" if said else "")
-    return f"{line}: {_ended(counts)} of {counts.total} cases ended, {counts.running} running{_not_passed(counts)}"
+    line += f": {_ended(counts)} of {counts.total} cases ended, {counts.running} running{_not_passed(counts)}"
+    condition = _condition(run, ConditionType.RECONCILING)
+    waits = condition is not None and condition.reason != ConditionReason.RUNNING
+    return f"{line} ({condition.message})" if waits and condition is not None else line
 
 
 def _ended(counts: CaseCounts) -> int:
@@ -53,8 +57,13 @@ def _not_passed(counts: CaseCounts) -> str:
     return f", {number} not passed" if number else ""
 
 
+def _condition(run: Run, kind: ConditionType) -> Condition | None:
+    return next((condition for condition in run.status.conditions if condition.type == kind), None)
+
+
 def _message(run: Run, kind: ConditionType) -> str:
-    return next((condition.message for condition in run.status.conditions if condition.type == kind), "")
+    condition = _condition(run, kind)
+    return condition.message if condition is not None else ""
 
 
 def _parts(run: Run) -> Iterator[RenderableType]:
@@ -76,6 +85,7 @@ def _parts(run: Run) -> Iterator[RenderableType]:
         yield make_table(
             [Column(title, is_number=True) for title, _ in _COUNTS],
             [[getattr(status.cases, field) for _, field in _COUNTS]],
+            gap=1,  # so that they fit into 80 columns
         )
     if status.conditions:
         yield make_table(

@@ -57,9 +57,15 @@ def cell(value: object) -> Text:
     return Text(text, style=_STYLES.get(text, ""))
 
 
-def make_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
-    """Make a table without lines, whose columns can be cut out with awk where they have no spaces."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def make_table(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, gap: int = 2) -> Table:
+    """Make a table without lines.
+
+    Args:
+        columns: its columns.
+        rows: a value for each column.
+        gap: blanks between two columns.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(
             column.title,
