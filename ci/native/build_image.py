@@ -56,7 +56,7 @@ def build_with_docker(build: Build, *, force: bool) -> None:
                 *("--file", build.dockerfile, build.context),
             ],
             title="docker build",
-            log=log_folder() / "docker-build.log",
+            log=cache.build_logs() / "docker-build.log",
             usual_seconds=60,
             environment={"DOCKER_BUILDKIT": "1"},
         )
@@ -68,14 +68,9 @@ def buildah(*arguments: str | Path) -> list[str | Path]:
     return ["buildah", "--root", storage / "root", "--runroot", storage / "run", *arguments]
 
 
-def log_folder() -> Path:
-    """Where the logs of builds are."""
-    return cache.cache_home() / "logs"
-
-
 def build_with_buildah(build: Build, *, force: bool) -> Path:
     """Let buildah build, unless the cache has an image of the same content; the image's archive is the result."""
-    log = log_folder() / "image-build.log"
+    log = cache.build_logs() / "image-build.log"
     base = stock_images.python_base()
     content = build.content_hash(further=[base.archive.parent.name])
     archive = built_archives.folder() / content[:24] / built_archives.FILE_NAME

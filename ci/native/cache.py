@@ -19,6 +19,11 @@ def cache_home() -> Path:
     return base / "testrun-operator"
 
 
+def build_logs() -> Path:
+    """Where the logs of builds are: they must outlive a cluster that could not be brought up."""
+    return cache_home() / "logs"
+
+
 def recipe_key(version: str, recipe: Sequence[str]) -> str:
     """Name a cache entry by its version and by how it was made, so that a changed recipe never finds an old result."""
     digest = hashlib.sha256()

@@ -49,7 +49,6 @@ def wanted_ports(instance: Instance) -> list[WantedPort]:
     return [
         WantedPort("etcd", "tcp", local, instance.etcd_client_port),
         WantedPort("etcd", "tcp", local, instance.etcd_peer_port),
-        WantedPort("crd-server", "tcp", local, instance.crd_server_port),
         WantedPort("kube-apiserver", "tcp", node, API_SERVER_PORT),
         WantedPort("kube-controller-manager", "tcp", node, 10257),
         WantedPort("kube-scheduler", "tcp", node, 10259),

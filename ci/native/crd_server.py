@@ -144,11 +144,10 @@ def answers(instance: Instance) -> bool:
     return client.answers(CRDS)
 
 
-def up(instance: Instance, *, daemons: DaemonFolder, logs: Path) -> None:
+def up(instance: Instance, program: Path, *, daemons: DaemonFolder) -> None:
     """Start the server, unless it runs."""
     if not certificates_are_there(instance) or daemons.process_id("etcd") is None:
         raise Fault("the CRD server needs the cluster's etcd and API server: run ci/cluster up first")
-    program = ensure_built(logs=logs)
     daemons.ensure(daemon(instance, program))
     daemons.wait_until(lambda: answers(instance), name=NAME, timeout_seconds=60)
 

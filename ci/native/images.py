@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from native import built_archives, oci_archive, stock_images
+from native import built_archives, cache, oci_archive, stock_images
 from native.image_names import full_name
 from native.instance import Instance
 from native.node import ctr
@@ -59,9 +59,14 @@ def load_image(instance: Instance, *, name: str, archive: Path | None) -> None:
     say(f"{full_name(name)}: {'loaded' if loaded else 'the node has it already'}")
 
 
-def ensure_stock_images(instance: Instance) -> None:
-    """Make, if need be, and load every image that the cluster offers from the start."""
-    for image in stock_images.stock_images():
-        archive = stock_images.ensure_built(image, logs=instance.logs)
-        if load_archive(instance, name=image.name, archive=archive):
-            say(f"    {image.name}: loaded")
+def build_stock_images() -> dict[str, Path]:
+    """Make, if need be, every image that the cluster offers from the start; their archives by their names."""
+    logs = cache.build_logs()
+    return {image.name: stock_images.ensure_built(image, logs=logs) for image in stock_images.stock_images()}
+
+
+def load_all(instance: Instance, archives: dict[str, Path]) -> None:
+    """Load those archives that the node does not have yet."""
+    for name, archive in archives.items():
+        if load_archive(instance, name=name, archive=archive):
+            say(f"    {name}: loaded")

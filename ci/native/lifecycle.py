@@ -19,7 +19,6 @@ from native import (
     mounts,
     network,
     node,
-    stock_images,
 )
 from native.api_client import ApiClient, ApiError, client_for
 from native.cgroups import ControlGroup
@@ -56,16 +55,17 @@ class NativeCluster:
         """Bring the cluster up, or bring back what is missing of it."""
         started = time.monotonic()
         checks.check_machine(self.instance, is_running=self._is_running)
+        # What takes minutes is done, once, before the lock is taken: it has locks of its own.
+        build_logs = cache.build_logs()
+        ensure_packages(NODE_PACKAGES, log=build_logs / "packages.log")
+        binaries = kubernetes_build.ensure_built(logs=build_logs)
+        archives = {} if only_api else images.build_stock_images()
         with self._alone():
-            build_logs = cache.cache_home() / "logs"
-            ensure_packages(NODE_PACKAGES, log=build_logs / "packages.log")
-            binaries = kubernetes_build.ensure_built(logs=build_logs)
-            pause = stock_images.ensure_built(stock_images.pause(), logs=build_logs)
             self._clear_leftovers()
             self._prepare_machine()
             client = self._start_control_plane(binaries)
             if not only_api:
-                self._start_node(binaries, client, pause=pause)
+                self._start_node(binaries, client, archives=archives)
         elapsed_seconds = time.monotonic() - started
         say(f"The cluster is up ({elapsed_seconds:.1f} s). Use it with: export KUBECONFIG={self.instance.kubeconfig}")
 
@@ -111,17 +111,17 @@ class NativeCluster:
             client.apply("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
         return client
 
-    def _start_node(self, binaries: Path, client: ApiClient, *, pause: Path) -> None:
+    def _start_node(self, binaries: Path, client: ApiClient, *, archives: dict[str, Path]) -> None:
         with step("node"):
             prefix = mounts.ensure_namespace(self.instance, daemons=self._daemons, cgroup=self._cgroup)
             self._daemons.ensure(node.containerd(self.instance, prefix=prefix))
             self._daemons.ensure(node.proxy(self.instance, binaries))
             self._daemons.ensure(name_server(self.instance))
             self._wait_until(lambda: node.containerd_answers(self.instance), "containerd", timeout_seconds=30)
-            images.load_archive(self.instance, name=node.PAUSE_IMAGE, archive=pause)
+            images.load_archive(self.instance, name=node.PAUSE_IMAGE, archive=archives[node.PAUSE_IMAGE])
             self._daemons.ensure(node.kubelet(self.instance, binaries, prefix=prefix))
             # While the kubelet starts, which is mostly waiting.
-            images.ensure_stock_images(self.instance)
+            images.load_all(self.instance, archives)
             self._wait_until(lambda: node_is_ready(client, self.instance.name), "kubelet", timeout_seconds=90)
             self._wait_until(lambda: proxy_works(self.instance), "kube-proxy", timeout_seconds=30)
             self._wait_until(lambda: dns_works(self.instance), "name-server", timeout_seconds=30)
@@ -169,11 +169,13 @@ class NativeCluster:
         if action == "env":
             print(crd_server.environment(self.instance))
             return
+        program = crd_server.ensure_built(logs=cache.build_logs()) if action == "up" else None
         with self._alone():
-            if action == "down":
+            if program is None:
                 self._daemons.stop(crd_server.NAME)
+                say("The CRD server is down.")
             else:
-                crd_server.up(self.instance, daemons=self._daemons, logs=cache.cache_home() / "logs")
+                crd_server.up(self.instance, program, daemons=self._daemons)
                 say(f"The CRD server answers at {crd_server.url(self.instance)}")
 
     def log_files(self) -> dict[str, Path]:

@@ -40,7 +40,7 @@ class NativeCommands:
     def images(self) -> None:
         """Make and load the stand-ins for images of a registry."""
         self._require_up()
-        images.ensure_stock_images(self._instance)
+        images.load_all(self._instance, images.build_stock_images())
 
     def crd_server(self, action: str) -> None:
         """Start or stop the current CRD server, or print where it is."""
