@@ -121,6 +121,8 @@ def kind(*arguments: str) -> str:
 
 def call(*arguments: str) -> str:
     """Run a program and return what it prints; its progress and its complaints go to the terminal."""
+    if shutil.which(arguments[0]) is None:
+        raise Fault(f"{arguments[0]} is not installed")
     finished = subprocess.run(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment(), text=True, check=False
     )
