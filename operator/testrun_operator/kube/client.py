@@ -68,7 +68,7 @@ async def connect() -> "KubernetesClient":
     configuration = client.Configuration()
     try:
         try:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
     except (config.ConfigException, OSError) as error:
