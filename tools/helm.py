@@ -43,9 +43,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if words is None else words)
     arguments = parser().parse_args(words)
-    binary = shutil.which("helm")
-    if binary and not os.environ.get("TESTRUN_HELM_LIBRARY"):
-        os.execv(binary, [binary, *words])  # noqa: S606 - the very program that is asked for, without a shell
+    if has_binary():
+        os.execvp("helm", ["helm", *words])  # noqa: S606, S607 - the very program that is asked for, without a shell
     # The library is imported here and not above: it is 80 MB, and not needed where there is the binary.
     try:
         import helm_python  # noqa: PLC0415 - see above
@@ -60,6 +59,11 @@ def main(words: Sequence[str] | None = None) -> int:
         problem = "these values are refused by the chart" if isinstance(error, helm_python.HelmValuesError) else ""
         print(f"Error: {arguments.command}: {problem or 'failed'}: {error.detail}", file=sys.stderr)
     return 1
+
+
+def has_binary() -> bool:
+    """Whether the binary is to be used; the environment variable TESTRUN_HELM_LIBRARY says no."""
+    return bool(shutil.which("helm")) and not os.environ.get("TESTRUN_HELM_LIBRARY")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _add_release_and_chart(template)
     template.add_argument("--kube-version", help="Kubernetes version to assume")
     template.add_argument("--api-versions", "-a", action="append", default=[], help="further API versions to assume")
+    template.add_argument("--show-only", "-s", action="append", default=[], metavar="TEMPLATE", help="only these files")
     template.add_argument("--skip-tests", action="store_true", help="leave out what `helm test` needs")
 
     install = _add(commands, "install", do_install, "install a chart")
@@ -176,8 +181,12 @@ def do_template(arguments: argparse.Namespace) -> None:
         kube_version=arguments.kube_version,
         api_versions=arguments.api_versions,
     )
+    unknown = [name for name in arguments.show_only if not any(path.endswith(f"/{name}") for path in rendered)]
+    if unknown:
+        raise Failure(f"could not find template {unknown[0]} in chart")
     for path, text in ordered(rendered):
-        if not (arguments.skip_tests and "helm.sh/hook: test" in text):
+        shown = not arguments.show_only or any(path.endswith(f"/{name}") for name in arguments.show_only)
+        if shown and not (arguments.skip_tests and "helm.sh/hook: test" in text):
             print(f"---\n# Source: {path}\n{text}")
 
 
@@ -302,9 +311,8 @@ def _test_logs(cluster: Any, arguments: argparse.Namespace) -> Iterator[tuple[st
     from kubernetes import client, config  # noqa: PLC0415 - needed for failures alone
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - the same
 
-    config.load_kube_config(  # type: ignore[no-untyped-call]
-        config_file=arguments.kubeconfig, context=arguments.kube_context
-    )
+    untyped: Any = config
+    untyped.load_kube_config(config_file=arguments.kubeconfig, context=arguments.kube_context)
     for hook in cluster.get_all(arguments.release).get("hooks", ()):
         manifest = yaml.safe_load(hook.get("manifest") or "") or {}
         if manifest.get("kind") == "Pod":
@@ -395,5 +403,17 @@ def _show(release: Release) -> None:
         print(f"NOTES:\n{notes}")
 
 
+def be_named_helm() -> None:
+    """Start this process anew under the name `helm`, unless it has it already.
+
+    The API server notes who owns a field by the program's name, and refuses changes by anybody else. The library takes
+    the name from the process: without this, what `python` installed could not be upgraded by `python3` or the binary.
+    """
+    if Path(sys.orig_argv[0]).name != "helm":
+        os.execv(sys.executable, [str(Path(sys.executable).with_name("helm")), *sys.orig_argv[1:]])  # noqa: S606 - itself
+
+
 if __name__ == "__main__":
+    if not has_binary():
+        be_named_helm()
     sys.exit(main())

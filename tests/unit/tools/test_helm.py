@@ -67,6 +67,16 @@ def test_template_leaves_out_tests_when_asked(capsys: pytest.CaptureFixture[str]
     assert "kind: Deployment" in shown
 
 
+def test_template_shows_only_the_files_that_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--show-only` names a template; one that does not exist is a mistake."""
+    assert helm.main(["template", "trial", str(CHART), "--show-only", "templates/service.yaml"]) == 0
+    (service,) = [found for found in yaml.safe_load_all(capsys.readouterr().out) if found]
+    assert service["kind"] == "Service"
+
+    assert helm.main(["template", "trial", str(CHART), "-s", "templates/nothing.yaml"]) == 1
+    assert "templates/nothing.yaml" in capsys.readouterr().err
+
+
 def test_values_come_from_files_and_arguments_the_later_wins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
