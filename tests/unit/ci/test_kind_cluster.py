@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from kind.kind_cluster import CONFIGURATION, NAME, KindCluster
 from native.terminal import Fault
 
