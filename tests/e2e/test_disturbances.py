@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from support.cases import SHARED_SERVER, walk
 from support.cluster import (
     POSTGRES,
     SYSTEM_NAMESPACE,
@@ -17,23 +18,6 @@ from support.cluster import (
     wait_for_storing,
     wait_until,
 )
-
-
-def walk(name: str, **more: object) -> dict:
-    """Make a case that walks over the pages of the shared test server."""
-    return {
-        "name": name,
-        "http": {
-            "connection": "paginated-api",
-            "request": {"path": "/api/v1/assessments"},
-            "paginate": {"style": "page", "items": "data", "hasMore": "paging.hasMore", "size": 1},
-            "expect": {"items": 35, "pages": 35},
-        },
-        **more,
-    }
-
-
-SHARED_SERVER = {"testServers": [{"name": "paginated-api", "pagination": {}, "scope": "Shared"}]}
 
 
 def test_the_operator_killed_in_the_middle_finishes_the_run(namespace: Namespace) -> None:

@@ -3,7 +3,9 @@
 import subprocess
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from support.cases import SHARED_SERVER
 from support.cluster import ROOT, Namespace, container, kubectl, operator_metrics, query, wait_for_storing, wait_until
 
 
@@ -65,25 +67,26 @@ def test_a_server_with_scope_run_is_the_runs_own_and_goes_with_it(namespace: Nam
 
 def test_a_report_of_more_than_a_megabyte_reaches_postgres_whole(namespace: Namespace) -> None:
     """Details that do not fit into a termination message go through the log."""
-    expectations = [{"expression": f"data[{index}].id", "equals": f"{index}-" + "x" * 21_000} for index in range(50)]
+    # A walk that never ends by itself: a thousand pages, each of them with its long address as a detail.
     case = {
-        "name": "large",
+        "name": "endless",
         "http": {
             "connection": "paginated-api",
-            "request": {"path": "/api/v1/assessments"},
-            "expect": {"jmespath": expectations},
+            "request": {"path": "/api/v1/assessments", "query": {"padding": "x" * 1500}},
+            "paginate": {"style": "page", "items": "`[1]`", "hasMore": "`true`", "size": 1, "maxPages": 1000},
         },
     }
-    servers = [{"name": "paginated-api", "pagination": {}, "scope": "Shared"}]
-    run = namespace.run("large", case, suite={"testServers": servers})
+    run = namespace.run("large", case, suite=SHARED_SERVER)
     status = namespace.wait_for_end(run, seconds=120)
-    assert status["phase"] == "Failed"
+    assert [(failure["verdict"], failure["reason"]) for failure in status["failures"]] == [
+        ("Failed", "ExpectationNotMet")
+    ]
     wait_for_storing(namespace, run)
     rows = query(
-        "SELECT count(*) FILTER (WHERE NOT passed), sum(length(expected)) >= 1000000"
+        "SELECT count(*) FILTER (WHERE kind = 'page'), sum(length(location)) >= 1000000"
         f" FROM noetl_test.regression_details WHERE test_run_id = {status['runId']}"
     )
-    assert rows == [["50", "t"]]
+    assert rows == [["1000", "t"]]
 
 
 def test_the_queries_that_people_bring_along_work_verbatim(namespace: Namespace) -> None:
@@ -145,13 +148,17 @@ def test_rerun_failed_covers_what_did_not_pass(namespace: Namespace) -> None:
 def test_the_metrics_count_runs_and_cases_by_suite_and_verdict(namespace: Namespace) -> None:
     """/metrics has counts and durations of runs and cases."""
     namespace.wait_for_end(namespace.run("counted", container("a", "true"), container("b", "false")))
-    labels = f'namespace="{namespace.name}",suite="counted"'
-    metrics = operator_metrics()
-    assert f'testrun_runs_total{{{labels},phase="Failed"}} 1.0' in metrics
-    assert f'testrun_cases_total{{failure_class="",{labels},verdict="Passed"}} 1.0' in metrics
-    assert f'testrun_cases_total{{failure_class="Test",{labels},verdict="Failed"}} 1.0' in metrics
-    assert f"testrun_run_duration_seconds_count{{{labels}}} 1.0" in metrics
-    assert f'testrun_case_duration_seconds_count{{{labels},verdict="Passed"}} 1.0' in metrics
+    found = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(operator_metrics())
+        for sample in family.samples
+    }
+    suite = (("namespace", namespace.name), ("suite", "counted"))
+    assert found["testrun_runs_total", suite[0], ("phase", "Failed"), suite[1]] == 1
+    assert found["testrun_cases_total", ("failure_class", ""), *suite, ("verdict", "Passed")] == 1
+    assert found["testrun_cases_total", ("failure_class", "Test"), *suite, ("verdict", "Failed")] == 1
+    assert found["testrun_run_duration_seconds_count", *suite] == 1
+    assert found["testrun_case_duration_seconds_count", *suite, ("verdict", "Passed")] == 1
 
 
 def test_a_secret_reaches_the_request_and_nothing_else(namespace: Namespace) -> None:

@@ -16,7 +16,7 @@ from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings, read_settings
 from testrun_operator.errors import ClusterUnavailable, FatalError
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import TESTRUNS, KubernetesClient, Refused, connect
+from testrun_operator.kube.client import KubernetesClient, Refused, connect
 from testrun_operator.kube.lease import Lease
 
 _LEASE = "testrun-operator"
@@ -141,15 +141,11 @@ async def _wait_for_api(client: KubernetesClient) -> None:
     told = False
     while True:
         try:
-            await client.list(TESTRUNS, "default", limit="1")
-        except ClusterUnavailable as error:
-            problem = str(error)
-        except Refused as error:
-            if not error.is_not_found:
-                return  # not allowed in that namespace, but the type is known
+            if await client.serves(f"{GROUP}/{VERSION}"):
+                return
             problem = f"{GROUP}/{VERSION} is not served yet; are the CustomResourceDefinitions installed?"
-        else:
-            return
+        except (ClusterUnavailable, Refused) as error:
+            problem = str(error)
         if not told:
             _logger.warning("waiting for the API server: %s", problem)
             told = True

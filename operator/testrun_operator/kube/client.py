@@ -158,10 +158,15 @@ class KubernetesClient:
         path = _path("v1/pods", namespace, pod) + "/log"
         return (await self._send("get", "v1/pods/log", "GET", path, query=query)).decode(errors="replace")
 
-    async def server_version(self) -> str:
-        """Return the server's version, for instance ``v1.20.2``."""
-        answer = json.loads(await self._send("get", "version", "GET", "/version"))
-        return str(answer.get("gitVersion", "unknown"))
+    async def serves(self, api_version: str) -> bool:
+        """Whether the server knows an API, given as ``group/version``; everybody may ask."""
+        try:
+            await self._send("get", "apis", "GET", f"/apis/{api_version}")
+        except Refused as error:
+            if error.is_not_found:
+                return False
+            raise
+        return True
 
     async def _call(
         self,

@@ -8,22 +8,22 @@ Object = dict[str, Any]
 
 ALLOWED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 RUN_RIGHTS = {
-    ("testrun.dev", "testsuites"): {"get", "list", "watch"},
-    ("testrun.dev", "testruns"): {"get", "list", "watch"},
-    ("testrun.dev", "testsuites/status"): {"get", "patch"},
-    ("testrun.dev", "testruns/status"): {"get", "patch"},
-    ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
-    ("", "pods"): {"get", "list", "watch"},
+    ("testrun.dev", "testsuites"): {"list", "watch"},
+    ("testrun.dev", "testruns"): {"list", "watch"},
+    ("testrun.dev", "testsuites/status"): {"patch"},
+    ("testrun.dev", "testruns/status"): {"patch"},
+    ("batch", "jobs"): {"list", "watch", "create", "patch", "deletecollection"},
+    ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
-    ("", "configmaps"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
+    ("", "configmaps"): {"list", "watch", "create", "patch", "deletecollection"},
     ("", "events"): {"create", "list"},
 }
 SERVER_RIGHTS = {
-    ("", "services"): {"get", "list", "watch", "create", "patch", "delete"},
-    ("apps", "deployments"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("", "services"): {"list", "watch", "create", "delete"},
+    ("apps", "deployments"): {"list", "watch", "create", "patch", "delete"},
 }
 WATCH_RIGHTS = {
-    what: {"get", "list", "watch"}
+    what: {"list", "watch"}
     for what in (
         *(("testrun.dev", "testsuites"), ("testrun.dev", "testruns")),
         *(("batch", "jobs"), ("", "pods"), ("", "configmaps")),

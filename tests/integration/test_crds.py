@@ -1,0 +1,139 @@
+"""The CustomResourceDefinitions on a current server, which evaluates CEL, and on the node's own, which does not."""
+
+import json
+import ssl
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from support.cluster import ROOT, kubectl, wait_until
+from testrun_operator.api.crds import GROUP, VERSION, build_crds
+
+pytestmark = pytest.mark.cluster
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+RUNS = f"/apis/{GROUP}/{VERSION}/namespaces/default/testruns"
+SUITES = f"/apis/{GROUP}/{VERSION}/namespaces/default/testsuites"
+
+Body = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[httpx.Client]:
+    """The current server with both definitions, established."""
+    printed = subprocess.run([ROOT / "ci" / "cluster", "crd-server", "env"], capture_output=True, check=True).stdout
+    found = json.loads(printed)
+    trust = ssl.create_default_context(cafile=found["certificateAuthority"])
+    trust.load_cert_chain(found["clientCertificate"], found["clientKey"])
+    with httpx.Client(base_url=found["url"], verify=trust, timeout=30) as client:
+        names = [crd["metadata"]["name"] for crd in build_crds()]
+        for crd in build_crds():
+            client.delete(f"{DEFINITIONS}/{crd['metadata']['name']}")
+            wait_until("an old one is gone", lambda name=crd["metadata"]["name"]: is_gone(client, name), seconds=180)
+            answer = client.post(DEFINITIONS, json=crd)
+            assert answer.status_code == 201, answer.text
+        wait_until("both are served", lambda: client.get(RUNS).is_success and client.get(SUITES).is_success)
+        yield client
+        for name in names:
+            client.delete(f"{DEFINITIONS}/{name}")
+
+
+def is_gone(client: httpx.Client, name: str) -> bool:
+    """Whether a definition does not exist."""
+    return client.get(f"{DEFINITIONS}/{name}").status_code == 404
+
+
+def suite(*cases: Body, **more: Any) -> Body:
+    """Make the spec of a suite."""
+    return {"cases": list(cases), **more}
+
+
+def http(name: str, **more: Any) -> Body:
+    """Make a case of kind http."""
+    return {"name": name, "http": {"connection": "api"}, **more}
+
+
+def answer_to(server: httpx.Client, kind: str, spec: Body, *, query: str = "?dryRun=All") -> httpx.Response:
+    """Ask the server whether it would take a resource."""
+    body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": {"name": "asked"}, "spec": spec}
+    return server.post((RUNS if kind == "TestRun" else SUITES) + query, json=body)
+
+
+IMAGE = {"image": "busybox"}
+REFUSED = {
+    "no kind": (suite({"name": "a"}), "give exactly one of http, container"),
+    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, container"),
+    "a name used twice": (suite(http("a"), http("a")), 'Duplicate value: {"name":"a"}'),
+    "a need that does not exist": (suite(http("a", needs=["b"])), "needs must name cases of this suite"),
+    "a connection without an endpoint": (suite(http("a"), connections={"api": {}}), "give url, dsnFrom or both"),
+    "values that Exists does not take": (
+        suite(http("a", when=[{"key": "k", "operator": "Exists", "values": ["x"]}])),
+        "values are needed by In and NotIn",
+    ),
+    "two sources of a volume": (
+        suite(
+            {
+                "name": "a",
+                "container": {**IMAGE, "volumes": [{"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}]},
+            }
+        ),
+        "give exactly one of emptyDir, configMap, secret and persistentVolumeClaim",
+    ),
+    "an unknown pagination style": (
+        suite({"name": "a", "http": {"connection": "api", "paginate": {"style": "pages", "items": "data"}}}),
+        'Unsupported value: "pages": supported values: "page", "offset", "cursor", "link"',
+    ),
+    "a name that is no DNS label": (suite(http("Not_A_Label")), "should match"),
+    "a timeout in words": (suite(http("a", timeout="five minutes")), "should match"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_broken_rule_is_refused_with_its_message(server: httpx.Client, what: str) -> None:
+    """Clusters with CEL refuse a wrong suite when it is applied, alone or inline."""
+    spec, message = REFUSED[what]
+    for kind, asked in (("TestSuite", spec), ("TestRun", {"suite": spec})):
+        answer = answer_to(server, kind, asked)
+        assert answer.status_code == 422, answer.text
+        assert message in answer.json()["message"]
+
+
+def test_a_run_names_a_suite_or_has_one(server: httpx.Client) -> None:
+    """Exactly one of suiteRef and suite."""
+    for spec in ({}, {"suiteRef": {"name": "a"}, "suite": suite(http("a"))}):
+        answer = answer_to(server, "TestRun", spec)
+        assert answer.status_code == 422
+        assert "give exactly one of suiteRef and suite" in answer.json()["message"]
+
+
+def test_needs_of_a_matrix_name_the_case_or_a_variant(server: httpx.Client) -> None:
+    """What the operator accepts, the rules accept."""
+    spec = suite(
+        http("sizes", matrix={"size": ["5", "10"]}), http("all", needs=["sizes"]), http("one", needs=["sizes-5"])
+    )
+    assert answer_to(server, "TestSuite", spec).status_code == 201
+
+
+def test_a_suite_with_all_that_is_allowed_is_within_the_rules_budget(server: httpx.Client) -> None:
+    """The largest suite that the schema allows is not refused for what its rules cost."""
+    names = [f"case-{number:03}-{'x' * 54}" for number in range(500)]
+    cases = [http(name, needs=names[:16] if index >= 16 else []) for index, name in enumerate(names)]
+    answer = answer_to(server, "TestSuite", suite(*cases))
+    assert answer.status_code == 201, answer.text[:500]
+
+
+def test_nothing_is_defaulted_but_the_status(server: httpx.Client) -> None:
+    """The stored spec is what was sent; the status says that nobody has looked yet."""
+    answer = answer_to(server, "TestRun", {"suite": suite(http("a"))})
+    assert answer.json()["spec"] == {"suite": suite(http("a"))}
+    assert answer.json()["status"] == {"observedGeneration": -1}
+
+
+def test_the_definitions_without_rules_are_taken_by_the_nodes_own_server() -> None:
+    """Kubernetes 1.20 takes the variant without CEL."""
+    for crd in build_crds(with_rules=False):
+        crd["metadata"]["name"] = crd["metadata"]["name"].replace(GROUP, f"dry.{GROUP}")
+        crd["spec"]["group"] = f"dry.{GROUP}"
+        kubectl("create", "--dry-run=server", "-f", "-", text=json.dumps(crd))
