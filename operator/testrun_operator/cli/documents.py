@@ -86,7 +86,7 @@ def read_files(paths: Iterable[str]) -> Files:
     files = Files()
     for path in paths:
         for source, text in _texts(path):
-            _read_text(source, text, files)
+            read_text(source, text, files)
     return files
 
 
@@ -105,7 +105,14 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
             raise CannotDo(f"{file} is no text in UTF-8") from None
 
 
-def _read_text(source: str, text: str, files: Files) -> None:
+def read_text(source: str, text: str, files: Files) -> None:
+    """Read a text that may have several documents, and add what is in it.
+
+    Args:
+        source: where it is from, for messages.
+        text: the text.
+        files: what was found so far.
+    """
     try:
         for document in yaml.load_all(text, Loader=_Loader):
             _read_document(source, document, files)
