@@ -4,14 +4,17 @@ Watches lag behind what we did ourselves. So what was just created or stopped is
 they say it too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.execution import ExecutionRecord
+from testrun_operator.engine.judging import job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
+from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.kube.observe import choose_pod
 from testrun_operator.kube.references import RunReference
 
@@ -23,13 +26,15 @@ class ExecutionState:
     run: RunReference
     record: ExecutionRecord
     execution: Execution
+    cases_by_name: Mapping[str, PlannedCase]
     memory: Memory = field(default_factory=Memory)
     created: dict[str, JobObservation] = field(default_factory=dict)
     """Jobs that we created and that no watch has shown yet, by name."""
     decided: dict[str, AttemptOutcome] = field(default_factory=dict)
     """Outcomes that we wrote on Jobs and that no watch has shown yet, by the Job's name."""
-    gone: set[str] = field(default_factory=set)
-    """Jobs that the API server says do not exist, though a watch may still show them."""
+    lost_jobs: dict[str, JobObservation] = field(default_factory=dict)
+    """Jobs that were deleted, by name, with that as the outcome of their attempts. A watch may still show them, or
+    may never have; either way no attempt is started twice."""
     lost_pods: dict[str, PodObservation] = field(default_factory=dict)
     """Pods that were deleted before they ended, by the Job's name."""
     counted: set[str] = field(default_factory=set)
@@ -51,7 +56,12 @@ class ExecutionState:
     @classmethod
     def begin(cls, run: RunReference, record: ExecutionRecord) -> "ExecutionState":
         """Take up an execution, new or found."""
-        return cls(run, record, record.to_execution())
+        execution = record.to_execution()
+        return cls(run, record, execution, {case.name: case for case in execution.cases})
+
+    def planned(self, case: str) -> PlannedCase:
+        """Return a case of the execution by its name."""
+        return self.cases_by_name[case]
 
     @property
     def run_id(self) -> str:
@@ -63,7 +73,7 @@ class ExecutionState:
         seen = {job.name: job for job in inventory.jobs(self.run_id)}
         for name in seen:
             self.created.pop(name, None)
-        jobs = {**self.created, **{name: job for name, job in seen.items() if name not in self.gone}}
+        jobs = {**self.created, **seen, **self.lost_jobs}
         return tuple(self._complete(job, inventory) for job in jobs.values())
 
     def _complete(self, job: JobObservation, inventory: Inventory) -> JobObservation:
@@ -75,10 +85,11 @@ class ExecutionState:
         pod = choose_pod((*pods, lost) if lost is not None else pods)
         return replace(job, pod=pod, decided=self.decided.get(job.name))
 
-    def lose_job(self, name: str) -> None:
-        """Take note that a Job does not exist any more."""
-        self.created.pop(name, None)
-        self.gone.add(name)
+    def lose_job(self, job: JobObservation, now: datetime) -> None:
+        """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""
+        self.created.pop(job.name, None)
+        decided = job.decided or self.decided.pop(job.name, None) or job_deleted(job, now)
+        self.lost_jobs.setdefault(job.name, replace(job, pod=None, decided=decided))
 
     def lose_pod(self, job: str, pod: PodObservation) -> None:
         """Take note that a pod was deleted; of one that had ended before, its end is what counts."""

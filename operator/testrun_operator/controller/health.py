@@ -7,6 +7,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from testrun_operator.errors import InvalidSettings
+
 
 class HealthServer:
     """Answers the kubelet's probes and Prometheus.
@@ -26,7 +28,11 @@ class HealthServer:
         """Set once the first lists are complete and runs are brought forward."""
 
     async def start(self) -> None:
-        """Start to answer."""
+        """Start to answer.
+
+        Raises:
+            InvalidSettings: the port is taken, or not ours to take.
+        """
         app = web.Application()
         app.add_routes(
             [
@@ -37,7 +43,10 @@ class HealthServer:
         )
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, port=self._port).start()
+        try:
+            await web.TCPSite(self._runner, port=self._port).start()
+        except OSError as error:
+            raise InvalidSettings(f"TESTRUN_OPERATOR_HTTP_PORT: {self._port} cannot be listened on: {error}") from None
 
     async def stop(self) -> None:
         """Stop to answer."""

@@ -240,7 +240,7 @@ class Recorder:
 
 
 def _case_record(state: ExecutionState, outcome: CaseOutcome) -> CaseRecord:
-    case = next(planned.case for planned in state.execution.cases if planned.name == outcome.case)
+    case = state.planned(outcome.case).case
     baseline = state.execution.baselines.get(outcome.case)
     return CaseRecord(
         run_id=int(state.run_id),

@@ -78,17 +78,14 @@ def select_cases(
         for case in suite.cases
         for variant in variants[case.name]
     }
+    base_names = {variant.name: base for base, expanded in variants.items() for variant in expanded}
     chosen = {
         name
         for name, case in planned.items()
-        if (run.select.is_empty or _matches(run.select, name, case.case, _base_name(name, variants)))
+        if (run.select.is_empty or _matches(run.select, name, case.case, base_names[name]))
         and (only is None or name in only)
     }
     return tuple(_in_order_of_needs(planned, chosen))
-
-
-def _base_name(name: str, variants: Mapping[str, tuple[Variant, ...]]) -> str:
-    return next(base for base, expanded in variants.items() if any(variant.name == name for variant in expanded))
 
 
 def _plan_case(
