@@ -128,3 +128,25 @@ def test_every_page_is_in_the_index() -> None:
         page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md" and "decisions" not in page.parts
     }
     assert pages - targets == set()
+
+
+def test_the_table_of_rights_is_that_of_the_chart() -> None:
+    """Who decides whether to trust the operator reads it in the documentation."""
+    templates = ROOT / "charts" / "testrun-operator" / "templates"
+    rules = (templates / "_rules.tpl").read_text("utf-8")
+    text = "".join(re.findall(r"(?:runRules|serverRules)\" -\}\}\n(.*?)\{\{- end", rules, re.DOTALL))
+    leases = re.search(r"- apiGroups: \[coordination.*?\n.*\n.*\n", (templates / "rbac.yaml").read_text("utf-8"))
+    assert leases is not None
+    granted = {
+        resource: set(rule["verbs"])
+        for rule in yaml.safe_load(text + re.sub(r"^  ", "", leases[0], flags=re.MULTILINE))
+        for resource in rule["resources"]
+    }
+    section = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("**Rights of the operator**")[2]
+    told = {
+        resource: set(verbs.split(", "))
+        for resources, verbs in re.findall(r"^\| ([a-z/, ]+) \| ([a-z, ]+) \|", section, re.MULTILINE)
+        if resources != "resource"
+        for resource in resources.split(", ")
+    }
+    assert told == granted
