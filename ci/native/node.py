@@ -133,12 +133,21 @@ def proxy_configuration(instance: Instance) -> str:
     return json.dumps(configuration, indent=2)
 
 
+def registry_configuration() -> str:
+    """Where containerd looks for images of any registry; it wants a `host` besides the `server`, or heeds neither."""
+    return f"""server = "{NO_REGISTRY}"
+
+[host."{NO_REGISTRY}"]
+  capabilities = ["pull", "resolve"]
+"""
+
+
 def write_configuration(instance: Instance) -> None:
     """Write all of the node's configuration files."""
     folder = instance.configuration
     write_atomically(folder / "containerd.toml", containerd_configuration(instance))
     write_atomically(folder / "cni" / "10-bridge.conflist", cni_configuration(instance))
-    write_atomically(folder / "registries" / "_default" / "hosts.toml", f'server = "{NO_REGISTRY}"\n')
+    write_atomically(folder / "registries" / "_default" / "hosts.toml", registry_configuration())
     write_atomically(folder / "kubelet.json", kubelet_configuration(instance))
     write_atomically(folder / "proxy.json", proxy_configuration(instance))
     write_atomically(folder / "resolv.conf", "# Pods ask only the cluster's DNS.\n")
