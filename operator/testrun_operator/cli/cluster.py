@@ -21,7 +21,7 @@ from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import TESTRUNS, KubernetesClient, connect
 
 POLL_SECONDS = 1.0
-"""The operator writes a status at most once a second."""
+"""About as often as the operator writes a status."""
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
