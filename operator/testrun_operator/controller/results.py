@@ -16,6 +16,8 @@ from testrun_operator.store.writer import ResultWriter
 
 _CLOSE_SECONDS = 5.0
 
+ALL_STORED = Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcome is in Postgres")
+
 
 @dataclass(slots=True)
 class _Progress:
@@ -87,6 +89,11 @@ class Results:
         """Whether a case was handed over already."""
         return case in self._progress.get(run_id, _Progress()).submitted
 
+    def is_stored(self, run_id: int) -> bool:
+        """Whether every outcome of an execution that is over is in Postgres."""
+        progress = self._progress.get(run_id, _Progress())
+        return progress.run_stored and progress.refused is None
+
     def is_done(self, run_id: int) -> bool:
         """Whether nothing more has to be kept for the storing of an execution that is over."""
         if self._store is None:
@@ -110,7 +117,7 @@ class Results:
         if progress.refused is not None:
             return Storing(ConditionStatus.FALSE, ConditionReason.STORE_REFUSED, progress.refused)
         if progress.run_stored:
-            return Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcome is in Postgres")
+            return ALL_STORED
         if self._problem is not None:
             message = f"outcomes wait, and their Jobs are kept: {self._problem}"
             return Storing(ConditionStatus.FALSE, ConditionReason.STORE_UNAVAILABLE, message)

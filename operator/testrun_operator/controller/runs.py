@@ -17,7 +17,7 @@ from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.recording import Recorder
-from testrun_operator.controller.results import Results
+from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
@@ -268,12 +268,12 @@ class RunReconciler:
         return await self._statuses.write(view, status, at_once=result.is_over)
 
     async def _note_storing(self, view: RunView, state: ExecutionState) -> datetime | None:
+        """Bring the condition ResultsStored of an execution that is over up to date."""
         stored = self._stored_record(view, state)[1]
-        if stored:
-            return await self._note_generation(view, self._statuses.newest(view))
-        storing = self._results.storing(int(state.run_id), over=True)
+        storing = ALL_STORED if stored else self._results.storing(int(state.run_id), over=True)
         subject = self._statuses.subject(view)
-        return await self._statuses.write(view, with_storing(subject.previous, subject, storing, self._now()))
+        status = with_storing(subject.previous, subject, storing, self._now())
+        return await self._statuses.write(view, status, at_once=stored)
 
     async def _note_generation(self, view: RunView, status: TestRunStatus) -> datetime | None:
         """Say of an execution that is over that a change of the spec which starts no new one was seen."""
@@ -295,23 +295,18 @@ class RunReconciler:
             await self._recorder.finished(
                 view, state, self._statuses.newest(view), completed_at, fresh=noted_at is None
             )
-        stored = noted_stored or self._results.is_done(int(state.run_id))
+        stored = noted_stored or self._results.is_stored(int(state.run_id))
         if noted_at is None or stored != noted_stored:
             await self._note_completion(state, completed_at, stored=stored)
-        if is_current and stored and not noted_stored:
-            await self._note_storing_now(view, state)
-        if not stored:
+        if is_current and stored:
+            await self._note_storing(view, state)
+        if not stored and not self._results.is_done(int(state.run_id)):
             return None
         due = completed_at + spec.ttl_after_finished
         if self._now() < due:
             return due
         await self._remove(state)
         return None
-
-    async def _note_storing_now(self, view: RunView, state: ExecutionState) -> None:
-        subject = self._statuses.subject(view)
-        storing = self._results.storing(int(state.run_id), over=True)
-        await self._statuses.write(view, with_storing(subject.previous, subject, storing, self._now()), at_once=True)
 
     async def _note_completion(self, state: ExecutionState, completed_at: datetime, *, stored: bool) -> None:
         name = record_name(state.run, state.run_id)
