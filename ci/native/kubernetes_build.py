@@ -45,7 +45,7 @@ SOURCE_EDITS = (
     # Since Go 1.17 or so this comparison of two reflect.Values is true for every zero value: the API server would
     # refuse an empty text in a custom resource as "null". Later releases of the package compare with nil alone.
     SourceEdit(
-        path="vendor/github.com/go-openapi/validate/type.go",
+        path="vendor/k8s.io/kube-openapi/pkg/validation/validate/type.go",
         old="if data == nil || reflect.DeepEqual(reflect.Zero(reflect.TypeOf(data)), reflect.ValueOf(data)) {",
         new="if data == nil {",
     ),
