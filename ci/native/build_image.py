@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,11 @@ def build_image(build: Build, *, force: bool, load: bool) -> None:
     else:
         archive = build_with_buildah(build, force=force)
     if load and chosen.kind is not choice.ClusterKind.EXISTING:
-        cluster_of(chosen).load_image(build.tag, archive)
+        with tempfile.TemporaryDirectory(prefix="testrun-image-") as folder:
+            if archive is None and chosen.kind is choice.ClusterKind.NATIVE:
+                archive = Path(folder) / "image.tar"
+                run(["docker", "save", "--output", archive, build.tag])
+            cluster_of(chosen).load_image(build.tag, archive)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -71,8 +71,10 @@ class ControlGroup:
         # A new cpuset of version 1 is empty, and no process can enter an empty one.
         for folder in (root, root / "daemons"):
             for name in ("cpuset.cpus", "cpuset.mems"):
-                if (folder / name).exists() and not (folder / name).read_text().strip():
-                    (folder / name).write_text((folder.parent / name).read_text())
+                own, parents = folder / name, folder.parent / name
+                # The root of version 2 has no such file, and there an empty one means "as the parent".
+                if own.exists() and parents.exists() and not own.read_text().strip():
+                    own.write_text(parents.read_text())
 
     def add(self, process_id: int) -> None:
         """Make a process a member; what it starts later is a member too."""

@@ -145,7 +145,9 @@ class NativeCluster:
         if shutil.which("ip"):
             network.remove_network(self.instance)
         remove_folder(self.instance.state)
-        mounts.remove_made_folders(record.made_folders if record else [])
+        # Removing a folder would also undo a mount that covers it in another instance's namespace.
+        if record is not None and not list(self.instance.state.parent.glob("native-*")):
+            mounts.remove_made_folders(record.made_folders)
         return killed
 
     # --- status -------------------------------------------------------------------------------------------------
