@@ -143,6 +143,10 @@ def test_rerun_failed_covers_what_did_not_pass(namespace: Namespace) -> None:
     namespace.kubectl("patch", "testrun", run, "--type=merge", "-p", '{"spec": {"revision": "2"}}')
     second = namespace.wait_for_end(run, but_not=first["runId"])
     assert (second["cases"]["total"], second["cases"]["failed"]) == (1, 1)
+    wait_for_storing(namespace, run)
+    namespace.kubectl("patch", "testrun", run, "--type=merge", "-p", '{"spec": {"revision": "3"}}')
+    third = namespace.wait_for_end(run, but_not=second["runId"])
+    assert (third["cases"]["total"], third["cases"]["failed"]) == (1, 1)
 
 
 def test_the_metrics_count_runs_and_cases_by_suite_and_verdict(namespace: Namespace) -> None:

@@ -85,6 +85,8 @@ def _describe(detail: ErrorDetails) -> str:
             message = f"{_shorten(detail['input'])} must match {context['pattern']}"
         case "value_error":
             message = str(context["error"])
+        case "string_type" if isinstance(detail["input"], int | float):
+            message = f"must be a text; put {_shorten(detail['input'])} in quotes"
         case _:
             message = detail["msg"][:1].lower() + detail["msg"][1:]
             if not isinstance(detail["input"], Mapping | list):

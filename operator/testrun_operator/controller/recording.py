@@ -235,7 +235,7 @@ class Recorder:
             cancelled=counts.cancelled,
             flaky=counts.flaky,
             categories=tuple(sorted({case.category for case in executed if case.category is not None})),
-            settings=summarize_settings(record.run, record.suite_name),
+            settings=summarize_settings(record),
         )
 
 

@@ -13,7 +13,7 @@ from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.controller.inventory import Inventory, RunView
 from testrun_operator.controller.results import Results
-from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
+from testrun_operator.engine.execution import ExecutionRecord, Restriction, digest_of, make_run_id
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_run, check_suite
@@ -76,10 +76,10 @@ class Starter:
         if problems := check_run(spec, suite):
             raise InvalidSpec(problems)
         try:
-            only = await self._restrict(spec, suite, previous)
+            restriction = await self._restrict(spec, suite, previous)
         except StoreUnavailable as error:
             return Waiting(ConditionReason.WAITING_FOR_STORE, f"rerun: Failed needs the last verdicts: {error}")
-        cases = select_cases(suite, spec, only)
+        cases = select_cases(suite, spec, restriction.only if restriction else None)
         if not cases:
             raise InvalidSpec(("spec.select: matches no case of the suite",))
         now = self._now()
@@ -90,7 +90,7 @@ class Starter:
             started_at=now.replace(microsecond=0),
             run=_without_inline_suite(spec, view.reference.name),
             suite=suite,
-            only=only,
+            restriction=restriction,
             baselines=await self._baselines(tuple(case.name for case in cases)),
         )
         try:
@@ -120,9 +120,7 @@ class Starter:
             return Waiting(ConditionReason.SUITE_INVALID, f"TestSuite {name!r}: " + "; ".join(problems))
         return suite
 
-    async def _restrict(
-        self, spec: TestRunSpec, suite: TestSuiteSpec, previous: TestRunStatus
-    ) -> tuple[str, ...] | None:
+    async def _restrict(self, spec: TestRunSpec, suite: TestSuiteSpec, previous: TestRunStatus) -> Restriction | None:
         if spec.rerun is not Rerun.FAILED:
             return None
         before = previous.run_id or (previous.history[0].run_id if previous.history else None)
@@ -131,7 +129,7 @@ class Starter:
         passed = await self._results.passed_cases(int(before))
         left = tuple(case.name for case in select_cases(suite, spec) if case.name not in passed)
         # With nothing left to repeat, everything is run: a run of no cases would pass without having shown anything.
-        return left or None
+        return Restriction(only=left, passed_before=tuple(sorted(passed))) if left else None
 
     async def _baselines(self, names: tuple[str, ...]) -> tuple[Baseline, ...]:
         try:

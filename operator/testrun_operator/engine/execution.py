@@ -25,6 +25,13 @@ _RANDOM_BITS = 22
 _NOT_ALLOWED_IN_NAME = re.compile(r"[^a-z0-9]+")
 
 
+class Restriction(Model):
+    """What ``rerun: Failed`` makes of an execution."""
+
+    only: tuple[str, ...] = Field(description="The cases to repeat; what they need is added.")
+    passed_before: tuple[str, ...] = Field((), description="The cases that are left out, since they passed before.")
+
+
 class ExecutionRecord(Model):
     """Everything that decides what an execution runs."""
 
@@ -34,7 +41,7 @@ class ExecutionRecord(Model):
     started_at: datetime = Field(description="Start of the execution.")
     run: TestRunSpec = Field(description="The run's spec, an inline suite taken out.")
     suite: TestSuiteSpec = Field(description="The suite as it was when the execution started.")
-    only: tuple[str, ...] | None = Field(None, description="The cases to which `rerun: Failed` restricts it.")
+    restriction: Restriction | None = Field(None, description="What `rerun: Failed` makes of it; None for all cases.")
     baselines: tuple[Baseline, ...] = Field((), description="Rows of `expected_results`.")
 
     @field_serializer("run", "suite")
@@ -45,7 +52,7 @@ class ExecutionRecord(Model):
     def to_execution(self) -> Execution:
         """Work out the cases, ready for :func:`testrun_operator.engine.planning.plan`."""
         return Execution(
-            cases=select_cases(self.suite, self.run, self.only),
+            cases=select_cases(self.suite, self.run, self.restriction.only if self.restriction else None),
             started_at=self.started_at,
             timeout=self.run.timeout,
             fail_fast=self.run.fail_fast,

@@ -13,7 +13,6 @@ from pydantic import JsonValue
 
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.status import (
     MAX_FAILURES,
     MAX_HISTORY,
@@ -235,10 +234,11 @@ def remember_execution(previous: TestRunStatus) -> tuple[Execution, ...]:
     return (newest, *earlier)[:MAX_HISTORY]
 
 
-def summarize_settings(run: TestRunSpec, suite_name: str) -> dict[str, JsonValue]:
-    """Collect what ``test_config`` says of an execution: how it was asked for."""
-    asked = run.model_dump(mode="json", exclude={"suite", "suite_ref"}, exclude_defaults=True)
-    return {"suite": suite_name, **asked}
+def summarize_settings(record: ExecutionRecord) -> dict[str, JsonValue]:
+    """Collect what ``test_config`` says of an execution: how it was asked for, and which cases it left out."""
+    asked = record.run.model_dump(mode="json", exclude={"suite", "suite_ref"}, exclude_defaults=True)
+    left_out = {"passed_before": list(record.restriction.passed_before)} if record.restriction else {}
+    return {"suite": record.suite_name, **asked, **left_out}
 
 
 def _execution_conditions(

@@ -152,13 +152,21 @@ class ResultStore:
         return None
 
     async def passed_cases(self, run_id: int) -> frozenset[str]:
-        """Name the cases of an execution that passed.
+        """Name the cases that `rerun: Failed` need not repeat after an execution.
+
+        Those are the ones that passed in it and, if it was restricted itself, those that had passed before and were
+        therefore left out of it (``passed_before`` in its ``test_config``).
 
         Raises:
             StoreUnavailable: Postgres did not answer.
         """
-        query = "SELECT playbook_name FROM {schema}.regression_results WHERE test_run_id = %s AND test_passed"
-        rows = await self.database.rows(in_schema(query, self.database.schema), [run_id])
+        query = (
+            "SELECT playbook_name FROM {schema}.regression_results WHERE test_run_id = %s AND test_passed"
+            " UNION SELECT jsonb_array_elements_text(test_config -> 'passed_before')"
+            " FROM {schema}.regression_summary WHERE test_run_id = %s"
+            " AND jsonb_typeof(test_config -> 'passed_before') = 'array'"
+        )
+        rows = await self.database.rows(in_schema(query, self.database.schema), [run_id, run_id])
         return frozenset(row.playbook_name for row in rows)
 
     async def baselines(self, names: Iterable[str]) -> dict[str, Baseline]:
