@@ -67,7 +67,7 @@ class Actor:
                 case StartAttempt():
                     await self._start(state, action, servers, now)
                 case StopAttempt():
-                    await self._stop(state, action)
+                    await self._stop(state, action, now)
 
     async def _start(
         self, state: ExecutionState, start: StartAttempt, servers: Mapping[str, str], now: datetime
@@ -120,14 +120,14 @@ class Actor:
         )
         return replace(observation, decided=outcome)
 
-    async def _stop(self, state: ExecutionState, stop: StopAttempt) -> None:
+    async def _stop(self, state: ExecutionState, stop: StopAttempt, now: datetime) -> None:
         outcome = await self._with_evidence(state, stop)
         try:
             await self._client.patch(JOBS, state.run.namespace, stop.job.name, stop_patch(outcome))
         except Refused as error:
             if not error.is_not_found:
                 raise
-            state.lose_job(stop.job.name)
+            state.lose_job(stop.job, now)
             return
         state.decided[stop.job.name] = outcome
         _logger.info(

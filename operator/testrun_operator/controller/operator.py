@@ -123,6 +123,8 @@ class Operator:
 
     def run_changed(self, namespace: str, name: str) -> None:
         """A TestRun was created, changed or deleted."""
+        if not self._executes_in(namespace):
+            return
         key = namespace, name
         self._runs.mark(key)
         view = self._inventory.run(key) if self._inventory is not None else None
@@ -133,6 +135,8 @@ class Operator:
 
     def suite_changed(self, namespace: str, name: str) -> None:
         """A TestSuite was created, changed or deleted."""
+        if not self._executes_in(namespace):
+            return
         self._suites.mark((namespace, name))
         for run in self._inventory.runs_of_suite((namespace, name)) if self._inventory is not None else ():
             self._runs.mark(run.key)
@@ -140,7 +144,7 @@ class Operator:
     def job_changed(self, run_uid: str, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
         if deleted and (state := self._reconciler.state_of(run_uid, job.run_id)) is not None:
-            state.lose_job(job.observation.name)
+            state.lose_job(job.observation, _utc_now())
         self._run_of_uid_changed(run_uid)
 
     def pod_changed(self, run_uid: str, run_id: str, job: str, lost: PodObservation | None) -> None:
@@ -158,7 +162,11 @@ class Operator:
         for state in self._reconciler.active():
             self._run_of_uid_changed(state.run.uid)
         for suite in self._inventory.suites() if self._inventory is not None else ():
-            self._suites.mark(suite.key)
+            self.suite_changed(*suite.key)
+
+    def _executes_in(self, namespace: str) -> bool:
+        # The namespace of the shared test servers is watched too, and there we may not do more than look.
+        return not self._settings.watch_namespaces or namespace in self._settings.watch_namespaces
 
     def _suite_ended(self, key: Key) -> None:
         self._suites.mark(key)

@@ -12,7 +12,7 @@ from testrun_operator.api.report import LogReference, Report, decode
 from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
-from testrun_operator.engine.outcome import AttemptOutcome, Evidence
+from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, Evidence
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.errors import MalformedReport
 
@@ -22,6 +22,8 @@ KINDS_WITH_REPORT = frozenset({CaseKind.HTTP})
 _SIGKILL = 128 + 9
 _CLOCK_RESOLUTION = timedelta(seconds=1)
 """Kubernetes cuts times to whole seconds: a container may have started almost one second later than it says."""
+_WATCH_LAG = timedelta(seconds=5)
+"""Jobs and pods are watched apart: that a Job is over may be seen before how its pod ended."""
 _FIRST_SIGNAL = 128
 _IMAGE_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull"})
 _CONFIG_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -102,9 +104,19 @@ def job_deleted(job: JobObservation, now: datetime) -> AttemptOutcome:
     return _fault(job, Reason.JOB_DELETED, "the Job was deleted before the case ended", now)
 
 
+def pod_vanished(job: JobObservation, now: datetime) -> AttemptOutcome:
+    """Return the outcome of an attempt that is over, though nothing shows any more how it ended."""
+    return _fault(job, Reason.POD_VANISHED, "the Job's pod failed and is gone without a report", now)
+
+
 def cancelled(job: JobObservation, reason: Reason, message: str, now: datetime) -> AttemptOutcome:
     """Return the outcome of an attempt that is ended because its run is."""
     return _outcome(job, Verdict.CANCELLED, None, reason, message, finished_at=now)
+
+
+def ended_with(job: JobObservation, case: CaseOutcome, now: datetime) -> AttemptOutcome:
+    """Return the outcome of an attempt that is ended because its case has its verdict without it."""
+    return _outcome(job, case.verdict, case.failure_class, case.reason, case.message, finished_at=now)
 
 
 def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> AttemptOutcome:
@@ -120,13 +132,15 @@ def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> Att
 
 
 def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, settings: JudgingSettings) -> Judgement:
+    if job.finished_at is not None and now < job.finished_at + _WATCH_LAG:
+        return Underway(job.finished_at + _WATCH_LAG)
     if job.state is JobState.COMPLETE:
         # A container, and our runner too, ends with 0 only if the case passed. Details went with the pod.
         message = "the Job is complete; its pod is gone, and the details with it"
         reason = Reason.EXPECTATIONS_MET if case.case.kind in KINDS_WITH_REPORT else Reason.EXIT_CODE_ZERO
         return Ended(_outcome(job, Verdict.PASSED, None, reason, message))
     if job.state is JobState.FAILED:
-        return Ended(_fault(job, Reason.POD_VANISHED, "the Job's pod failed and is gone without a report", now))
+        return Ended(pod_vanished(job, now))
     deadline = job.created_at + settings.start_timeout
     if now < deadline:
         return Underway(deadline)

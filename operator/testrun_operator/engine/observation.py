@@ -85,6 +85,8 @@ class JobObservation:
     attempt: int
     created_at: datetime
     state: JobState = JobState.ACTIVE
+    finished_at: datetime | None = None
+    """When it became Complete or Failed."""
     test_failures: int = 0
     """Attempts before this one that used up one of the case's retries."""
     infrastructure_faults: int = 0

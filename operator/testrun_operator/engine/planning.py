@@ -61,7 +61,8 @@ class Controls:
     ending: Ending | None = None
     """End what runs and start nothing more."""
     over: bool = False
-    """The status already says how the execution ended: start nothing, only find out what there is to be stored."""
+    """The status already says how the execution ended: start nothing, only find out what there is to be stored.
+    With ``ending``, if that is what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +181,11 @@ class _Planner:
     def observe(self, jobs: Sequence[JobObservation]) -> None:
         """Judge every attempt that has no outcome yet."""
         seen: set[tuple[str, int]] = set()
+        newest = {job.case: job.attempt for job in sorted(jobs, key=lambda job: job.attempt)}
         for job in sorted(jobs, key=lambda job: job.attempt):
             seen.add((job.case, job.attempt))
             if job.case in self._by_name and not self._is_known(job):
-                self._judge(job)
+                self._judge(job, has_successor=job.attempt < newest[job.case])
         for case, job in self._before.underway.items():
             if (case, job.attempt) not in seen:
                 self._end(job, judging.job_deleted(job, self._now))
@@ -191,10 +193,13 @@ class _Planner:
     def _is_known(self, job: JobObservation) -> bool:
         return any(ended.job.attempt == job.attempt for ended in self._attempts.get(job.case, ()))
 
-    def _judge(self, job: JobObservation) -> None:
+    def _judge(self, job: JobObservation, *, has_successor: bool) -> None:
         match judging.judge(job, self._by_name[job.case], self._now, self._settings):
             case Ended(outcome, report_in_log):
                 self._end(job, outcome, report_in_log)
+            case _ if has_successor:
+                # It was over when the next one was started; what showed that is gone since.
+                self._end(job, judging.pod_vanished(job, self._now))
             case MustStop(outcome):
                 # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
                 self._underway[job.case] = job
@@ -212,6 +217,7 @@ class _Planner:
     def settle(self, case: PlannedCase) -> None:
         """Give a case that was started its outcome, or find out that it needs another attempt."""
         if case.name in self._cases:
+            self._stop_straggler(case.name)
             return
         if case.name in self._underway:
             self._end_if_time_is_up(self._underway[case.name])
@@ -220,7 +226,7 @@ class _Planner:
         if not attempts:
             return
         retry = self._retry(case, attempts[-1])
-        if retry is None or self._controls.over:
+        if retry is None:
             self._cases[case.name] = self._judge_case(case, attempts)
         elif self._controls.ending is not None:
             ending = self._controls.ending
@@ -232,10 +238,17 @@ class _Planner:
                 ending.message,
                 attempts=tuple(ended.outcome for ended in attempts),
             )
-        elif self._now >= self._run_deadline:
+        elif self._controls.over or self._now >= self._run_deadline:
             self._cases[case.name] = self._judge_case(case, attempts)
         else:
             self._between[case.name] = retry
+
+    def _stop_straggler(self, case: str) -> None:
+        # Its creation succeeded though its answer was lost, and the case has got its verdict without it. It is ended
+        # with that verdict, so that a plan without memory comes to the same.
+        job = self._underway.get(case)
+        if job is not None:
+            self._stops.setdefault(case, StopAttempt(job, judging.ended_with(job, self._cases[case], self._now)))
 
     def _end_if_time_is_up(self, job: JobObservation) -> None:
         ending = self._controls.ending
@@ -283,42 +296,61 @@ class _Planner:
         """Decide about a case that was not started: skip it, end it, or let it run."""
         if case.name in self._cases or case.name in self._underway or case.name in self._between:
             return
-        outcome = self._without_attempt(case)
-        if outcome is not None:
-            self._cases[case.name] = outcome
-        elif all(need in self._cases for need in case.needs):
+        if case.skip is not None:
+            self._cases[case.name] = CaseOutcome(case.name, Verdict.SKIPPED, None, case.skip.reason, case.skip.message)
+            return
+        settled = [self._cases[need] for need in case.needs if need in self._cases]
+        unmet = [outcome for outcome in settled if outcome.verdict is not Verdict.PASSED]
+        for outcome in unmet:
+            if outcome.verdict is not Verdict.CANCELLED and outcome.reason is not Reason.RUN_TIMEOUT:
+                message = f"needs {outcome.case}, which is {outcome.verdict}"
+                self._cases[case.name] = CaseOutcome(case.name, Verdict.SKIPPED, None, Reason.NEED_NOT_PASSED, message)
+                return
+        if len(settled) < len(case.needs):
+            # What it ends with has to follow from how its needs ended, or a restart would change it.
+            return
+        outcome_now = self._share_end(case, unmet[0]) if unmet else self._without_attempt(case)
+        if outcome_now is not None:
+            self._cases[case.name] = outcome_now
+        else:
             self._next.append(StartAttempt(case, 1, 0, 0))
 
-    def _without_attempt(self, case: PlannedCase) -> CaseOutcome | None:
-        def outcome(verdict: Verdict, reason: Reason, message: str, fault: FailureClass | None = None) -> CaseOutcome:
-            return CaseOutcome(case.name, verdict, fault, reason, message)
+    def _share_end(self, case: PlannedCase, needed: CaseOutcome) -> CaseOutcome:
+        """Let what ended a needed case, a cancellation or the run's timeout, end this one too."""
+        if needed.verdict is Verdict.CANCELLED:
+            return CaseOutcome(case.name, Verdict.CANCELLED, None, needed.reason, needed.message)
+        return self._out_of_time(case)
 
-        if case.skip is not None:
-            return outcome(Verdict.SKIPPED, case.skip.reason, case.skip.message)
-        for need in case.needs:
-            needed = self._cases.get(need)
-            if needed is not None and needed.verdict is not Verdict.PASSED:
-                message = f"needs {need}, which is {needed.verdict}"
-                return outcome(Verdict.SKIPPED, Reason.NEED_NOT_PASSED, message)
+    def _without_attempt(self, case: PlannedCase) -> CaseOutcome | None:
+        # What ends cases one by one goes before what ends all that are left: those were ended when that came.
+        if self._execution.fail_fast and (failed := next(self._failed(), None)):
+            message = f"{failed} did not pass, and the run has failFast"
+            return CaseOutcome(case.name, Verdict.SKIPPED, None, Reason.FAIL_FAST, message)
         ending = self._controls.ending
         if ending is not None:
-            return outcome(Verdict.CANCELLED, ending.reason, ending.message)
+            return CaseOutcome(case.name, Verdict.CANCELLED, None, ending.reason, ending.message)
+        fault = FailureClass.INFRASTRUCTURE
         if self._controls.server_problem is not None:
-            message, fault = self._controls.server_problem, FailureClass.INFRASTRUCTURE
-            return outcome(Verdict.ERRORED, Reason.TEST_SERVER_UNAVAILABLE, message, fault)
+            message = self._controls.server_problem
+            return CaseOutcome(case.name, Verdict.ERRORED, fault, Reason.TEST_SERVER_UNAVAILABLE, message)
         if self._now >= self._run_deadline:
-            limit = format_duration(self._execution.timeout)
-            message = f"the run's timeout of {limit} ended before this case started"
-            return outcome(Verdict.TIMED_OUT, Reason.RUN_TIMEOUT, message, FailureClass.CONFIGURATION)
-        if self._execution.fail_fast and (failed := next(self._failed(), None)):
-            return outcome(Verdict.SKIPPED, Reason.FAIL_FAST, f"{failed} did not pass, and the run has failFast")
+            return self._out_of_time(case)
         if self._controls.over:
             message = "the Job was deleted before its outcome was stored"
-            return outcome(Verdict.ERRORED, Reason.JOB_DELETED, message, FailureClass.INFRASTRUCTURE)
+            return CaseOutcome(case.name, Verdict.ERRORED, fault, Reason.JOB_DELETED, message)
         return None
 
+    def _out_of_time(self, case: PlannedCase) -> CaseOutcome:
+        limit = format_duration(self._execution.timeout)
+        message = f"the run's timeout of {limit} ended before this case started"
+        return CaseOutcome(case.name, Verdict.TIMED_OUT, FailureClass.CONFIGURATION, Reason.RUN_TIMEOUT, message)
+
     def _failed(self) -> Iterator[str]:
-        return (name for name, outcome in self._cases.items() if outcome.verdict in _EXECUTED_BADLY)
+        return (
+            name
+            for name, outcome in self._cases.items()
+            if outcome.verdict in _EXECUTED_BADLY and outcome.attempts and outcome.reason is not Reason.RUN_TIMEOUT
+        )
 
     def result(self) -> Plan:
         """Use the free places, retries first, and return the plan."""
@@ -332,7 +364,7 @@ class _Planner:
         return Plan(
             actions=(*self._stops.values(), *starts),
             memory=Memory(self._underway, self._attempts, self._cases),
-            running=frozenset(self._underway) | frozenset(self._between),
+            running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
             look_again_at=min(due) if due and not is_over else None,
             is_over=is_over,
         )

@@ -36,12 +36,14 @@ def read_job(body: _Body) -> JobObservation | None:
     case, attempt = own_labels.get(labels.CASE), own_labels.get(labels.ATTEMPT, "")
     if not case or not attempt.isdecimal():
         return None
+    state, finished_at = _job_state(body.get("status") or {})
     return JobObservation(
         name=metadata["name"],
         case=case,
         attempt=int(attempt),
         created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
-        state=_job_state(body.get("status") or {}),
+        state=state,
+        finished_at=finished_at,
         test_failures=_count(annotations.get(labels.TEST_FAILURES)),
         infrastructure_faults=_count(annotations.get(labels.INFRASTRUCTURE_FAULTS)),
         decided=decode_outcome(annotations.get(labels.OUTCOME)),
@@ -101,14 +103,11 @@ def read_time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _job_state(status: _Body) -> JobState:
+def _job_state(status: _Body) -> tuple[JobState, datetime | None]:
     for condition in status.get("conditions") or ():
-        if condition.get("status") == "True":
-            if condition.get("type") == "Complete":
-                return JobState.COMPLETE
-            if condition.get("type") == "Failed":
-                return JobState.FAILED
-    return JobState.ACTIVE
+        if condition.get("status") == "True" and condition.get("type") in {"Complete", "Failed"}:
+            return JobState(condition["type"]), read_time(condition.get("lastTransitionTime"))
+    return JobState.ACTIVE, None
 
 
 def _container_state(statuses: Iterable[_Body]) -> _Body:
