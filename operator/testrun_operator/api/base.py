@@ -8,7 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, P
 from pydantic.alias_generators import to_camel
 
 _DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?(?:([0-9]+)ms)?")
+_MAX_DURATION = timedelta(hours=87_600)  # ten years; added to a time, much more would leave the calendar
 DNS_LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -47,7 +48,14 @@ def parse_duration(value: object) -> object:
         msg = f"{value!r} is no duration; write for instance '30s', '5m', '1h30m' or '250ms'"
         raise ValueError(msg)
     hours, minutes, seconds, milliseconds = (int(part or 0) for part in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)
+    try:
+        duration = timedelta(hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)
+    except OverflowError:
+        duration = timedelta.max
+    if duration > _MAX_DURATION:
+        msg = f"{value!r} is too long; at most {format_duration(_MAX_DURATION)} are possible"
+        raise ValueError(msg)
+    return duration
 
 
 def format_duration(value: timedelta) -> str:
