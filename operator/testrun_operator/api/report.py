@@ -7,9 +7,7 @@ log, and whether what it read is whole. See ``docs/architecture.md``.
 """
 
 import base64
-import binascii
 import hashlib
-import json
 import zlib
 from enum import StrEnum
 from typing import Annotated
@@ -110,12 +108,7 @@ def decode(termination_message: str) -> Report:
     Raises:
         MalformedReport: the text is no report; says why.
     """
-    try:
-        return Report.model_validate_json(termination_message)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise MalformedReport(f"the termination message is no report: {path}: {first['msg']}") from None
+    return _parse(termination_message, "the termination message")
 
 
 def decode_from_log(log: str, reference: LogReference) -> Report:
@@ -136,13 +129,19 @@ def decode_from_log(log: str, reference: LogReference) -> Report:
     unpacker = zlib.decompressobj()
     try:
         document = unpacker.decompress(base64.b64decode(body, validate=True), MAX_DOCUMENT_BYTES)
-    except (binascii.Error, zlib.error) as error:
+    except (ValueError, zlib.error) as error:  # the first also where a foreign line is no ASCII
         raise MalformedReport(f"the report in the log cannot be unpacked: {error}") from None
     if unpacker.unconsumed_tail:
         raise MalformedReport(f"the report in the log is larger than {MAX_DOCUMENT_BYTES} bytes")
     if hashlib.sha256(document).hexdigest() != reference.sha256:
         raise MalformedReport("the report in the log is not the one that the termination message announces")
+    return _parse(document, "the report in the log")
+
+
+def _parse(document: str | bytes, what: str) -> Report:
     try:
-        return Report.model_validate(json.loads(document))
-    except ValueError as error:
-        raise MalformedReport(f"the report in the log is no report: {error}") from None
+        return Report.model_validate_json(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise MalformedReport(f"{what} is no report: {path}: {first['msg']}") from None
