@@ -14,7 +14,7 @@ from native import build_context, built_archives, cache, choice, oci_archive, st
 from native.command_line import cluster_of
 from native.image_names import full_name
 from native.packages import IMAGE_PACKAGES, ensure_packages
-from native.processes import run, run_logged
+from native.processes import new_log, run, run_logged
 from native.terminal import Fault, report_faults, say, step
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -71,7 +71,7 @@ def buildah(*arguments: str | Path) -> list[str | Path]:
 
 def build_with_buildah(build: Build, *, force: bool) -> Path:
     """Let buildah build, unless the cache has an image of the same content; the image's archive is the result."""
-    log = cache.build_logs() / "image-build.log"
+    log = new_log(cache.build_logs() / "image-build.log")
     base = stock_images.python_base()
     content = build.content_hash(further=[base.archive.parent.name])
     archive = built_archives.folder() / content[:24] / built_archives.FILE_NAME
@@ -116,7 +116,6 @@ def build_volumes() -> list[str]:
 
 def run_buildah(build: Build, *, archive: Path, log: Path) -> None:
     """Build, and write the archive."""
-    log.unlink(missing_ok=True)
     volumes = [f"--volume={volume}" for volume in build_volumes()]
     scratch = cache.cache_home() / "buildah" / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)

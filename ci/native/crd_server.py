@@ -17,7 +17,7 @@ from native import apt_sources, cache
 from native.api_client import ApiClient
 from native.instance import Instance
 from native.packages import ensure_packages
-from native.processes import Daemon, DaemonFolder, run_logged
+from native.processes import Daemon, DaemonFolder, new_log, run_logged
 from native.terminal import Fault, step
 
 NAME = "crd-server"
@@ -50,11 +50,11 @@ def ensure_built(*, logs: Path) -> Path:
     if target.exists():
         return target
     with step("a current CRD server is built from Debian's packages: about 4 minutes, once per machine"):
-        log = logs / "crd-server-build.log"
-        ensure_packages(("mmdebstrap",), log=log)
         with cache.new_entry(target.parent) as partial:
             if target.exists():
                 return target
+            log = new_log(logs / "crd-server-build.log")
+            ensure_packages(("mmdebstrap",), log=log)
             work = partial.with_name(f"{partial.name}-work")
             work.mkdir()
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from native import apt_sources, cache
 from native.packages import KUBERNETES_BUILD_PACKAGES, ensure_packages
-from native.processes import run_logged
+from native.processes import new_log, run_logged
 from native.terminal import Fault, say, step
 
 VERSION = "1.20.2"
@@ -93,7 +93,7 @@ def ensure_built(*, logs: Path) -> Path:
             if target.is_dir():
                 return target
             check_disk_space(partial)
-            log = logs / "kubernetes-build.log"
+            log = new_log(logs / "kubernetes-build.log")
             ensure_packages(KUBERNETES_BUILD_PACKAGES, log=log)
             # Beside the entry, not in it: the entry is to hold the programs only.
             work = partial.with_name(f"{partial.name}-work")

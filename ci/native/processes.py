@@ -50,6 +50,12 @@ def run(
     return finished
 
 
+def new_log(path: Path) -> Path:
+    """Begin a log anew: what an earlier run said would only mislead."""
+    path.unlink(missing_ok=True)
+    return path
+
+
 def run_logged(
     arguments: Sequence[str | Path],
     *,

@@ -13,7 +13,7 @@ from native import apt_sources, cache
 from native.node import PAUSE_IMAGE
 from native.oci_archive import ImageSettings, LayerFile, layer, write_archive
 from native.packages import IMAGE_PACKAGES, ensure_packages
-from native.processes import run, run_logged
+from native.processes import new_log, run, run_logged
 from native.terminal import step
 
 SOURCES = Path(__file__).resolve().parent.parent / "images"
@@ -215,7 +215,7 @@ def ensure_built(image: StockImage, *, logs: Path) -> Path:
         cache.new_entry(image.archive.parent) as partial,
     ):
         if not image.archive.exists():
-            image.build(partial / "image.tar", logs / f"image-{image.title}.log")
+            image.build(partial / "image.tar", new_log(logs / f"image-{image.title}.log"))
     remove_older(image)
     return image.archive
 
