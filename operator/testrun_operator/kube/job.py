@@ -211,8 +211,7 @@ def _runner_pod(
     mounts: list[Document] = [{"name": "temporary", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own emptyDir
     document = None
     if len(text.encode()) <= _MAX_VARIABLE_BYTES:
-        # Kubernetes would expand $(NAME) in the value; a dollar is doubled to stay one.
-        environment = [{"name": DOCUMENT_VARIABLE, "value": text.replace("$(", "$$(")}, *environment]
+        environment = [{"name": DOCUMENT_VARIABLE, "value": _literal(text)}, *environment]
     else:
         folder, _, file = DOCUMENT_PATH.rpartition("/")
         own_labels = metadata["labels"] | {labels.COMPONENT: labels.DOCUMENT_COMPONENT}
@@ -259,7 +258,12 @@ def _variables(
     }
     values |= {f"TESTRUN_SERVER_{name.upper().replace('-', '_')}_URL": url for name, url in servers.items()}
     values |= {f"TESTRUN_VAR_{name}": value for name, value in start.case.variables.items()}
-    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in values.items()]
+    return [{"name": name, "value": _literal(value)} for name, value in values.items()]
+
+
+def _literal(value: str) -> str:
+    # The kubelet expands $(NAME) in a variable's value, and makes one dollar of two wherever they stand.
+    return value.replace("$", "$$")
 
 
 def _container_pod(container: ContainerCase, variables: list[Document]) -> Document:
