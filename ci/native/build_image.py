@@ -71,7 +71,6 @@ def buildah(*arguments: str | Path) -> list[str | Path]:
 
 def build_with_buildah(build: Build, *, force: bool) -> Path:
     """Let buildah build, unless the cache has an image of the same content; the image's archive is the result."""
-    log = new_log(cache.build_logs() / "image-build.log")
     base = stock_images.python_base()
     content = build.content_hash(further=[base.archive.parent.name])
     archive = built_archives.folder() / content[:24] / built_archives.FILE_NAME
@@ -82,6 +81,7 @@ def build_with_buildah(build: Build, *, force: bool) -> Path:
         # Renewed, so that it counts among the newest ones that are kept.
         os.utime(archive.parent)
     else:
+        log = new_log(cache.build_logs() / "image-build.log")
         ensure_packages(IMAGE_PACKAGES, log=log)
         if base.name in build.dockerfile.read_text():
             ensure_base(base, log=log)

@@ -49,20 +49,22 @@ def ensure_built(*, logs: Path) -> Path:
     target = program_path()
     if target.exists():
         return target
-    with step("a current CRD server is built from Debian's packages: about 4 minutes, once per machine"):
-        with cache.new_entry(target.parent) as partial:
-            if target.exists():
-                return target
-            log = new_log(logs / "crd-server-build.log")
-            ensure_packages(("mmdebstrap",), log=log)
-            work = partial.with_name(f"{partial.name}-work")
-            work.mkdir()
-            try:
-                root = make_root(work / "root", log=log)
-                compile_program(root, log=log)
-                shutil.copy2(root / "build" / PROGRAM, partial / PROGRAM)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    with (
+        step("a current CRD server is built from Debian's packages: about 4 minutes, once per machine"),
+        cache.new_entry(target.parent) as partial,
+    ):
+        if target.exists():
+            return target
+        log = new_log(logs / "crd-server-build.log")
+        ensure_packages(("mmdebstrap",), log=log)
+        work = partial.with_name(f"{partial.name}-work")
+        work.mkdir()
+        try:
+            root = make_root(work / "root", log=log)
+            compile_program(root, log=log)
+            shutil.copy2(root / "build" / PROGRAM, partial / PROGRAM)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
     return target
 
 
