@@ -1,0 +1,239 @@
+"""A cluster without Kubernetes: Jobs, pods, a watch that lags behind, and an operator that can be killed.
+
+What is true in the cluster and what the watch has shown are two things here, for the Job and for its pods apart, as
+they are with the real API server. The operator is the real planner with the real overlay of
+:class:`testrun_operator.controller.executions.ExecutionState`; only the API calls are replaced.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from support.builders import NOON, RUN
+from testrun_operator.api.verdict import Verdict
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.controller.inventory import Inventory
+from testrun_operator.engine.execution import ExecutionRecord
+from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase
+from testrun_operator.engine.outcome import AttemptOutcome
+from testrun_operator.engine.planning import Action, Controls, Plan, StartAttempt, StopAttempt, plan
+
+_LONGEST_LAG = timedelta(seconds=2)
+
+
+class Fate(Enum):
+    """What becomes of an API call of the operator."""
+
+    DONE = auto()
+    """It is done, and the operator knows."""
+    ANSWER_LOST = auto()
+    """It is done, but the operator does not get the answer."""
+    REFUSED_FOR_NOW = auto()
+    """It is not done; the API server does not answer."""
+
+
+@dataclass
+class SimulatedJob:
+    """A Job of the cluster with its pods."""
+
+    observation: JobObservation
+    pods: list[PodObservation] = field(default_factory=list)
+    removed_pods: list[PodObservation] = field(default_factory=list)
+    """Pods that are gone and of which the watch has not told yet."""
+    truth: Verdict | None = None
+    """How the attempt really ended; None while it has not, or where nothing could be told of it."""
+    exists: bool = True
+    told_of_deletion: bool = False
+    disturbed: bool = False
+    """Whether somebody deleted the Job or a pod of it, so that what it showed may be lost."""
+
+    @property
+    def pod(self) -> PodObservation | None:
+        """The newest pod, if there is one."""
+        return self.pods[-1] if self.pods else None
+
+    @property
+    def occupies_a_place(self) -> bool:
+        """Whether the attempt is still under way."""
+        ended = self.pod is not None and self.pod.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
+        finished = self.observation.state is not JobState.ACTIVE
+        return self.exists and self.observation.decided is None and not ended and not finished
+
+
+class SimulatedCluster:
+    """The cluster, the watch and the operator.
+
+    Args:
+        record: the execution.
+    """
+
+    def __init__(self, record: ExecutionRecord) -> None:
+        self.record = record
+        self.now = NOON
+        self.settings = JudgingSettings()
+        self.controls = Controls(parallelism=record.run.parallelism)
+        self.jobs: dict[str, SimulatedJob] = {}
+        self.created: Counter[str] = Counter()
+        """How often each Job was created."""
+        self.lost_answers: set[str] = set()
+        """Jobs of whose creation the operator may not know."""
+        self._behind = timedelta()
+        self._seen_jobs: dict[str, JobObservation] = {}
+        self._seen_pods: dict[str, list[PodObservation]] = {}
+        self.state = ExecutionState.begin(RUN, record)
+
+    # -- the operator ---------------------------------------------------------------------------------------------
+
+    def kill_operator(self) -> None:
+        """Kill the operator; the next one begins with complete lists of what there is."""
+        for name in self.jobs:
+            self.show_job(name)
+            self.show_pods(name)
+        # What was deleted while no operator looked is told to nobody.
+        for job in self.jobs.values():
+            job.told_of_deletion = not job.exists
+            job.removed_pods.clear()
+        self.state = ExecutionState.begin(RUN, self.record)
+
+    def look(self, decide: Callable[[Action], Fate] = lambda _: Fate.DONE) -> Plan:
+        """Let the operator look once and do what the plan says.
+
+        Args:
+            decide: says what becomes of each API call.
+        """
+        observed = self.state.observe(self._inventory())
+        result = plan(self.state.execution, self.controls, observed, self.state.memory, self.now, self.settings)
+        self.state.memory = result.memory
+        for action in result.actions:
+            self._do(action, decide(action))
+        return result
+
+    def _do(self, action: Action, fate: Fate) -> None:
+        if fate is Fate.REFUSED_FOR_NOW:
+            return
+        match action:
+            case StartAttempt():
+                created = self._create(action)
+                if fate is Fate.DONE:
+                    self.state.created[created.name] = created
+                else:
+                    self.lost_answers.add(created.name)
+            case StopAttempt(job, outcome):
+                self._decide(job.name, outcome, known=fate is Fate.DONE)
+
+    def _create(self, start: StartAttempt) -> JobObservation:
+        name = f"{start.case.name}.{start.attempt}"
+        observation = JobObservation(
+            name=name,
+            case=start.case.name,
+            attempt=start.attempt,
+            created_at=self.now,
+            test_failures=start.test_failures,
+            infrastructure_faults=start.infrastructure_faults,
+        )
+        if name not in self.jobs or not self.jobs[name].exists:  # else the API server answers 409
+            # A second Job of the same name: what the first one showed is lost.
+            self.jobs[name] = SimulatedJob(observation, disturbed=name in self.jobs)
+            self.created[name] += 1
+        return observation
+
+    def _decide(self, name: str, outcome: AttemptOutcome, *, known: bool) -> None:
+        job = self.jobs.get(name)
+        if job is None or not job.exists:
+            if known and job is not None:
+                self.state.lose_job(job.observation, self.now)
+            return
+        job.observation = replace(job.observation, decided=outcome)
+        if known:
+            self.state.decided[name] = outcome
+
+    def _inventory(self) -> Inventory:
+        return Inventory(
+            runs_index={},
+            suites_index={},
+            records_index={},
+            jobs_index={self.record.run_id: tuple(self._seen_jobs.values())},
+            pods_index={(RUN.namespace, name): tuple(pods) for name, pods in self._seen_pods.items()},
+            deployments_index={},
+            services_index={},
+        )
+
+    # -- the watch ------------------------------------------------------------------------------------------------
+
+    def show_job(self, name: str) -> bool:
+        """Let the watch show a Job as it is now.
+
+        Returns:
+            Whether that is news.
+        """
+        job = self.jobs[name]
+        before = self._seen_jobs.get(name)
+        if job.exists:
+            self._seen_jobs[name] = job.observation
+            return before != job.observation
+        self._seen_jobs.pop(name, None)
+        if not job.told_of_deletion:
+            self.state.lose_job(job.observation, self.now)
+            job.told_of_deletion = True
+            return True
+        return False
+
+    def show_pods(self, name: str) -> bool:
+        """Let the watch show the pods of a Job as they are now.
+
+        Returns:
+            Whether that is news.
+        """
+        job = self.jobs[name]
+        before = self._seen_pods.get(name, [])
+        self._seen_pods[name] = list(job.pods)
+        while job.removed_pods:
+            self.state.lose_pod(name, job.removed_pods.pop(0))
+        return before != job.pods
+
+    def show_everything(self) -> bool:
+        """Let the watch catch up.
+
+        Returns:
+            Whether there was any news.
+        """
+        news = [(self.show_job(name), self.show_pods(name)) for name in self.jobs]
+        return any(part for pair in news for part in pair)
+
+    # -- Kubernetes -----------------------------------------------------------------------------------------------
+
+    def create_pod(self, name: str) -> None:
+        """The Job controller creates a pod."""
+        job = self.jobs[name]
+        pod_name = f"{name}-{len(job.pods)}-{self.now.timestamp()}"
+        job.pods.append(PodObservation(name=pod_name, phase=PodPhase.PENDING, created_at=self.now, node="node-1"))
+
+    def change_pod(self, name: str, **changes: object) -> None:
+        """The kubelet, the scheduler or the node controller says something of the newest pod of a Job."""
+        job = self.jobs[name]
+        job.pods[-1] = replace(job.pods[-1], **changes)  # type: ignore[arg-type]
+
+    def finish_job(self, name: str, state: JobState) -> None:
+        """The Job controller says that a Job is over."""
+        job = self.jobs[name]
+        job.observation = replace(job.observation, state=state, finished_at=self.whole_second())
+
+    def remove_pod(self, name: str) -> None:
+        """The newest pod of a Job is gone."""
+        job = self.jobs[name]
+        job.removed_pods.append(job.pods.pop())
+
+    def pass_time(self, span: timedelta) -> None:
+        """Let time pass; the watch does not lag behind for more than a moment."""
+        self._behind += span
+        if self._behind > _LONGEST_LAG:
+            self.show_everything()
+            self._behind = timedelta()
+        self.now += span
+
+    def whole_second(self) -> datetime:
+        """Return the time as Kubernetes writes it."""
+        return self.now.replace(microsecond=0)
