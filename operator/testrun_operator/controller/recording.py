@@ -80,21 +80,26 @@ class Recorder:
             view, EventType.NORMAL, "Started", f"execution {state.run_id} of suite {suite}: {total} cases"
         )
 
-    async def cases(self, state: ExecutionState, *, over: bool) -> None:
+    async def cases(self, state: ExecutionState, *, over: bool, stored: bool) -> None:
         """Tell which cases have got their verdicts, and hand them over to be stored.
 
         Args:
             state: the execution.
-            over: whether its status says already how it ended; then only what Jobs show is stored, since a case
-                without an attempt cannot be told from one whose Job is gone.
+            over: whether its status says already how it ended. Then everything was told, by the process before this
+                one if not by this one; and only what Jobs show is stored, since a case without an attempt cannot be
+                told from one whose Job is gone.
+            stored: whether its record says that everything is in Postgres. Then nothing is stored again: its pods may
+                be gone since, and what is found out without them is less than what is stored.
         """
         for name, outcome in state.memory.cases.items():
             if name not in state.counted:
                 state.counted.add(name)
-                self._count(state, outcome)
-                if outcome.verdict is not Verdict.SKIPPED and (outcome.attempts or not over):
+                if not over:
+                    self._count(state, outcome)
+                if not stored and outcome.verdict is not Verdict.SKIPPED and (outcome.attempts or not over):
                     self._store(state, outcome)
-        await self._tell_faults(state)
+        if not over:
+            await self._tell_faults(state)
 
     async def finished(
         self, view: RunView, state: ExecutionState, status: TestRunStatus, completed_at: datetime, *, fresh: bool

@@ -6,6 +6,7 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from testrun_operator.api.base import format_duration
@@ -113,7 +114,11 @@ class RunReconciler:
         digest = digest_of(spec)
         states = self._take_up(view)
         newest = states[-1] if states else None
-        current = newest if newest is not None and newest.record.spec_digest == digest else None
+        # One that is in the history was replaced: by a spec that was invalid, or whose execution had to wait.
+        replaced = {entry.run_id for entry in self._statuses.newest(view).history}
+        current = newest
+        if newest is not None and (newest.record.spec_digest != digest or newest.run_id in replaced):
+            current = None
         wakes: list[datetime | None] = []
         for state in states:
             if state is not current:
@@ -157,7 +162,8 @@ class RunReconciler:
         status = self._statuses.newest(view)
         was_over = status.run_id == state.run_id and status.phase is not None and status.phase.is_final
         ending = _CANCELLED if spec.cancel and not was_over else None
-        result, error = await self._step(state, spec, ending, over=was_over)
+        stored = self._stored_record(view, state)[1]
+        result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
         wakes = [result.look_again_at]
         if was_over:
             wakes.append(await self._note_storing(view, state))
@@ -178,11 +184,12 @@ class RunReconciler:
         Returns:
             When to look again, and whether the execution is over.
         """
-        completed_at = self._stored_record(view, state)[0]
+        completed_at, stored = self._stored_record(view, state)
         status = self._statuses.newest(view)
         shown = status.run_id == state.run_id
         was_over = completed_at is not None or (shown and status.phase is not None and status.phase.is_final)
-        result, error = await self._step(state, spec, None if was_over else _SUPERSEDED, over=was_over)
+        ending = None if was_over else _SUPERSEDED
+        result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
         if error is not None:
             raise error
         wakes = [result.look_again_at]
@@ -196,7 +203,7 @@ class RunReconciler:
         return _earliest(wakes), True
 
     async def _step(
-        self, state: ExecutionState, spec: TestRunSpec, ending: Ending | None, *, over: bool
+        self, state: ExecutionState, spec: TestRunSpec, ending: Ending | None, *, over: bool, stored: bool
     ) -> tuple[Plan, Exception | None]:
         """Observe, plan and act once.
 
@@ -217,9 +224,13 @@ class RunReconciler:
             over=over,
         )
         result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
+        if problem is None and not ready and state.waiting_for_servers_since is not None:
+            # No event may come of a server that never gets ready.
+            given_up_at = state.waiting_for_servers_since + self._judging.start_timeout
+            result = replace(result, look_again_at=_earliest([result.look_again_at, given_up_at]))
         state.memory = result.memory
         error = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
-        await self._recorder.cases(state, over=over)
+        await self._recorder.cases(state, over=over, stored=stored)
         return result, error
 
     @staticmethod
@@ -343,13 +354,15 @@ class RunReconciler:
         """Say what is wrong with a spec, and end what still runs of the one before it."""
         wakes: list[datetime | None] = []
         for state in self._take_up(view):
-            completed_at, _ = self._stored_record(view, state)
+            completed_at, stored = self._stored_record(view, state)
+            ending = None if completed_at else _SUPERSEDED
             result, problem = await self._step(
-                state, state.record.run, None if completed_at else _SUPERSEDED, over=completed_at is not None
+                state, state.record.run, ending, over=completed_at is not None, stored=stored
             )
             wakes.append(result.look_again_at)
             if result.is_over:
-                await self._finish(view, state.record.run, state, completed_at or self._now(), is_current=False)
+                ended_at = completed_at or self._now()
+                wakes.append(await self._finish(view, state.record.run, state, ended_at, is_current=False))
             if problem is not None:
                 raise problem
         message = "; ".join(error.problems)

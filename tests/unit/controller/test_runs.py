@@ -1,0 +1,830 @@
+"""A run from its spec to its end, and whatever may come between."""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.builders import NOON, container_case, suite_document
+from support.memory_cluster import Body, MemoryCluster
+from testrun_operator.api.verdict import Verdict
+from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube import labels
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, JOBS, SERVICES, TESTRUNS
+from unit.controller.process import MemoryStore, Process, condition
+
+STATUS = "patch", f"{TESTRUNS}/status"
+RUN_SERVER = {"testServers": [{"name": "pages", "pagination": {}, "scope": "Run"}]}
+SHARED_SERVER = {"testServers": [{"name": "paginated-api", "pagination": {}, "scope": "Shared"}]}
+
+
+def inline(*cases: Body, suite: Body | None = None, **fields: Any) -> Body:
+    """Return the spec of a run with a suite of its own."""
+    return {"suite": suite_document(*(cases or (container_case("one"),)), **(suite or {})), **fields}
+
+
+def started_cases(cluster: MemoryCluster) -> list[str]:
+    """Return the cases that have Jobs, in the order in which they were created."""
+    return [job["metadata"]["labels"][labels.CASE] for job in cluster.all(JOBS)]
+
+
+async def test_a_run_starts_its_cases_and_ends_with_their_verdicts(cluster: MemoryCluster) -> None:
+    """Record, Jobs, verdicts and the final status follow one another, and the record notes the end."""
+    cluster.apply_run("nightly", inline(container_case("good"), container_case("bad")))
+    process = Process(cluster)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Running"
+    assert cluster.status("nightly")["cases"]["running"] == 2
+    cluster.end_pod(cluster.job("good"))
+    cluster.end_pod(cluster.job("bad"), exit_code=3)
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["passed"], status["cases"]["failed"]) == ("Failed", 1, 1)
+    assert status["successRate"] == "50.00"
+    assert [failure["case"] for failure in status["failures"]] == ["bad"]
+    assert condition(status, "Stalled") == ("True", "CasesFailed")
+    [record] = cluster.all(CONFIGMAPS)
+    assert record["metadata"]["annotations"] == {labels.COMPLETED_AT: status["completionTime"]}
+    assert status["specDigest"] == process.runs.active()[0].record.spec_digest
+
+
+async def test_the_record_is_written_before_the_first_job(cluster: MemoryCluster) -> None:
+    """Without the record nothing of an execution may exist."""
+    cluster.apply_run("nightly", inline())
+    cluster.fail_next("create", CONFIGMAPS)
+    with pytest.raises(ClusterUnavailable):
+        await Process(cluster).look()
+    assert cluster.client.writes == {("create", CONFIGMAPS): 1}
+    assert cluster.all(JOBS) == []
+
+
+async def test_a_record_whose_creation_was_not_answered_is_taken_up(cluster: MemoryCluster) -> None:
+    """An execution is started once even if the answer to its record is lost."""
+    cluster.apply_run("nightly", inline())
+    cluster.fail_next("create", CONFIGMAPS, is_done=True)
+    process = Process(cluster)
+    with pytest.raises(ClusterUnavailable):
+        await process.look()
+    await process.settle()
+    assert (len(cluster.all(CONFIGMAPS)), started_cases(cluster)) == (1, ["one"])
+
+
+async def test_only_as_many_cases_run_as_parallelism_says(cluster: MemoryCluster) -> None:
+    """The next case starts when a place is free."""
+    cluster.apply_run("nightly", inline(*(container_case(name) for name in "abc"), parallelism=2))
+    process = Process(cluster)
+    await process.settle()
+    assert started_cases(cluster) == ["a", "b"]
+    cluster.end_pod(cluster.job("a"))
+    await process.settle()
+    assert started_cases(cluster) == ["a", "b", "c"]
+
+
+async def test_a_case_that_fails_once_is_repeated_and_flaky(cluster: MemoryCluster) -> None:
+    """A retry is a Job of its own, and the status says that the case needed it."""
+    cluster.apply_run("nightly", inline(container_case("one", retries=1)))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"), exit_code=1)
+    await process.settle()
+    cluster.end_pod(cluster.job("one", attempt=2))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["flaky"]) == ("Passed", 1)
+
+
+async def test_jobs_and_record_go_after_their_time_and_nothing_starts_again(cluster: MemoryCluster) -> None:
+    """What is over is removed ttlAfterFinished after the end; the status keeps it from being run again."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1m"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    due = await process.settle()
+    assert due is not None
+    assert due - cluster.now == timedelta(minutes=1)
+    cluster.now = due - timedelta(milliseconds=1)
+    await process.look()
+    assert len(cluster.all(JOBS)) == 1
+    cluster.now = due
+    before = deepcopy(cluster.status("nightly"))
+    assert await process.settle() is None
+    assert (cluster.all(JOBS), cluster.all(CONFIGMAPS)) == ([], [])
+    assert cluster.status("nightly") == before
+    assert process.runs.active() == ()
+
+
+async def test_a_removed_execution_is_not_taken_up_from_a_watch_that_lags_behind(cluster: MemoryCluster) -> None:
+    """The record may be shown for a moment after it was deleted."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.pass_time(2)
+    cluster.lag_behind()
+    await process.settle()
+    assert process.runs.active() == ()
+    assert (cluster.all(JOBS), cluster.all(CONFIGMAPS)) == ([], [])
+
+
+async def test_a_run_that_rests_makes_no_call(cluster: MemoryCluster) -> None:
+    """Nothing changes, so nothing is called: neither while cases run nor after the end."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.client.calls.clear()
+    for _ in range(3):
+        await process.look()
+        cluster.pass_time(1)
+    assert cluster.client.calls == {}
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.client.calls.clear()
+    for _ in range(3):
+        await process.look()
+        cluster.pass_time(1)
+    assert cluster.client.calls == {}
+
+
+async def test_a_case_that_passes_costs_two_writes_at_most(cluster: MemoryCluster) -> None:
+    """One write starts a case; statuses are shared by all cases of a moment."""
+    cluster.apply_run("nightly", inline(*(container_case(f"case-{number}") for number in range(20)), parallelism=20))
+    process = Process(cluster)
+    await process.settle()
+    for job in cluster.all(JOBS):
+        cluster.end_pod(job)
+    await process.settle()
+    assert cluster.client.writes[("create", JOBS)] == 20
+    assert cluster.client.writes.total() <= 2 * 20
+
+
+async def test_a_watch_that_lags_behind_starts_nothing_twice(cluster: MemoryCluster) -> None:
+    """What was just created counts as there before any watch shows it."""
+    cluster.apply_run("nightly", inline())
+    cluster.lag_behind()
+    process = Process(cluster)
+    for _ in range(3):
+        await process.look()
+        cluster.pass_time(1)
+    assert cluster.client.calls[("create", JOBS)] == 1
+    assert cluster.client.calls[("create", CONFIGMAPS)] == 1
+    cluster.catch_up()
+    await process.settle()
+    assert cluster.client.calls[("create", JOBS)] == 1
+
+
+# -- what people change -------------------------------------------------------------------------------------------
+
+
+async def test_a_changed_spec_ends_the_running_execution_first_and_keeps_it_in_history(cluster: MemoryCluster) -> None:
+    """The old Jobs are stopped before the first new one is created; the history has the old execution as Cancelled."""
+    cluster.apply_run("nightly", inline(revision="a"))
+    process = Process(cluster)
+    await process.settle()
+    [old] = cluster.all(JOBS)
+    first = cluster.status("nightly")["runId"]
+    cluster.apply_run("nightly", inline(revision="b"))
+    await process.look()
+    assert started_cases(cluster) == ["one"]
+    assert old["spec"]["activeDeadlineSeconds"] == 1
+    await process.settle()
+    status = cluster.status("nightly")
+    assert started_cases(cluster) == ["one", "one"]
+    assert (status["phase"], status["revision"], status["observedGeneration"]) == ("Running", "b", 2)
+    assert status["runId"] > first
+    assert [(entry["runId"], entry["phase"]) for entry in status["history"]] == [(first, "Cancelled")]
+
+
+async def test_a_changed_spec_of_a_run_that_is_over_runs_it_again(cluster: MemoryCluster) -> None:
+    """A new revision is a new execution; the earlier verdict stays in the history."""
+    cluster.apply_run("nightly", inline(revision="a"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    first = cluster.status("nightly")["runId"]
+    cluster.apply_run("nightly", inline(revision="b"))
+    await process.settle()
+    cluster.end_pod(cluster.all(JOBS)[1], exit_code=1)
+    await process.settle()
+    status = cluster.status("nightly")
+    assert status["phase"] == "Failed"
+    assert [entry["runId"] for entry in status["history"]] == [first]
+    assert [entry["phase"] for entry in status["history"]] == ["Passed"]
+
+
+async def test_a_change_and_its_reversal_are_two_new_executions(cluster: MemoryCluster) -> None:
+    """An execution that was replaced is not resumed when the spec goes back to what it was."""
+    cluster.apply_run("nightly", inline(revision="a"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_run("nightly", inline(revision="b"))
+    await process.settle()
+    cluster.apply_run("nightly", inline(revision="a"))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (len(cluster.all(JOBS)), status["phase"], status["revision"]) == (3, "Running", "a")
+    assert [entry["revision"] for entry in status["history"]] == ["b", "a"]
+
+
+@pytest.mark.parametrize("change", [{"parallelism": 3}, {"suspend": True}, {"ttlAfterFinished": "2h"}])
+async def test_a_change_of_what_does_not_decide_what_runs_starts_nothing(cluster: MemoryCluster, change: Body) -> None:
+    """Parallelism, suspend and ttlAfterFinished are followed without a new execution, and the generation is noted."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    first = cluster.status("nightly")["runId"]
+    cluster.apply_run("nightly", inline(**change))
+    await process.settle()
+    assert len(cluster.all(JOBS)) == 1
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["runId"], status["phase"], status["observedGeneration"]) == (first, "Passed", 2)
+
+
+async def test_a_removed_execution_still_notes_a_new_generation(cluster: MemoryCluster) -> None:
+    """After its Jobs are gone, too, a change that starts nothing is seen."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.pass_time(2)
+    await process.settle()
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s", parallelism=3))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["observedGeneration"], cluster.all(JOBS)) == ("Passed", 2, [])
+
+
+async def test_cancel_ends_what_runs_and_keeps_verdicts_that_were_reached(cluster: MemoryCluster) -> None:
+    """Cases without a verdict are Cancelled."""
+    cases = container_case("done"), container_case("slow"), container_case("later", needs=["slow"])
+    cluster.apply_run("nightly", inline(*cases))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("done"))
+    cluster.run_pod(cluster.job("slow"))
+    await process.settle()
+    cluster.apply_run("nightly", inline(*cases, cancel=True))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["passed"], status["cases"]["cancelled"]) == ("Cancelled", 1, 2)
+    assert started_cases(cluster) == ["done", "slow"]
+    assert cluster.job("slow")["spec"]["activeDeadlineSeconds"] == 1
+
+
+async def test_cancel_after_the_end_changes_no_verdict(cluster: MemoryCluster) -> None:
+    """What passed stays Passed."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.apply_run("nightly", inline(cancel=True))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["observedGeneration"]) == ("Passed", 2)
+
+
+async def test_a_suspended_run_starts_when_it_is_resumed(cluster: MemoryCluster) -> None:
+    """While suspend is true there is no execution at all."""
+    cluster.apply_run("nightly", inline(suspend=True))
+    process = Process(cluster)
+    await process.settle()
+    assert condition(cluster.status("nightly"), "Reconciling") == ("True", "Suspended")
+    assert (cluster.all(JOBS), cluster.all(CONFIGMAPS), cluster.all(EVENTS)) == ([], [], [])
+    cluster.apply_run("nightly", inline(suspend=False))
+    await process.settle()
+    assert started_cases(cluster) == ["one"]
+
+
+async def test_suspend_while_cases_run_starts_no_further_one(cluster: MemoryCluster) -> None:
+    """What runs may end; the rest waits, and the status says why."""
+    cases = container_case("a"), container_case("b")
+    cluster.apply_run("nightly", inline(*cases, parallelism=1))
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_run("nightly", inline(*cases, parallelism=1, suspend=True))
+    cluster.end_pod(cluster.job("a"))
+    await process.settle()
+    assert started_cases(cluster) == ["a"]
+    assert condition(cluster.status("nightly"), "Reconciling") == ("True", "Suspended")
+
+
+async def test_a_deleted_run_is_forgotten(cluster: MemoryCluster) -> None:
+    """What belongs to it goes by garbage collection; nothing is written any more."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.delete(TESTRUNS, "nightly")
+    cluster.client.calls.clear()
+    assert await process.look() is None
+    assert (process.runs.active(), cluster.client.calls) == ((), {})
+
+
+async def test_a_run_that_is_being_deleted_starts_nothing(cluster: MemoryCluster) -> None:
+    """A foreground deletion waits for its Jobs to go, so none may be added."""
+    body = cluster.apply_run("nightly", inline())
+    body["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
+    await Process(cluster).look()
+    assert cluster.client.calls == {}
+
+
+# -- what is wrong with the spec ------------------------------------------------------------------------------------
+
+
+async def test_an_invalid_spec_is_told_in_the_status(cluster: MemoryCluster) -> None:
+    """The run is Errored and Stalled with the field's name, and one Event says so."""
+    cluster.apply_run("nightly", {"suiteRef": {"name": "regression"}, "parallelism": "many"})
+    process = Process(cluster)
+    await process.settle()
+    await process.settle()
+    status = cluster.status("nightly")
+    assert status["phase"] == "Errored"
+    assert condition(status, "Stalled") == ("True", "InvalidSpec")
+    assert any("parallelism" in found["message"] for found in status["conditions"])
+    assert cluster.reasons_of_events() == ["InvalidSpec"]
+
+
+async def test_a_spec_that_becomes_invalid_ends_what_runs(cluster: MemoryCluster) -> None:
+    """The execution before is ended as superseded, and stays in the history as Cancelled."""
+    cluster.apply_run("nightly", inline(revision="a"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_run("nightly", inline(container_case("one", needs=["nobody"])))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert cluster.job("one")["spec"]["activeDeadlineSeconds"] == 1
+    assert (status["phase"], [entry["phase"] for entry in status["history"]]) == ("Errored", ["Cancelled"])
+
+
+async def test_what_ran_before_an_invalid_spec_is_removed_in_its_time(cluster: MemoryCluster) -> None:
+    """The end of ttlAfterFinished is a time to look again, also while the spec is invalid."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1m"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_run("nightly", {"parallelism": "many"})
+    due = await process.settle()
+    assert due is not None
+    assert due - cluster.now <= timedelta(minutes=1)
+    cluster.now = due
+    await process.settle()
+    assert (cluster.all(JOBS), cluster.all(CONFIGMAPS)) == ([], [])
+
+
+async def test_a_corrected_spec_is_executed(cluster: MemoryCluster) -> None:
+    """What was invalid leaves nothing behind that would hold up the next execution."""
+    cluster.apply_run("nightly", {"parallelism": "many"})
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_run("nightly", inline())
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Running"
+    assert condition(cluster.status("nightly"), "Stalled")[0] == "False"
+
+
+async def test_a_spec_that_was_invalid_for_a_while_is_executed_anew(cluster: MemoryCluster) -> None:
+    """An execution that an invalid spec ended is not what the corrected spec gets as its result."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    first = cluster.status("nightly")["runId"]
+    cluster.apply_run("nightly", {"parallelism": "many"})
+    await process.settle()
+    cluster.apply_run("nightly", inline())
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], len(cluster.all(JOBS))) == ("Running", 2)
+    assert status["runId"] != first
+
+
+async def test_a_run_waits_for_its_suite_and_starts_when_it_appears(cluster: MemoryCluster) -> None:
+    """The order in which GitOps applies things does not matter."""
+    cluster.apply_run("nightly", {"suiteRef": {"name": "regression"}})
+    process = Process(cluster)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Pending"
+    assert condition(cluster.status("nightly"), "Reconciling") == ("True", "SuiteNotFound")
+    cluster.apply_suite("regression", suite_document(container_case("one")))
+    await process.settle()
+    assert started_cases(cluster) == ["one"]
+    assert cluster.reasons_of_events() == ["SuiteNotFound", "Started"]
+
+
+async def test_a_suite_that_changes_does_not_disturb_an_execution(cluster: MemoryCluster) -> None:
+    """The suite is read when an execution starts, and never again."""
+    cluster.apply_run("nightly", {"suiteRef": {"name": "regression"}, "parallelism": 1})
+    cluster.apply_suite("regression", suite_document(container_case("a"), container_case("b")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.apply_suite("regression", suite_document(container_case("c")))
+    cluster.end_pod(cluster.job("a"))
+    await process.settle()
+    assert started_cases(cluster) == ["a", "b"]
+
+
+# -- what happens to the operator and to the cluster ----------------------------------------------------------------
+
+
+async def test_a_restart_adopts_the_jobs_and_creates_no_second_one(cluster: MemoryCluster) -> None:
+    """A new process goes on where the old one was killed."""
+    cluster.apply_run("nightly", inline(*(container_case(name) for name in "abc"), parallelism=2))
+    first = Process(cluster)
+    await first.settle()
+    cluster.end_pod(cluster.job("a"))
+    second = Process(cluster)
+    await second.settle()
+    assert started_cases(cluster) == ["a", "b", "c"]
+    for name in "bc":
+        cluster.end_pod(cluster.job(name))
+    await Process(cluster).settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["passed"]) == ("Passed", 3)
+    assert cluster.client.calls[("create", JOBS)] == 3
+
+
+async def test_a_restart_of_an_execution_that_is_over_calls_nothing(cluster: MemoryCluster) -> None:
+    """A final status and a noted record say everything."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.client.calls.clear()
+    await Process(cluster).settle()
+    assert cluster.client.calls == {}
+
+
+async def test_a_final_status_without_a_record_starts_nothing(cluster: MemoryCluster) -> None:
+    """A restart after the Jobs are gone does not run a run again."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    cluster.pass_time(2)
+    await process.settle()
+    cluster.client.calls.clear()
+    await Process(cluster).settle()
+    assert cluster.client.calls == {}
+
+
+async def test_a_kill_between_the_final_status_and_the_record_is_made_up_for(cluster: MemoryCluster) -> None:
+    """The next process notes the end, with the time that the status says."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    cluster.fail_next("patch", CONFIGMAPS)
+    with pytest.raises(ClusterUnavailable):
+        await process.look()
+    completed_at = cluster.status("nightly")["completionTime"]
+    cluster.pass_time(60)
+    await Process(cluster).settle()
+    [record] = cluster.all(CONFIGMAPS)
+    assert record["metadata"]["annotations"][labels.COMPLETED_AT] == completed_at
+    assert cluster.status("nightly")["completionTime"] == completed_at
+
+
+async def test_a_restart_tells_nothing_again(cluster: MemoryCluster) -> None:
+    """What happened to an execution that is over was told by the process before."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    process.lose_job(cluster.job("one"))
+    await process.settle()
+    cluster.end_pod(cluster.job("one", attempt=2), exit_code=137)
+    await process.settle()
+    cluster.end_pod(cluster.job("one", attempt=3))
+    await process.settle()
+    told = cluster.reasons_of_events()
+    cluster.pass_time(60)
+    cluster.client.calls.clear()
+    await Process(cluster).settle()
+    assert (cluster.reasons_of_events(), cluster.client.calls) == (told, {})
+
+
+async def test_jobs_that_go_after_the_end_change_no_status(cluster: MemoryCluster) -> None:
+    """Somebody who removes the Jobs of a finished run changes neither its phase nor its counts."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    before = deepcopy(cluster.status("nightly"))
+    process.lose_job(cluster.job("one"))
+    await process.settle()
+    assert cluster.status("nightly") == before
+    await Process(cluster).settle()
+    assert (cluster.status("nightly"), cluster.all(JOBS)) == (before, [])
+
+
+async def test_a_job_that_is_deleted_is_an_infrastructure_fault(cluster: MemoryCluster) -> None:
+    """Its case is repeated without using up a retry."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    process.lose_job(cluster.job("one"))
+    await process.settle()
+    cluster.end_pod(cluster.job("one", attempt=2))
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["flaky"]) == ("Passed", 0)
+    assert cluster.reasons_of_events() == ["Started", "JobDeleted", "Passed"]
+
+
+async def test_a_pod_that_is_deleted_while_it_runs_is_an_infrastructure_fault(cluster: MemoryCluster) -> None:
+    """The attempt is ended on its Job, and the case repeated."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    pod = cluster.run_pod(cluster.job("one"))
+    await process.settle()
+    process.lose_pod(pod)
+    await process.settle()
+    assert '"PodDeleted"' in cluster.job("one")["metadata"]["annotations"][labels.OUTCOME]
+    assert cluster.job("one", attempt=2)["metadata"]["annotations"] == {
+        labels.TEST_FAILURES: "0",
+        labels.INFRASTRUCTURE_FAULTS: "1",
+    }
+
+
+async def test_an_api_server_that_is_away_changes_no_verdict(cluster: MemoryCluster) -> None:
+    """Every look ends with a transient error; once the server is back, all is done as if nothing had been."""
+    cluster.apply_run("nightly", inline(container_case("a"), container_case("b"), parallelism=1))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("a"))
+    cluster.is_down = True
+    for _ in range(3):
+        with pytest.raises(ClusterUnavailable):
+            await process.look()
+        cluster.pass_time(10)
+    cluster.is_down = False
+    await process.settle()
+    cluster.end_pod(cluster.job("b"))
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
+    assert started_cases(cluster) == ["a", "b"]
+
+
+async def test_a_case_that_takes_too_long_is_stopped(cluster: MemoryCluster) -> None:
+    """The time to look again is the case's deadline; then the Job is stopped with the outcome on it."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.run_pod(cluster.job("one"))
+    due = await process.settle()
+    assert due is not None
+    assert due == NOON + timedelta(seconds=31)
+    cluster.now = due
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["timedOut"]) == ("Failed", 1)
+
+
+# -- test servers ---------------------------------------------------------------------------------------------------
+
+
+async def test_no_case_starts_before_its_test_server_answers(cluster: MemoryCluster) -> None:
+    """The server is deployed first, and the status says what is waited for."""
+    cluster.apply_run("nightly", inline(suite=RUN_SERVER))
+    process = Process(cluster)
+    await process.settle()
+    assert cluster.all(JOBS) == []
+    assert condition(cluster.status("nightly"), "Reconciling") == ("True", "WaitingForTestServer")
+    [deployment] = cluster.all(DEPLOYMENTS)
+    assert len(cluster.all(SERVICES)) == 1
+    cluster.make_ready(deployment)
+    await process.settle()
+    assert started_cases(cluster) == ["one"]
+    url = f"http://{deployment['metadata']['name']}.team.svc.cluster.local:5555"
+    assert {"name": "TESTRUN_SERVER_PAGES_URL", "value": url} in cluster.job("one")["spec"]["template"]["spec"][
+        "containers"
+    ][0]["env"]
+
+
+async def test_a_test_server_that_never_answers_ends_the_cases_as_errored(cluster: MemoryCluster) -> None:
+    """After the start timeout every case that was not started ends with what is the matter."""
+    cluster.apply_run("nightly", inline(suite=RUN_SERVER))
+    process = Process(cluster)
+    await process.settle()
+    cluster.pass_time(301)
+    await process.settle()
+    status = cluster.status("nightly")
+    assert status["phase"] == "Errored"
+    assert [failure["reason"] for failure in status["failures"]] == ["TestServerUnavailable"]
+
+
+async def test_the_end_of_waiting_for_a_test_server_comes_by_itself(cluster: MemoryCluster) -> None:
+    """When the start timeout ends is a time to look again: nothing else may happen by then."""
+    cluster.apply_run("nightly", inline(suite=RUN_SERVER))
+    process = Process(cluster)
+    due = await process.settle()
+    assert due is not None
+    assert due - cluster.now <= timedelta(minutes=5)
+
+
+async def test_a_test_server_that_cannot_be_deployed_is_told(cluster: MemoryCluster) -> None:
+    """The API server's answer is in the condition."""
+    cluster.apply_run("nightly", inline(suite=SHARED_SERVER))
+    cluster.refuse_next("create", DEPLOYMENTS, 404, 'namespaces "test-server" not found')
+    process = Process(cluster)
+    await process.look()
+    found = cluster.status("nightly")["conditions"][0]
+    assert 'paginated-api cannot be deployed: namespaces "test-server" not found' in found["message"]
+
+
+async def test_a_run_removes_its_own_test_server_and_keeps_shared_ones(cluster: MemoryCluster) -> None:
+    """With scope Run the server goes when the run is over; with scope Shared it stays."""
+    servers = {"testServers": [*RUN_SERVER["testServers"], *SHARED_SERVER["testServers"]]}
+    cluster.apply_run("nightly", inline(suite=servers))
+    process = Process(cluster)
+    await process.settle()
+    for deployment in cluster.all(DEPLOYMENTS):
+        cluster.make_ready(deployment)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    assert [body["metadata"]["name"] for body in cluster.all(DEPLOYMENTS)] == ["paginated-api"]
+    assert [body["metadata"]["name"] for body in cluster.all(SERVICES)] == ["paginated-api"]
+
+
+async def test_a_test_server_that_is_deleted_while_cases_run_is_deployed_again(cluster: MemoryCluster) -> None:
+    """It is repaired, and no further case starts until it answers."""
+    cluster.apply_run("nightly", inline(container_case("a"), container_case("b"), suite=SHARED_SERVER, parallelism=1))
+    process = Process(cluster)
+    await process.settle()
+    cluster.make_ready(cluster.find(DEPLOYMENTS, "paginated-api", "test-server"))
+    await process.settle()
+    cluster.delete(DEPLOYMENTS, "paginated-api", "test-server")
+    cluster.end_pod(cluster.job("a"))
+    await process.settle()
+    assert started_cases(cluster) == ["a"]
+    cluster.make_ready(cluster.find(DEPLOYMENTS, "paginated-api", "test-server"))
+    await process.settle()
+    assert started_cases(cluster) == ["a", "b"]
+
+
+# -- results --------------------------------------------------------------------------------------------------------
+
+
+async def test_results_are_stored_and_the_status_says_so(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """Each case and the summary are in Postgres; the condition and the record say it."""
+    cluster.apply_run("nightly", inline(container_case("good"), container_case("bad"), revision="4f2c1d"))
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.end_pod(cluster.job("good"))
+    cluster.end_pod(cluster.job("bad"), exit_code=1)
+    await process.settle()
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("False", "Storing")
+    await process.store()
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("True", "Stored")
+    [record] = cluster.all(CONFIGMAPS)
+    assert record["metadata"]["annotations"][labels.STORED] == "true"
+    verdicts = {case: row.outcome.verdict for (_, case), row in store.cases.items()}
+    assert verdicts == {"good": Verdict.PASSED, "bad": Verdict.FAILED}
+    [summary] = store.runs.values()
+    assert (summary.total, summary.passed, summary.failed, summary.revision) == (2, 1, 1, "4f2c1d")
+
+
+async def test_jobs_are_kept_until_their_results_are_stored(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """During an outage of Postgres the run ends truthfully, and everything is stored when it is back."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    store.problem = "connection refused"
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    await process.store()
+    assert cluster.status("nightly")["phase"] == "Passed"
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("False", "StoreUnavailable")
+    cluster.pass_time(3600)
+    await process.settle()
+    assert len(cluster.all(JOBS)) == 1
+    store.problem = None
+    await process.store()
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("True", "Stored")
+    assert (len(store.runs), cluster.all(JOBS)) == (1, [])
+
+
+async def test_a_restart_during_an_outage_loses_no_result(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """What waited in memory is found out again from the Jobs."""
+    cluster.apply_run("nightly", inline(container_case("a"), container_case("b")))
+    store.problem = "connection refused"
+    process = Process(cluster, store)
+    await process.settle()
+    for name in "ab":
+        cluster.end_pod(cluster.job(name))
+    await process.settle()
+    store.problem = None
+    process = Process(cluster, store)
+    await process.settle()
+    await process.store()
+    assert sorted(case for _, case in store.cases) == ["a", "b"]
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("True", "Stored")
+
+
+async def test_a_restart_leaves_alone_what_is_noted_as_stored(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """Pods may be gone since; what is found out without them must not take the place of what is stored."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster, store)
+    await process.settle()
+    pod = cluster.end_pod(cluster.job("one"), exit_code=1)
+    await process.settle()
+    await process.store()
+    [before] = store.cases.values()
+    cluster.delete("v1/pods", pod["metadata"]["name"])
+    cluster.pass_time(60)
+    process = Process(cluster, store)
+    await process.settle()
+    await process.store()
+    assert list(store.cases.values()) == [before]
+
+
+async def test_an_execution_that_was_replaced_is_stored_too(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """Every execution has its summary in Postgres, also one that was superseded."""
+    cluster.apply_run("nightly", inline(revision="a"))
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.apply_run("nightly", inline(revision="b"))
+    await process.settle()
+    await process.store()
+    [summary] = store.runs.values()
+    assert (summary.revision, summary.phase.value, summary.cancelled) == ("a", "Cancelled", 1)
+
+
+async def test_a_run_without_postgres_says_so_and_is_removed_in_time(cluster: MemoryCluster) -> None:
+    """Nothing waits for a store that does not exist."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("False", "StoreNotConfigured")
+    cluster.pass_time(2)
+    await process.settle()
+    assert cluster.all(JOBS) == []
+
+
+async def test_a_result_that_postgres_never_accepts_does_not_keep_the_jobs(
+    cluster: MemoryCluster, store: MemoryStore
+) -> None:
+    """The condition names the case; waiting longer would not help."""
+    cluster.apply_run("nightly", inline(ttlAfterFinished="1s"))
+    store.refused = {"one"}
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    await process.store()
+    status = cluster.status("nightly")
+    assert condition(status, "ResultsStored") == ("False", "StoreRefused")
+    cluster.pass_time(2)
+    await process.settle()
+    assert cluster.all(JOBS) == []
+
+
+async def test_statuses_are_written_once_an_interval(cluster: MemoryCluster) -> None:
+    """Cases that end within a moment share a write; only the end is written at once."""
+    cluster.apply_run("nightly", inline(*(container_case(name) for name in "abc")))
+    process = Process(cluster)
+    await process.settle()
+    before = cluster.client.calls[STATUS]
+    cluster.pass_time(1)
+    for name in "ab":
+        cluster.end_pod(cluster.job(name))
+        await process.look()
+    assert cluster.client.calls[STATUS] == before + 1
+    cluster.end_pod(cluster.job("c"))
+    await process.look()
+    assert cluster.client.calls[STATUS] == before + 2
+    assert cluster.status("nightly")["cases"]["passed"] == 3
+
+
+async def test_nothing_but_the_status_of_a_run_is_written(cluster: MemoryCluster) -> None:
+    """No annotation, finalizer, label or default: GitOps tools must not see drift."""
+    before = cluster.apply_run("nightly", inline())
+    metadata, spec = dict(before["metadata"]), dict(before["spec"])
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    after = cluster.find(TESTRUNS, "nightly")
+    assert (after["metadata"], after["spec"]) == (metadata, spec)
+    assert ("patch", TESTRUNS) not in cluster.client.calls
+
+
+async def test_everything_that_is_created_belongs_to_the_run(cluster: MemoryCluster) -> None:
+    """Owner references let the garbage collector remove it, also when the operator is down."""
+    uid = cluster.apply_run("nightly", inline(suite=RUN_SERVER))["metadata"]["uid"]
+    process = Process(cluster)
+    await process.settle()
+    cluster.make_ready(cluster.all(DEPLOYMENTS)[0])
+    await process.settle()
+    created = [body for resource in (JOBS, CONFIGMAPS, DEPLOYMENTS, SERVICES) for body in cluster.all(resource)]
+    assert len(created) == 4
+    assert {body["metadata"]["ownerReferences"][0]["uid"] for body in created} == {uid}
