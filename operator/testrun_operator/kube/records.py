@@ -2,12 +2,11 @@
 
 import base64
 import gzip
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from pydantic import ValidationError
 
 from testrun_operator.api.base import Document
 from testrun_operator.api.status import format_time
@@ -18,6 +17,9 @@ from testrun_operator.kube.references import RunReference
 
 _PLAIN_KEY = "execution.json"
 _PACKED_KEY = "execution.json.gz"
+_MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+"""More than this is not unpacked: anybody who may create a ConfigMap may label it as ours."""
+_GZIP_WINDOW = 31  # zlib's word for: with the header and the check sum of gzip
 _MAX_PLAIN_BYTES = 256 * 1024  # readable with kubectl up to here; a ConfigMap holds at most 1 MiB
 
 
@@ -73,18 +75,35 @@ def read_record(body: Mapping[str, Any]) -> StoredRecord | None:
     """
     try:
         if packed := (body.get("binaryData") or {}).get(_PACKED_KEY):
-            text = gzip.decompress(base64.b64decode(packed)).decode()
+            text = _unpack(base64.b64decode(packed))
         else:
             text = (body.get("data") or {})[_PLAIN_KEY]
         record = ExecutionRecord.model_validate_json(text)
-    except (KeyError, OSError, ValueError, ValidationError):
+    except (KeyError, ValueError, zlib.error):
         return None
     annotations = body["metadata"].get("annotations") or {}
     return StoredRecord(
         record,
-        completed_at=read_time(annotations.get(labels.COMPLETED_AT)),
+        completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
         stored=annotations.get(labels.STORED) == "true",
     )
+
+
+def _unpack(packed: bytes) -> str:
+    unpacker = zlib.decompressobj(wbits=_GZIP_WINDOW)
+    content = unpacker.decompress(packed, _MAX_UNPACKED_BYTES)
+    if not unpacker.eof:
+        msg = "cut, or larger than any record"
+        raise ValueError(msg)
+    return content.decode()
+
+
+def _read_noted_time(text: str | None) -> datetime | None:
+    try:
+        moment = read_time(text)
+    except ValueError:
+        return None  # somebody edited the annotation; the end is noted anew
+    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def completion_patch(completed_at: datetime, *, stored: bool) -> Document:
