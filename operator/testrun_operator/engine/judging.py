@@ -30,6 +30,7 @@ _CONFIG_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError",
 _START_FAILURES = frozenset({"StartError", "ContainerCannotRun"})
 _NODE_REASONS = frozenset({"NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity"})
 _NODE_DISRUPTIONS = frozenset({"DeletionByTaintManager", "TerminationByKubelet", "DeletionByPodGC"})
+_DEADLINE_EXCEEDED = "DeadlineExceeded"
 _PREEMPTIONS = frozenset({"PreemptionByScheduler", "PreemptionByKubeScheduler"})
 
 
@@ -151,9 +152,9 @@ def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, se
 def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservation, terminated: Terminated) -> Ended:
     kind = case.case.kind
     if kind in KINDS_WITH_REPORT and terminated.exit_code < _FIRST_SIGNAL:
-        return _judge_report(job, pod, terminated)
+        return _judge_report(job, case, pod, terminated)
     if pod.deleted or pod.disruption or pod.reason:
-        if pod.reason == "DeadlineExceeded":
+        if pod.reason == _DEADLINE_EXCEEDED:
             return Ended(_judge_failed_pod(job, case, pod))
         if kind not in KINDS_WITH_REPORT and terminated.exit_code == 0:
             return Ended(_judge_exit_code(job, terminated))  # it had finished before it was disturbed
@@ -168,7 +169,7 @@ def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservatio
         message = "the container was killed from outside (signal 9)"
         return Ended(_fault(job, Reason.CONTAINER_KILLED, message, terminated.finished_at))
     if kind in KINDS_WITH_REPORT:
-        return _judge_report(job, pod, terminated)
+        return _judge_report(job, case, pod, terminated)
     return Ended(_judge_exit_code(job, terminated))
 
 
@@ -195,10 +196,12 @@ def _judge_exit_code(job: JobObservation, terminated: Terminated) -> AttemptOutc
     )
 
 
-def _judge_report(job: JobObservation, pod: PodObservation, terminated: Terminated) -> Ended:
+def _judge_report(job: JobObservation, case: PlannedCase, pod: PodObservation, terminated: Terminated) -> Ended:
     try:
         report = decode(terminated.message)
     except MalformedReport as error:
+        if pod.reason == _DEADLINE_EXCEEDED:
+            return Ended(_judge_failed_pod(job, case, pod))
         return Ended(_without_report(job, pod, terminated, str(error)))
     if (report.case, report.attempt) != (job.case, job.attempt):
         message = f"the report is of attempt {report.attempt} at {report.case!r}, not of this one"
@@ -249,7 +252,7 @@ def _without_report(job: JobObservation, pod: PodObservation, terminated: Termin
 
 
 def _judge_failed_pod(job: JobObservation, case: PlannedCase, pod: PodObservation) -> AttemptOutcome:
-    if pod.reason == "DeadlineExceeded":
+    if pod.reason == _DEADLINE_EXCEEDED:
         # The pod's own deadline is a safety net for the time in which no operator runs.
         message = f"the case did not end within its timeout of {format_duration(case.timeout)}"
         finished_at = pod.terminated.finished_at if pod.terminated else None

@@ -1,0 +1,471 @@
+"""How an attempt is judged: every row of the tables in docs/verdicts.md."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from support.builders import (
+    NOON,
+    attempt_of,
+    container_case,
+    ended_pod,
+    http_case,
+    job,
+    minutes,
+    outcome_of,
+    planned,
+    pod,
+    report_of,
+    reporting_pod,
+    running_pod,
+    seconds,
+    termination_message,
+    waiting_pod,
+    with_pod,
+)
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import Detail, DetailKind, LogReference, encode
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.engine import judging
+from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway, judge
+from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
+from testrun_operator.engine.outcome import AttemptOutcome
+from testrun_operator.engine.selection import PlannedCase
+
+SETTINGS = JudgingSettings()
+A_LITTLE_LATER = NOON + seconds(20)
+HTTP, CONTAINER = planned(http_case("one", timeout="1m"), container_case("two", timeout="1m"))
+CONTAINER = replace(CONTAINER, name="one")
+BOTH = pytest.mark.parametrize("case", [HTTP, CONTAINER], ids=["http", "container"])
+
+
+def judged(seen: JobObservation, case: PlannedCase = HTTP, now: datetime = A_LITTLE_LATER) -> Any:
+    """Judge an attempt twenty seconds after noon."""
+    return judge(seen, case, now, SETTINGS)
+
+
+def ended(seen: PodObservation | None, case: PlannedCase = HTTP, **fields: Any) -> AttemptOutcome:
+    """Judge an attempt that must be over, by its pod."""
+    judgement = judged(replace(job(**fields), pod=seen), case)
+    assert isinstance(judgement, Ended)
+    return judgement.outcome
+
+
+def stopped(
+    seen: PodObservation | None, case: PlannedCase = HTTP, at: timedelta = SETTINGS.start_timeout
+) -> AttemptOutcome:
+    """Judge an attempt that must be stopped from outside some time after noon, and not a moment earlier."""
+    observation = replace(job(), pod=seen)
+    early = judged(observation, case, NOON + at - timedelta(milliseconds=1))
+    assert Underway(NOON + at) == early
+    judgement = judged(observation, case, NOON + at)
+    assert isinstance(judgement, MustStop)
+    return judgement.outcome
+
+
+def conclusion(outcome: AttemptOutcome) -> tuple[Verdict, FailureClass | None, Reason]:
+    """Return what an attempt ended with, without the rest."""
+    return outcome.verdict, outcome.failure_class, outcome.reason
+
+
+INFRASTRUCTURE = (Verdict.ERRORED, FailureClass.INFRASTRUCTURE)
+CONFIGURATION = (Verdict.ERRORED, FailureClass.CONFIGURATION)
+
+
+# -- 1. the operator has stopped it -------------------------------------------------------------------------------
+
+
+@BOTH
+def test_what_the_operator_decided_counts_before_anything_else(case: PlannedCase) -> None:
+    """The outcome that is written on the Job is the attempt's, whatever its pod shows since."""
+    decided = attempt_of(verdict=Verdict.CANCELLED, reason=Reason.RUN_CANCELLED, failure_class=None)
+    assert decided == ended(reporting_pod(), case, decided=decided)
+
+
+# -- 2. there is no pod -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"), [(HTTP, Reason.EXPECTATIONS_MET), (CONTAINER, Reason.EXIT_CODE_ZERO)], ids=["http", "container"]
+)
+def test_a_complete_job_without_pod_has_passed(case: PlannedCase, reason: Reason) -> None:
+    """A container, and the runner too, ends with 0 only if the case passed."""
+    outcome = ended(None, case, state=JobState.COMPLETE, finished_at=NOON)
+    assert (Verdict.PASSED, None, reason) == conclusion(outcome)
+
+
+@BOTH
+def test_a_failed_job_without_pod_says_nothing_of_the_subject(case: PlannedCase) -> None:
+    """A pod that vanished without a report is an infrastructure fault, never a failure."""
+    outcome = ended(None, case, state=JobState.FAILED, finished_at=NOON)
+    assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
+
+
+@BOTH
+@pytest.mark.parametrize("state", [JobState.COMPLETE, JobState.FAILED])
+def test_a_finished_job_waits_for_its_pod_to_be_seen(case: PlannedCase, state: JobState) -> None:
+    """Jobs and pods are watched apart: how the pod ended may be seen a moment after that the Job is over."""
+    seen = job(state=state, finished_at=NOON + seconds(18))
+    assert Underway(NOON + seconds(23)) == judged(seen, case, NOON + seconds(20))
+    assert isinstance(judged(seen, case, NOON + seconds(23)), Ended)
+
+
+def test_a_job_may_lack_a_pod_for_the_start_timeout() -> None:
+    """A quota or an admission rule keeps the Job controller from creating the pod; that is not the subject's fault."""
+    assert (*INFRASTRUCTURE, Reason.POD_NOT_CREATED) == conclusion(stopped(None))
+
+
+def test_a_deleted_job_is_an_infrastructure_fault() -> None:
+    """Somebody who deletes a Job says nothing of the subject."""
+    assert (*INFRASTRUCTURE, Reason.JOB_DELETED) == conclusion(judging.job_deleted(job(), NOON))
+
+
+# -- 3. the container has ended -----------------------------------------------------------------------------------
+
+REPORTS = [
+    (Verdict.PASSED, None, Reason.EXPECTATIONS_MET),
+    (Verdict.FAILED, FailureClass.TEST, Reason.EXPECTATION_NOT_MET),
+    (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT),
+    (Verdict.ERRORED, FailureClass.DEPENDENCY, Reason.CONNECTION_FAILED),
+    (Verdict.ERRORED, FailureClass.CONFIGURATION, Reason.INVALID_CASE),
+    (Verdict.ERRORED, FailureClass.INFRASTRUCTURE, Reason.TEST_SERVER_UNAVAILABLE),
+]
+
+
+@pytest.mark.parametrize(("verdict", "failure_class", "reason"), REPORTS)
+@pytest.mark.parametrize(
+    "disturbance",
+    [{}, {"deleted": True}, {"reason": "Evicted"}, {"disruption": "PreemptionByScheduler"}],
+    ids=["undisturbed", "deleted", "evicted", "preempted"],
+)
+def test_a_report_says_how_an_http_case_ended(
+    verdict: Verdict, failure_class: FailureClass | None, reason: Reason, disturbance: dict[str, Any]
+) -> None:
+    """A runner that reported had finished, whatever happened to its pod then."""
+    seen = reporting_pod(verdict, failure_class=failure_class, reason=reason)
+    assert (verdict, failure_class, reason) == conclusion(ended(replace(seen, **disturbance)))
+
+
+def test_a_report_brings_its_numbers_and_outputs() -> None:
+    """Everything that a report says is in the outcome; the times are the container's."""
+    seen = reporting_pod(message="all well", step_count=4, outputs={"id": 7}, duration_milliseconds=250)
+    outcome = ended(seen)
+    assert ("all well", 4, {"id": 7}, 250) == (
+        outcome.message,
+        outcome.step_count,
+        outcome.outputs,
+        outcome.duration_milliseconds,
+    )
+    assert (NOON, NOON + seconds(10)) == (outcome.started_at, outcome.finished_at)
+    assert ("pod", "node-1", 0) == (outcome.evidence.pod, outcome.evidence.node, outcome.evidence.exit_code)
+
+
+def test_details_in_the_log_are_announced() -> None:
+    """A report that did not fit into the termination message is judged at once; its details are to be read."""
+    detail = Detail(kind=DetailKind.ASSERTION, name="x" * 5000, passed=True)
+    message, _ = encode(report_of(details=(detail,)))
+    judgement = judged(with_pod(job(), ended_pod(0, message.decode())))
+    assert isinstance(judgement, Ended)
+    assert Verdict.PASSED is judgement.outcome.verdict
+    assert isinstance(judgement.report_in_log, LogReference)
+
+
+@pytest.mark.parametrize("report", [report_of(case="other"), report_of(attempt=2)], ids=["case", "attempt"])
+def test_a_report_of_something_else_is_malformed(report: Any) -> None:
+    """What is not the report of this attempt says nothing of it."""
+    outcome = ended(ended_pod(0, termination_message(report)))
+    assert (*INFRASTRUCTURE, Reason.MALFORMED_REPORT) == conclusion(outcome)
+
+
+@pytest.mark.parametrize("text", ["", "Traceback (most recent call last):", "{}", '{"case": "one"', "null", "[]"])
+def test_a_runner_that_fails_without_report_is_an_infrastructure_fault(text: str) -> None:
+    """Our runner always reports; one that did not was kept from it. The end of its log is evidence."""
+    outcome = ended(ended_pod(1, text))
+    assert (*INFRASTRUCTURE, Reason.NO_REPORT) == conclusion(outcome)
+    assert (text or None) == outcome.evidence.log_tail
+
+
+def test_a_runner_that_ends_well_without_report_is_an_infrastructure_fault() -> None:
+    """Exit code 0 alone does not make an http case pass while its pod is there to be asked."""
+    outcome = ended(ended_pod(0, "surprise"))
+    assert (*INFRASTRUCTURE, Reason.MALFORMED_REPORT) == conclusion(outcome)
+
+
+@BOTH
+@pytest.mark.parametrize("exit_code", [1, 137, 143])
+def test_a_pod_beyond_its_own_deadline_has_timed_out(case: PlannedCase, exit_code: int) -> None:
+    """The pod's deadline is the case's timeout for the time in which no operator runs."""
+    outcome = ended(replace(ended_pod(exit_code), reason="DeadlineExceeded"), case)
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+
+
+@BOTH
+def test_a_pod_beyond_its_deadline_without_container_has_timed_out(case: PlannedCase) -> None:
+    """The kubelet may drop the container's state with the deadline; the pod's reason is enough."""
+    outcome = ended(pod(phase=PodPhase.FAILED, reason="DeadlineExceeded"), case)
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+
+
+DISTURBANCES = [
+    ({"reason": "Evicted"}, Reason.POD_EVICTED),
+    ({"disruption": "EvictionByEvictionAPI"}, Reason.POD_EVICTED),
+    ({"disruption": "PreemptionByScheduler"}, Reason.POD_PREEMPTED),
+    ({"disruption": "PreemptionByKubeScheduler"}, Reason.POD_PREEMPTED),
+    ({"reason": "Preempting"}, Reason.POD_PREEMPTED),
+    ({"disruption": "DeletionByTaintManager", "deleted": True}, Reason.NODE_LOST),
+    ({"disruption": "DeletionByPodGC"}, Reason.NODE_LOST),
+    ({"disruption": "TerminationByKubelet"}, Reason.NODE_LOST),
+    ({"reason": "NodeLost"}, Reason.NODE_LOST),
+    ({"reason": "Shutdown"}, Reason.NODE_LOST),
+    ({"reason": "Terminated"}, Reason.NODE_LOST),
+    ({"deleted": True}, Reason.POD_DELETED),
+    ({"reason": "OutOfcpu"}, Reason.POD_REJECTED),
+    ({"reason": "UnexpectedAdmissionError"}, Reason.POD_REJECTED),
+]
+NAMES = [f"{fields}" for fields, _ in DISTURBANCES]
+
+
+@BOTH
+@pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
+@pytest.mark.parametrize("exit_code", [137, 143])
+def test_a_container_that_was_ended_with_its_pod_is_an_infrastructure_fault(
+    case: PlannedCase, disturbance: dict[str, Any], reason: Reason, exit_code: int
+) -> None:
+    """Eviction, preemption, a lost node and a deletion are never the subject's fault."""
+    outcome = ended(replace(ended_pod(exit_code), **disturbance), case)
+    assert (*INFRASTRUCTURE, reason) == conclusion(outcome)
+
+
+@pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
+def test_a_container_that_had_passed_before_its_pod_was_disturbed_has_passed(
+    disturbance: dict[str, Any], reason: Reason
+) -> None:
+    """Exit code 0 was there before the disturbance; nothing ends with 0 by being killed."""
+    assert reason.value
+    outcome = ended(replace(ended_pod(0), **disturbance), CONTAINER)
+    assert (Verdict.PASSED, None, Reason.EXIT_CODE_ZERO) == conclusion(outcome)
+
+
+@BOTH
+def test_a_container_without_enough_memory_is_a_configuration_error(case: PlannedCase) -> None:
+    """Its limit is too low; it would be killed again, so it is not repeated."""
+    outcome = ended(ended_pod(137, reason="OOMKilled"), case)
+    assert (*CONFIGURATION, Reason.OUT_OF_MEMORY) == conclusion(outcome)
+
+
+@BOTH
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
+def test_a_container_that_cannot_be_started_is_a_configuration_error(case: PlannedCase, reason: str) -> None:
+    """A command that does not exist is the suite's mistake; what the runtime said is in the message."""
+    outcome = ended(ended_pod(128, 'exec: "nope": not found', reason), case)
+    assert (*CONFIGURATION, Reason.CONTAINER_START_FAILED) == conclusion(outcome)
+    assert 'the container could not be started: exec: "nope": not found' == outcome.message
+
+
+@BOTH
+def test_signal_nine_without_explanation_is_an_infrastructure_fault(case: PlannedCase) -> None:
+    """Nobody kills a container with signal 9 for what the subject did."""
+    assert (*INFRASTRUCTURE, Reason.CONTAINER_KILLED) == conclusion(ended(ended_pod(137, reason="Error"), case))
+
+
+def test_exit_code_zero_passes_a_container_case() -> None:
+    """The exit code judges."""
+    assert (Verdict.PASSED, None, Reason.EXIT_CODE_ZERO) == conclusion(ended(ended_pod(0), CONTAINER))
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "log", "message"),
+    [
+        (1, "", "expected exit code 0, got 1"),
+        (3, "one\ntwo\n\n", "expected exit code 0, got 3; last line: two"),
+        (143, "", "expected exit code 0, got 143 (signal 15)"),
+        (139, "  boom  ", "expected exit code 0, got 139 (signal 11); last line: boom"),
+        (255, "\n\n", "expected exit code 0, got 255 (signal 127)"),
+    ],
+)
+def test_another_exit_code_fails_a_container_case(exit_code: int, log: str, message: str) -> None:
+    """The message has the code, the signal, and the last line that says anything."""
+    outcome = ended(ended_pod(exit_code, log), CONTAINER)
+    assert (Verdict.FAILED, FailureClass.TEST, Reason.EXIT_CODE_NOT_ZERO) == conclusion(outcome)
+    assert message == outcome.message
+    assert (log or None) == outcome.evidence.log_tail
+    assert 10_000 == outcome.duration_milliseconds
+
+
+# -- 4. the pod is being deleted, or failed before its container ran ----------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize(("disturbance", "reason"), [row for row in DISTURBANCES if "reason" not in row[0]], ids=str)
+def test_a_running_case_whose_pod_is_deleted_is_stopped(
+    case: PlannedCase, disturbance: dict[str, Any], reason: Reason
+) -> None:
+    """The outcome is written on the Job at once, before the pod with its reason is gone."""
+    seen = replace(running_pod(), **(disturbance | {"deleted": True}))
+    judgement = judged(with_pod(job(), seen), case)
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, reason) == conclusion(judgement.outcome)
+
+
+@BOTH
+@pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
+def test_a_pod_that_failed_before_its_container_ran_is_an_infrastructure_fault(
+    case: PlannedCase, disturbance: dict[str, Any], reason: Reason
+) -> None:
+    """A pod that the kubelet or the scheduler ended never reached the subject."""
+    seen = replace(pod(phase=PodPhase.FAILED), **disturbance)
+    judgement = judged(with_pod(job(), seen), case)
+    assert isinstance(judgement, Ended | MustStop)
+    assert (*INFRASTRUCTURE, reason) == conclusion(judgement.outcome)
+
+
+# -- 5. the container runs ----------------------------------------------------------------------------------------
+
+
+def test_a_container_case_has_its_timeout_from_the_start_of_its_container() -> None:
+    """The timeout does not begin before the container does, and is never shorter by Kubernetes' whole seconds."""
+    outcome = stopped(running_pod(NOON + seconds(10)), CONTAINER, seconds(10 + 60 + 1))
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+    assert NOON + seconds(10) == outcome.started_at
+
+
+def test_the_runner_has_some_seconds_more_to_report_that_time_is_up() -> None:
+    """The runner ends an http case itself and says what it was doing; from outside only if it does not."""
+    outcome = stopped(running_pod(), HTTP, seconds(60 + 15 + 1))
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+    assert "the case did not end within its timeout of 1m" == outcome.message
+
+
+# -- 6. the container does not run yet ----------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("seen", "limit", "expected"),
+    [
+        (waiting_pod("ErrImagePull"), seconds(30), (*INFRASTRUCTURE, Reason.IMAGE_PULL_FAILED)),
+        (waiting_pod("ImagePullBackOff"), seconds(30), (*INFRASTRUCTURE, Reason.IMAGE_PULL_FAILED)),
+        (waiting_pod("ErrImageNeverPull"), seconds(30), (*INFRASTRUCTURE, Reason.IMAGE_PULL_FAILED)),
+        (waiting_pod("RegistryUnavailable"), seconds(30), (*INFRASTRUCTURE, Reason.IMAGE_PULL_FAILED)),
+        (waiting_pod("CreateContainerConfigError"), seconds(15), (*CONFIGURATION, Reason.CONTAINER_CONFIG_ERROR)),
+        (waiting_pod("CreateContainerError"), seconds(15), (*CONFIGURATION, Reason.CONTAINER_CONFIG_ERROR)),
+        (waiting_pod("RunContainerError"), seconds(15), (*CONFIGURATION, Reason.CONTAINER_CONFIG_ERROR)),
+        (pod(unschedulable="0/1 nodes"), minutes(5), (*INFRASTRUCTURE, Reason.UNSCHEDULABLE)),
+        (waiting_pod("ContainerCreating"), minutes(5), (*INFRASTRUCTURE, Reason.POD_START_TIMEOUT)),
+        (pod(), minutes(5), (*INFRASTRUCTURE, Reason.POD_START_TIMEOUT)),
+    ],
+    ids=lambda value: value.waiting.reason if isinstance(value, PodObservation) and value.waiting else None,
+)
+def test_a_pod_that_does_not_start_is_given_its_time(
+    case: PlannedCase, seen: PodObservation, limit: timedelta, expected: tuple[Any, ...]
+) -> None:
+    """Each cause has its own patience; what it says of the subject is nothing."""
+    assert expected == conclusion(stopped(seen, case, limit))
+
+
+@BOTH
+def test_a_wrong_image_name_needs_no_patience(case: PlannedCase) -> None:
+    """A name that no registry could have does not get right by waiting."""
+    judgement = judged(with_pod(job(), waiting_pod("InvalidImageName", "couldn't parse")), case, NOON)
+    assert isinstance(judgement, MustStop)
+    assert (*CONFIGURATION, Reason.INVALID_IMAGE_NAME) == conclusion(judgement.outcome)
+    assert "couldn't parse" == judgement.outcome.message
+
+
+# -- the end of a run ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "failure_class"),
+    [
+        (running_pod(), FailureClass.TEST),
+        (pod(), FailureClass.INFRASTRUCTURE),
+        (None, FailureClass.INFRASTRUCTURE),
+    ],
+    ids=["running", "waiting", "no pod"],
+)
+def test_the_runs_timeout_counts_against_the_subject_only_if_it_was_reached(
+    seen: PodObservation | None, failure_class: FailureClass
+) -> None:
+    """A pod that was still waiting says nothing of the subject."""
+    outcome = judging.run_timed_out(replace(job(), pod=seen), minutes(60), NOON)
+    assert (Verdict.TIMED_OUT, failure_class, Reason.RUN_TIMEOUT) == conclusion(outcome)
+
+
+def test_a_straggler_ends_as_its_case_did() -> None:
+    """A Job that appears when its case is over gets that verdict, so that a restarted operator comes to the same."""
+    case = outcome_of(verdict=Verdict.CANCELLED, failure_class=None, reason=Reason.SUPERSEDED, message="replaced")
+    outcome = judging.ended_with(job(), case, NOON)
+    assert (Verdict.CANCELLED, None, Reason.SUPERSEDED) == conclusion(outcome)
+
+
+# -- whatever is seen ---------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    [
+        "",
+        "Error",
+        "Completed",
+        "OOMKilled",
+        "StartError",
+        "Evicted",
+        "DeadlineExceeded",
+        "NodeLost",
+        "Preempting",
+        "ErrImagePull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "ContainerCreating",
+        "something new",
+    ]
+)
+TIMES = st.none() | st.integers(-600, 600).map(lambda count: NOON + seconds(count))
+TERMINATIONS = st.builds(
+    Terminated,
+    exit_code=st.sampled_from([0, 1, 2, 126, 127, 128, 137, 139, 143, 255]),
+    reason=WORDS,
+    message=st.sampled_from(["", "text", termination_message(report_of()), termination_message(report_of(case="x"))])
+    | st.text(max_size=50),
+    started_at=TIMES,
+    finished_at=TIMES,
+)
+PODS = st.none() | st.builds(
+    pod,
+    phase=st.sampled_from(PodPhase),
+    reason=WORDS,
+    deleted=st.booleans(),
+    disruption=st.sampled_from(["", "PreemptionByScheduler", "DeletionByTaintManager", "something new"]),
+    unschedulable=st.sampled_from(["", "0/1 nodes"]),
+    running_since=TIMES,
+    terminated=st.none() | TERMINATIONS,
+)
+
+
+@given(
+    seen=PODS,
+    state=st.sampled_from(JobState),
+    finished_at=TIMES,
+    now=TIMES.filter(bool),
+    case=st.sampled_from([HTTP, CONTAINER]),
+)
+def test_whatever_is_seen_is_judged(
+    seen: PodObservation | None, state: JobState, finished_at: datetime | None, now: datetime, case: PlannedCase
+) -> None:
+    """Any combination gets a judgement: one that is under way names a later time, a failure has class Test."""
+    judgement = judged(job(pod=seen, state=state, finished_at=finished_at), case, now)
+    if isinstance(judgement, Underway):
+        assert judgement.look_again_at > now
+        return
+    outcome = judgement.outcome
+    assert (outcome.verdict is Verdict.PASSED) == (outcome.failure_class is None)
+    assert outcome.verdict is not Verdict.FAILED or outcome.failure_class is FailureClass.TEST
+    assert outcome.duration_milliseconds is None or outcome.duration_milliseconds >= 0
+    if outcome.verdict is Verdict.FAILED:
+        assert seen is not None
+        assert seen.terminated is not None
+        assert not seen.deleted
+        assert not seen.disruption
