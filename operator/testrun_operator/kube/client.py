@@ -180,7 +180,12 @@ class KubernetesClient:
         content_type: str = "application/json",
     ) -> Document:
         answer = await self._send(verb, resource, method, path, body, query=query, content_type=content_type)
-        decoded: Document = json.loads(answer)
+        try:
+            decoded: Document = json.loads(answer)
+        except ValueError:
+            raise ClusterUnavailable(
+                f"{verb} {resource}: the answer is not the API server's: {answer[:100]!r}"
+            ) from None
         return decoded
 
     async def _send(
@@ -206,7 +211,8 @@ class KubernetesClient:
             answer: bytes = await response.read()
         except ApiException as error:
             raise _translate(error.status, error.body, error.reason) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
+            # The last where the token cannot be renewed; the kubelet writes it anew every hour.
             raise ClusterUnavailable(f"{verb} {resource}: {type(error).__name__}: {error}") from None
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the successful statuses
             raise _translate(response.status, answer, response.reason)
@@ -238,7 +244,9 @@ def _translate(status: int | None, body: object, reason: str | None) -> TestrunE
     try:
         answer = json.loads(text)
     except ValueError:
-        answer = {}
+        answer = None
+    if not isinstance(answer, dict):
+        answer = {}  # something in between answered, not the API server
     message = str(answer.get("message") or text[:500] or reason or "no message")
     if status is None or status == _TOO_MANY or status >= _SERVER_ERROR:
         return ClusterUnavailable(f"the API server answered {status}: {message}")
