@@ -6,6 +6,7 @@ The chart sets them from its values; ``docs/operations.md`` lists them.
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field, JsonValue, SecretStr, ValidationError, field_validator
 
@@ -30,7 +31,9 @@ class Settings(Model):
     image: str = Field(
         "testrun-operator:latest", description="Image of the runner and the test server: the operator's own."
     )
-    image_pull_policy: str = Field("IfNotPresent", description="Pull policy of that image.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        "IfNotPresent", description="Pull policy of that image."
+    )
     image_pull_secrets: tuple[str, ...] = Field(
         (),
         description="Names of Secrets for that image's registry, separated by commas; they must be in each namespace.",
@@ -72,7 +75,9 @@ class Settings(Model):
     leader_election: bool = Field(
         True, description="Whether to hold a Lease, so that never two operators act at the same time. Default true."
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR. Default INFO.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR. Default INFO."
+    )
 
     @field_validator("watch_namespaces", "image_pull_secrets", mode="before")
     @classmethod
