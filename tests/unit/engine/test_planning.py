@@ -1,0 +1,428 @@
+"""The plan by examples: what is started, stopped and concluded, and in which order.
+
+What must hold for any order of events is in test_any_order_of_events.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from support.builders import (
+    NOON,
+    attempt_of,
+    container_case,
+    ended_pod,
+    http_case,
+    job,
+    minutes,
+    pod,
+    record_of,
+    reporting_pod,
+    run_of,
+    running_pod,
+    seconds,
+    suite_of,
+)
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
+from testrun_operator.engine.outcome import Baseline
+from testrun_operator.engine.planning import (
+    Controls,
+    Ending,
+    Execution,
+    Memory,
+    Plan,
+    StartAttempt,
+    StopAttempt,
+    plan,
+)
+
+CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
+SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed")
+
+
+def execution_of(*cases: Mapping[str, Any], baselines: tuple[Baseline, ...] = (), **fields: Any) -> Execution:
+    """Return an execution of these cases that started at noon; fields of the run as in YAML."""
+    return record_of(suite_of(*cases), run_of(**fields), baselines=baselines).to_execution()
+
+
+def planned(
+    execution: Execution,
+    *jobs: JobObservation,
+    memory: Memory | None = None,
+    now: datetime = NOON,
+    parallelism: int = 10,
+    **controls: Any,
+) -> Plan:
+    """Plan once."""
+    return plan(execution, Controls(parallelism, **controls), jobs, memory or Memory(), now, JudgingSettings())
+
+
+def started(result: Plan) -> list[tuple[str, int]]:
+    """Return the cases and attempts that a plan starts."""
+    return [(action.case.name, action.attempt) for action in result.actions if isinstance(action, StartAttempt)]
+
+
+def stopped(result: Plan) -> list[tuple[str, Verdict, Reason]]:
+    """Return the cases that a plan stops, with verdict and reason."""
+    return [
+        (action.job.case, action.outcome.verdict, action.outcome.reason)
+        for action in result.actions
+        if isinstance(action, StopAttempt)
+    ]
+
+
+def ends(result: Plan) -> dict[str, tuple[Verdict, Reason]]:
+    """Return how the cases that are over ended."""
+    return {name: (outcome.verdict, outcome.reason) for name, outcome in result.memory.cases.items()}
+
+
+def passed(case: str, attempt: int = 1, **fields: Any) -> JobObservation:
+    """Return the Job of an attempt that passed."""
+    return job(case, attempt, pod=ended_pod(0), **fields)
+
+
+def failed(case: str, attempt: int = 1, **fields: Any) -> JobObservation:
+    """Return the Job of an attempt that failed."""
+    return job(case, attempt, pod=ended_pod(1), **fields)
+
+
+def evicted(case: str, attempt: int = 1, **fields: Any) -> JobObservation:
+    """Return the Job of an attempt whose pod was evicted."""
+    return job(case, attempt, pod=replace(ended_pod(137), reason="Evicted"), **fields)
+
+
+def running(case: str, attempt: int = 1, **fields: Any) -> JobObservation:
+    """Return the Job of an attempt that runs."""
+    return job(case, attempt, pod=running_pod(), **fields)
+
+
+ONE = container_case("one")
+TWO = container_case("two")
+THREE = container_case("three")
+TWO_NEEDS_ONE = container_case("two", needs=["one"])
+
+
+# -- starting -----------------------------------------------------------------------------------------------------
+
+
+def test_as_many_cases_start_as_may_run_side_by_side() -> None:
+    """Places are given in the order of the suite; a running attempt occupies one."""
+    execution = execution_of(ONE, TWO, THREE)
+    assert [("one", 1), ("two", 1)] == started(planned(execution, parallelism=2))
+    assert [("two", 1)] == started(planned(execution, running("one"), parallelism=2))
+    assert [] == started(planned(execution, running("one"), running("two"), parallelism=1))
+
+
+def test_a_case_waits_for_what_it_needs() -> None:
+    """It starts when all of its needs have passed, and no look before."""
+    execution = execution_of(ONE, TWO_NEEDS_ONE)
+    assert [("one", 1)] == started(planned(execution))
+    assert [] == started(planned(execution, running("one")))
+    assert [("two", 1)] == started(planned(execution, passed("one")))
+
+
+def test_nothing_starts_while_the_run_is_suspended() -> None:
+    """What runs goes on; what is to be repeated waits."""
+    execution = execution_of(container_case("one", retries=1), TWO)
+    result = planned(execution, failed("one"), suspended=True)
+    assert [] == started(result)
+    assert {"one"} == result.running
+    assert NOON + timedelta(hours=1) == result.look_again_at
+
+
+def test_retries_go_before_cases_that_were_not_started() -> None:
+    """A case that was begun is brought to its end first."""
+    execution = execution_of(ONE, container_case("two", retries=1))
+    assert [("two", 2)] == started(planned(execution, failed("two"), parallelism=1))
+
+
+# -- repeating ----------------------------------------------------------------------------------------------------
+
+
+def test_the_two_budgets_do_not_touch_each_other() -> None:
+    """A case with one retry may fail once, be evicted twice, and pass at its fourth attempt: it is flaky then."""
+    execution = execution_of(container_case("one", retries=1))
+    first = failed("one")
+    second = evicted("one", 2, test_failures=1)
+    third = evicted("one", 3, test_failures=1, infrastructure_faults=1)
+    result = planned(execution, first, second, third)
+    (start,) = result.actions
+    assert isinstance(start, StartAttempt)
+    assert (4, 1, 2) == (start.attempt, start.test_failures, start.infrastructure_faults)
+    fourth = passed("one", 4, test_failures=1, infrastructure_faults=2)
+    result = planned(execution, first, second, third, fourth)
+    assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
+    assert result.memory.cases["one"].flaky
+    assert [1, 2, 3, 4] == [attempt.attempt for attempt in result.memory.cases["one"].attempts]
+
+
+def test_a_case_that_passes_after_infrastructure_faults_alone_is_not_flaky() -> None:
+    """A flaky case is one whose subject, or itself, is not reliable."""
+    result = planned(execution_of(ONE), evicted("one"), passed("one", 2, infrastructure_faults=1))
+    assert not result.memory.cases["one"].flaky
+
+
+def test_the_third_infrastructure_fault_is_the_last() -> None:
+    """The case ends as Errored, never as Failed."""
+    jobs = [evicted("one", count + 1, infrastructure_faults=count) for count in range(3)]
+    result = planned(execution_of(container_case("one", retries=5)), *jobs)
+    assert {"one": (Verdict.ERRORED, Reason.POD_EVICTED)} == ends(result)
+    assert result.is_over
+
+
+def test_a_failure_without_retries_is_final() -> None:
+    """The verdict of a case is that of its last attempt."""
+    assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO)} == ends(planned(execution_of(ONE), failed("one")))
+
+
+@pytest.mark.parametrize(
+    ("case", "seen", "again"),
+    [
+        (container_case, ended_pod(1), True),
+        (container_case, ended_pod(137, reason="OOMKilled"), False),
+        (container_case, ended_pod(128, reason="StartError"), False),
+        (http_case, reporting_pod(Verdict.FAILED), True),
+        (http_case, reporting_pod(Verdict.TIMED_OUT, reason=Reason.CASE_TIMEOUT), True),
+        (http_case, reporting_pod(Verdict.ERRORED, failure_class=FailureClass.DEPENDENCY), True),
+        (http_case, reporting_pod(Verdict.ERRORED, failure_class=FailureClass.CONFIGURATION), False),
+    ],
+    ids=[
+        "exit code 1",
+        "out of memory",
+        "no such command",
+        "failed",
+        "timed out",
+        "dependency",
+        "configuration",
+    ],
+)
+def test_a_configuration_error_is_not_repeated(case: Any, seen: PodObservation, again: bool) -> None:
+    """It would end the same way; everything else uses up a retry."""
+    result = planned(execution_of(case("one", retries=1)), job("one", pod=seen))
+    assert ([("one", 2)] if again else []) == started(result)
+    assert again != result.is_over
+
+
+def test_an_attempt_with_a_successor_is_over_even_if_nothing_shows_how() -> None:
+    """Its pod may be gone; it is neither waited for nor put after the attempt that followed it."""
+    execution = execution_of(container_case("one", retries=1))
+    gone = job("one", state=JobState.FAILED, finished_at=NOON)
+    result = planned(execution, gone, passed("one", 2, test_failures=1), now=NOON + seconds(1))
+    assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
+    assert [Reason.POD_VANISHED, Reason.EXIT_CODE_ZERO] == [
+        attempt.reason for attempt in result.memory.cases["one"].attempts
+    ]
+
+
+def test_a_job_that_was_deleted_is_an_infrastructure_fault() -> None:
+    """One that was under way and is not seen any more ended by that, and the next attempt starts."""
+    execution = execution_of(ONE)
+    before = planned(execution, running("one"))
+    result = planned(execution, memory=before.memory)
+    assert [("one", 2)] == started(result)
+    assert [Reason.JOB_DELETED] == [ended.outcome.reason for ended in result.memory.attempts["one"]]
+
+
+# -- stopping -----------------------------------------------------------------------------------------------------
+
+
+def test_an_outcome_counts_only_once_it_is_written_on_the_job() -> None:
+    """A SIGKILL between the decision and the write must not lose it: the attempt is under way until then."""
+    execution = execution_of(ONE)
+    now = NOON + minutes(6)
+    result = planned(execution, running("one"), now=now)
+    assert [("one", Verdict.TIMED_OUT, Reason.CASE_TIMEOUT)] == stopped(result)
+    assert {} == ends(result)
+    (stop,) = result.actions
+    assert isinstance(stop, StopAttempt)
+    result = planned(execution, replace(stop.job, decided=stop.outcome), memory=result.memory, now=now)
+    assert {"one": (Verdict.TIMED_OUT, Reason.CASE_TIMEOUT)} == ends(result)
+
+
+def test_cancelling_stops_what_runs_and_starts_nothing() -> None:
+    """Cases without a verdict are cancelled, those that wait for a running one when that has ended."""
+    execution = execution_of(ONE, container_case("two", needs=["one"]), THREE)
+    result = planned(execution, running("one"), ending=CANCELLED, parallelism=1)
+    assert [("one", Verdict.CANCELLED, Reason.RUN_CANCELLED)] == stopped(result)
+    assert [] == started(result)
+    assert {"three": (Verdict.CANCELLED, Reason.RUN_CANCELLED)} == ends(result)
+    decided = attempt_of("one", Verdict.CANCELLED, reason=Reason.RUN_CANCELLED, failure_class=None)
+    result = planned(execution, running("one", decided=decided), memory=result.memory, ending=CANCELLED)
+    assert dict.fromkeys(("one", "two", "three"), (Verdict.CANCELLED, Reason.RUN_CANCELLED)) == ends(result)
+
+
+def test_a_verdict_that_was_reached_stays_when_the_run_is_cancelled() -> None:
+    """Cancelling does not hide a failure."""
+    result = planned(execution_of(ONE, TWO), failed("one"), ending=CANCELLED)
+    assert {
+        "one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO),
+        "two": (Verdict.CANCELLED, Reason.RUN_CANCELLED),
+    } == ends(result)
+
+
+def test_a_case_between_two_attempts_is_cancelled_with_the_run() -> None:
+    """It was not over; what its attempts were is kept."""
+    result = planned(execution_of(container_case("one", retries=1)), failed("one"), ending=SUPERSEDED)
+    assert {"one": (Verdict.CANCELLED, Reason.SUPERSEDED)} == ends(result)
+    assert 1 == len(result.memory.cases["one"].attempts)
+
+
+def test_a_case_that_needs_a_cancelled_one_is_cancelled_after_a_restart_too() -> None:
+    """What ends a case follows from how its needs ended, not from the moment at which it is looked at."""
+    execution = execution_of(ONE, TWO_NEEDS_ONE)
+    decided = attempt_of("one", Verdict.CANCELLED, reason=Reason.RUN_CANCELLED, failure_class=None)
+    result = planned(execution, running("one", decided=decided), ending=CANCELLED)
+    assert (Verdict.CANCELLED, Reason.RUN_CANCELLED) == ends(result)["two"]
+
+
+def test_a_job_whose_answer_was_lost_is_stopped_when_its_case_is_over() -> None:
+    """It is not counted as running, and it ends as its case did, so that a restart changes nothing."""
+    execution = execution_of(ONE, TWO)
+    before = planned(execution, ending=CANCELLED)
+    assert before.is_over
+    result = planned(execution, running("one"), memory=before.memory, ending=CANCELLED)
+    assert [("one", Verdict.CANCELLED, Reason.RUN_CANCELLED)] == stopped(result)
+    assert frozenset() == result.running
+    assert ends(before) == ends(result)
+
+
+# -- the end of the run's time ------------------------------------------------------------------------------------
+
+
+def test_the_runs_timeout_ends_everything_that_is_left() -> None:
+    """What runs is stopped, what waits is not started any more."""
+    execution = execution_of(ONE, TWO, container_case("three", needs=["one"]), timeout="10m")
+    now = NOON + minutes(10)
+    seen = job("one", pod=running_pod(now - minutes(1)))
+    result = planned(execution, seen, now=now, parallelism=1)
+    assert [("one", Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)] == stopped(result)
+    assert {"two": (Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)} == ends(result)
+    assert FailureClass.CONFIGURATION is result.memory.cases["two"].failure_class
+    (stop,) = result.actions
+    assert isinstance(stop, StopAttempt)
+    result = planned(execution, replace(seen, decided=stop.outcome), memory=result.memory, now=now)
+    assert dict.fromkeys(("one", "two", "three"), (Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)) == ends(result)
+
+
+def test_the_runs_timeout_is_not_repeated() -> None:
+    """No attempt starts once the run's time is over, whatever is left of the budgets."""
+    execution = execution_of(container_case("one", retries=3), timeout="10m")
+    assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO)} == ends(
+        planned(execution, failed("one"), now=NOON + minutes(10))
+    )
+
+
+def test_somebody_looks_again_when_only_time_can_change_anything() -> None:
+    """The next limit of an attempt or of the run, whichever comes first; nothing once the execution is over."""
+    execution = execution_of(container_case("one", timeout="30s"), timeout="10m")
+    assert NOON + minutes(10) == planned(execution).look_again_at
+    assert NOON + minutes(5) == planned(execution, job("one", pod=pod())).look_again_at
+    assert NOON + seconds(31) == planned(execution, running("one")).look_again_at
+    assert planned(execution, passed("one")).look_again_at is None
+
+
+# -- cases without an attempt -------------------------------------------------------------------------------------
+
+
+def test_what_needs_a_case_that_did_not_pass_is_skipped_and_so_on() -> None:
+    """Skipping goes through chains of needs, and does not wait for the other needs."""
+    execution = execution_of(
+        ONE, THREE, container_case("two", needs=["three", "one"]), container_case("four", needs=["two"])
+    )
+    result = planned(execution, failed("one"), running("three"))
+    skipped = (Verdict.SKIPPED, Reason.NEED_NOT_PASSED)
+    assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO), "two": skipped, "four": skipped} == ends(result)
+    assert "needs one, which is Failed" == result.memory.cases["two"].message
+
+
+def test_fail_fast_starts_no_further_case() -> None:
+    """What runs goes on to its end; what was not started is skipped, and the message names the case that failed."""
+    execution = execution_of(ONE, TWO, THREE, failFast=True)
+    result = planned(execution, failed("one"), running("two"))
+    assert [] == started(result)
+    assert (Verdict.SKIPPED, Reason.FAIL_FAST) == ends(result)["three"]
+    assert {"two"} == result.running
+    assert "one did not pass, and the run has failFast" == result.memory.cases["three"].message
+
+
+def test_fail_fast_waits_for_the_last_retry() -> None:
+    """A case has failed for good only after its retries."""
+    execution = execution_of(container_case("one", retries=1), TWO, failFast=True)
+    assert [("one", 2), ("two", 1)] == started(planned(execution, failed("one")))
+
+
+def test_fail_fast_does_not_look_at_cases_that_were_not_executed() -> None:
+    """A case that the run's own end kept from starting is no failure that others are skipped for."""
+    execution = execution_of(ONE, TWO, failFast=True)
+    result = planned(execution, server_problem="paginated-api is not ready", suspended=True)
+    errored = (Verdict.ERRORED, Reason.TEST_SERVER_UNAVAILABLE)
+    assert {"one": errored, "two": errored} == ends(result)
+
+
+def test_a_skip_for_fail_fast_stays_when_the_run_is_cancelled_and_the_operator_restarted() -> None:
+    """A restart in the middle of a cancellation does not make Cancelled of Skipped."""
+    execution = execution_of(ONE, TWO, THREE, failFast=True)
+    result = planned(execution, failed("one"), running("two"), ending=CANCELLED)
+    assert (Verdict.SKIPPED, Reason.FAIL_FAST) == ends(result)["three"]
+
+
+def test_test_servers_that_do_not_come_up_end_cases_as_errored() -> None:
+    """It is the infrastructure's fault; cases that run already go on."""
+    execution = execution_of(ONE, TWO)
+    result = planned(execution, running("one"), server_problem="paginated-api is not ready", suspended=True)
+    assert {"two": (Verdict.ERRORED, Reason.TEST_SERVER_UNAVAILABLE)} == ends(result)
+    assert FailureClass.INFRASTRUCTURE is result.memory.cases["two"].failure_class
+
+
+# -- an execution that is over ------------------------------------------------------------------------------------
+
+
+def test_an_execution_that_is_over_starts_nothing_again() -> None:
+    """Jobs that are gone are not made again: the status says already how it ended."""
+    result = planned(execution_of(container_case("one", retries=3), TWO), failed("one"), over=True)
+    assert () == result.actions
+    assert {
+        "one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO),
+        "two": (Verdict.ERRORED, Reason.JOB_DELETED),
+    } == ends(result)
+
+
+def test_a_cancelled_execution_that_is_over_is_found_cancelled_again() -> None:
+    """A case that had been cancelled between two attempts is stored as such after a restart, too."""
+    result = planned(execution_of(container_case("one", retries=1)), failed("one"), over=True, ending=CANCELLED)
+    assert {"one": (Verdict.CANCELLED, Reason.RUN_CANCELLED)} == ends(result)
+
+
+def test_the_plan_of_an_execution_that_is_over_is_empty() -> None:
+    """However often it is looked at."""
+    execution = execution_of(ONE, container_case("two", when=[{"key": "never", "operator": "Exists"}]))
+    result = planned(execution, passed("one"))
+    for _ in range(3):
+        result = planned(execution, passed("one"), memory=result.memory, now=NOON + minutes(90))
+        assert (True, (), None) == (result.is_over, result.actions, result.look_again_at)
+
+
+# -- the rest -----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_of_cases_that_are_not_in_the_execution_are_left_alone() -> None:
+    """A label that somebody put on a Job by hand changes nothing."""
+    result = planned(execution_of(ONE), passed("one"), failed("stranger"))
+    assert {"one"} == set(result.memory.cases)
+    assert result.is_over
+
+
+def test_a_baseline_makes_a_case_fail_that_passed() -> None:
+    """It is judged when the case is over, and is not repeated for that."""
+    execution = execution_of(
+        container_case("one", retries=2), baselines=(Baseline("one", max_duration_milliseconds=9_999),)
+    )
+    result = planned(execution, passed("one"))
+    assert {"one": (Verdict.FAILED, Reason.BASELINE_NOT_MET)} == ends(result)
+    assert result.is_over
