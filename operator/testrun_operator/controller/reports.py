@@ -46,6 +46,8 @@ class ReportReader:
     async def _read(self, namespace: str, attempt: AttemptOutcome, reference: LogReference) -> tuple[Detail, ...]:
         problem = "the pod is not known"
         for count in range(_ATTEMPTS if attempt.evidence.pod else 0):
+            if count:
+                await asyncio.sleep(_DELAY_SECONDS * 2 ** (count - 1))
             try:
                 async with self._places:
                     log = await self._client.read_log(namespace, str(attempt.evidence.pod))
@@ -55,7 +57,6 @@ class ReportReader:
                 problem = str(error)
                 if isinstance(error, Refused) and error.is_not_found:
                     break
-            await asyncio.sleep(_DELAY_SECONDS * 2**count)
         _logger.warning(
             "the details of a case are lost: %s", problem, extra={"case": attempt.case, "attempt": attempt.attempt}
         )
