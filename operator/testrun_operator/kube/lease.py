@@ -36,6 +36,7 @@ class Lease:
         self._name = name
         self._holder = holder
         self._seen: tuple[str, float] | None = None
+        self._renewed_at = 0.0
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
@@ -57,44 +58,56 @@ class Lease:
         Raises:
             LeadershipLost: somebody else has it, or it could not be renewed in time.
         """
-        loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
         while True:
-            await asyncio.sleep(_RENEW_SECONDS)
+            # Two thirds: whoever waits may act after the whole duration, and clocks are not equally fast.
             try:
-                if not await self._try():
-                    raise LeadershipLost("another operator holds the Lease now")
-                renewed_at = loop.time()
-            except ClusterUnavailable as error:
-                # Two thirds: whoever waits may act after the whole duration, and clocks are not equally fast.
-                if loop.time() - renewed_at > _DURATION_SECONDS * 2 / 3:
-                    raise LeadershipLost(f"the Lease could not be renewed: {error}") from None
+                async with asyncio.timeout_at(self._renewed_at + _DURATION_SECONDS * 2 / 3):
+                    await asyncio.sleep(_RENEW_SECONDS)
+                    await self._renew()
+            except TimeoutError:
+                raise LeadershipLost("the Lease could not be renewed in time") from None
 
     async def release(self) -> None:
         """Give the Lease back, so that a successor need not wait for its end."""
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
-            if lease is not None and lease["spec"].get("holderIdentity") == self._holder:
+            if lease is not None and (lease.get("spec") or {}).get("holderIdentity") == self._holder:
                 await self._client.patch(LEASES, self._namespace, self._name, {"spec": {"holderIdentity": ""}})
         except (ClusterUnavailable, Refused) as error:
             _logger.warning("the Lease could not be given back: %s", error)
 
+    async def _renew(self) -> None:
+        while True:
+            try:
+                is_ours = await self._try()
+            except ClusterUnavailable as error:
+                _logger.warning("the Lease could not be renewed: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            if not is_ours:
+                raise LeadershipLost("another operator holds the Lease now")
+            return
+
     async def _try(self) -> bool:
+        asked_at = asyncio.get_running_loop().time()
         lease = await self._client.get(LEASES, self._namespace, self._name)
         try:
             if lease is None:
                 manifest = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
                 body = manifest | {"metadata": {"name": self._name}, "spec": self._spec(None)}
                 await self._client.create(LEASES, self._namespace, body)
-                return True
-            if not self._may_take(lease["spec"]):
-                return False
-            body = lease | {"spec": self._spec(lease["spec"])}
-            await self._client.update(LEASES, self._namespace, self._name, body)
+            else:
+                before = lease.get("spec") or {}
+                if not self._may_take(before):
+                    return False
+                body = lease | {"spec": self._spec(before)}
+                await self._client.update(LEASES, self._namespace, self._name, body)
         except Refused as error:
             if error.is_conflict:
                 return False  # somebody was faster
             raise
+        # Others count from when they see the renewal, which is later: until then the Lease is certainly ours.
+        self._renewed_at = asked_at
         return True
 
     def _may_take(self, spec: Document) -> bool:
