@@ -315,15 +315,13 @@ async def test_what_does_not_exist_is_none_or_already_deleted(server: FakeServer
     assert await kubernetes.serves("testrun.dev/v1alpha1") is False
 
 
-@pytest.mark.parametrize("what", CALLS.keys() - {"get", "delete", "serves"})
-async def test_a_call_on_what_does_not_exist_is_refused(
-    server: FakeServer, kubernetes: KubernetesClient, what: str
-) -> None:
+async def test_a_call_on_what_does_not_exist_is_refused(server: FakeServer, kubernetes: KubernetesClient) -> None:
     """A patch, a log or a list cannot do without it."""
     server.refuse(404, "NotFound", "not found")
-    with pytest.raises(Refused) as caught:
-        await CALLS[what][0](kubernetes)
-    assert caught.value.is_not_found
+    for what in CALLS.keys() - {"get", "delete", "serves"}:
+        with pytest.raises(Refused) as caught:
+            await CALLS[what][0](kubernetes)
+        assert caught.value.is_not_found
 
 
 REFUSALS = {
@@ -351,18 +349,18 @@ async def test_a_refusal_is_told_with_the_servers_words(
     assert {name for name in ("is_conflict", "is_not_found", "is_quota") if getattr(error, name)} == properties
 
 
-@EACH_CALL
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_server_in_trouble_is_unavailable(
-    server: FakeServer, kubernetes: KubernetesClient, what: str, status: int
+    server: FakeServer, kubernetes: KubernetesClient, status: int
 ) -> None:
     """Nothing is decided by it; the call is repeated later."""
     server.refuse(status, "ServiceUnavailable", "try again")
-    with pytest.raises(ClusterUnavailable, match=f"{status}: try again"):
-        await CALLS[what][0](kubernetes)
+    for call, *_ in CALLS.values():
+        with pytest.raises(ClusterUnavailable, match=f"{status}: try again"):
+            await call(kubernetes)
 
 
-@EACH_CALL
+@pytest.mark.parametrize("what", ["create", "list", "read_log"])
 async def test_a_server_that_is_not_there_is_unavailable(what: str) -> None:
     """A refused connection says what could not be done."""
     made = connected(f"http://127.0.0.1:{unused_port()}")
