@@ -12,6 +12,7 @@ from testrun_operator.engine.selection import expand_matrix
 from testrun_operator.engine.validation import check_run, check_suite
 
 ONE = "spec.cases[0]"
+LONG = "x" * 60
 LINES = {"style": "page", "items": "data"}
 
 
@@ -80,11 +81,9 @@ PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         ["spec.cases[1].matrix: expands to 'one-x', as cases[0] does; names must be unique"],
     ),
     "a name that is too long": (
-        [container_case("one", matrix={"a": ["x" * 60]})],
+        [container_case("one", matrix={"a": [LONG]})],
         {},
-        [
-            f"{ONE}.matrix: the name 'one-{'x' * 60}' is longer than 63 characters; shorten the case's name or the values"
-        ],
+        [f"{ONE}.matrix: the name 'one-{LONG}' is longer than 63 characters; shorten the case's name or the values"],
     ),
     "a need that does not exist": (
         [container_case("one", needs=["two", "tow"]), container_case("two")],
