@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import JsonValue
 
+from testrun_operator.api.base import Model
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import (
@@ -31,6 +33,12 @@ from testrun_operator.engine.planning import Plan
 _NOT_PASSED = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED, Verdict.CANCELLED)
 _EXECUTED = (Verdict.PASSED, *_NOT_PASSED)
 _MAX_CONDITION_MESSAGE = 1024
+MAX_STATUS_BYTES = 10_000
+"""Every change of a status is sent to everybody who watches TestRuns, and stored by the API server once more."""
+_CONDITION_TYPES = frozenset(ConditionType)
+_SHORTER = (200, 120, 80, 40, 20)
+"""Characters to which texts are cut, one after the other, until a status fits."""
+_Entry = TypeVar("_Entry", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +220,7 @@ def with_storing(status: TestRunStatus, subject: Subject, storing: Storing, now:
     changed = {
         ConditionType(condition.type): (condition.status, condition.reason, condition.message)
         for condition in status.conditions
+        if condition.type in _CONDITION_TYPES  # one that somebody else added is not ours to keep
     } | {ConditionType.RESULTS_STORED: (storing.status, storing.reason, storing.message)}
     return _with_conditions(
         status.model_copy(update={"observed_generation": subject.generation}), subject, changed, now
@@ -313,4 +322,28 @@ def _with_conditions(
         )
         for kind, (state, reason, message) in wanted.items()
     )
-    return status.model_copy(update={"conditions": conditions})
+    return _fit(status.model_copy(update={"conditions": conditions}))
+
+
+def _fit(status: TestRunStatus) -> TestRunStatus:
+    """Cut the texts of a status that would be larger than what everybody who watches it should have to read."""
+    for limit in _SHORTER:
+        if len(status.model_dump_json(exclude_none=True).encode()) <= MAX_STATUS_BYTES:
+            break
+        status = status.model_copy(
+            update={
+                "revision": _cut(status.revision, limit),
+                "failures": _with_shorter("message", status.failures, limit),
+                "history": _with_shorter("revision", status.history, limit),
+                "conditions": _with_shorter("message", status.conditions, limit),
+            }
+        )
+    return status
+
+
+def _with_shorter(field: str, entries: tuple[_Entry, ...], limit: int) -> tuple[_Entry, ...]:
+    return tuple(entry.model_copy(update={field: _cut(getattr(entry, field), limit)}) for entry in entries)
+
+
+def _cut(text: str | None, limit: int) -> str | None:
+    return None if text is None else shorten(text, limit)
