@@ -39,7 +39,8 @@ def _parse(model: type[_Spec], spec: object) -> _Spec:
     if not isinstance(spec, Mapping):
         raise InvalidSpec(("spec: is missing",))
     try:
-        return model.model_validate(dict(spec))
+        # By the names that the API server knows: it drops fields with others in silence.
+        return model.model_validate(dict(spec), by_alias=True, by_name=False)
     except ValidationError as error:
         details = _without_consequences(error.errors(include_url=False))
         problems = [_describe(detail) for detail in details[:_MAX_PROBLEMS]]
@@ -67,7 +68,7 @@ def format_path(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part not in {"[key]", "int", "str"}:  # the last two name the branch of a union, not a field
+        elif part != "[key]":  # what is wrong is the key itself, which stands before this part
             path += f".{part}"
     return path
 
@@ -87,6 +88,12 @@ def _describe(detail: ErrorDetails) -> str:
             message = str(context["error"])
         case "string_type" if isinstance(detail["input"], int | float):
             message = f"must be a text; put {_shorten(detail['input'])} in quotes"
+        case "tuple_type":
+            message = f"must be a list, not {_shorten(detail['input'])}"
+        case "dict_type" | "model_type":
+            message = f"must be an object, not {_shorten(detail['input'])}"
+        case "too_short":
+            message = f"must have at least {context['min_length']}"
         case _:
             message = detail["msg"][:1].lower() + detail["msg"][1:]
             if not isinstance(detail["input"], Mapping | list):
