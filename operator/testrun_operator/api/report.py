@@ -8,11 +8,13 @@ log, and whether what it read is whole. See ``docs/architecture.md``.
 
 import base64
 import hashlib
+import json
 import zlib
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, JsonValue, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from testrun_operator.api.base import Model
 from testrun_operator.api.reason import Reason
@@ -78,7 +80,12 @@ class Report(Model):
 
 
 def _to_json(report: Report) -> bytes:
-    return report.model_dump_json(exclude_defaults=True).encode()
+    try:
+        return report.model_dump_json(exclude_defaults=True).encode()
+    except PydanticSerializationError:
+        # Half of a surrogate pair, which JSON can write and UTF-8 cannot: an API may answer with one.
+        fields = report.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(fields, ensure_ascii=False).encode(errors="replace")
 
 
 def encode(report: Report) -> tuple[bytes, str]:

@@ -139,6 +139,14 @@ def test_outputs_that_are_too_large_for_the_message_are_in_the_log() -> None:
     assert delivered(report) == report
 
 
+@pytest.mark.parametrize("length", [1, 100_000])
+def test_half_of_a_surrogate_pair_becomes_a_question_mark(length: int) -> None:
+    """An API may answer with one: JSON can write it, UTF-8 cannot. The verdict gets through all the same."""
+    outputs = {"token": "\ud800" * length, "list": ["a\udfff"]}
+    report = report_of(outputs=outputs).model_copy(update={"message": "it is \ud83d"})
+    assert delivered(report) == report_of(outputs={"token": "?" * length, "list": ["a?"]}, message="it is ?")
+
+
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_report_that_just_fits_is_not_sent_to_the_log(missing: int) -> None:
     """The limit itself is allowed: the log costs a further call."""
