@@ -7,7 +7,7 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.api.parse import parse_run
@@ -36,6 +36,8 @@ _logger = logging.getLogger(__name__)
 
 _SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")
 _CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
+_STORE_DELAY = timedelta(seconds=15)
+"""How long a run that needs Postgres to start waits until it asks again."""
 
 
 class RunReconciler:
@@ -151,7 +153,9 @@ class RunReconciler:
             subject = self._statuses.subject(view)
             waiting = describe_waiting(subject, started.reason, started.message, self._now())
             await self._recorder.waiting(view, started.reason, started.message)
-            return await self._statuses.write(view, waiting)
+            # The writer tells that Postgres is back only if it had something to write in the meantime.
+            ask_again_at = self._now() + _STORE_DELAY if started.reason is ConditionReason.WAITING_FOR_STORE else None
+            return _earliest([await self._statuses.write(view, waiting), ask_again_at])
         state = ExecutionState.begin(view.reference, started)
         self._states[view.reference.uid][state.run_id] = state
         await self._recorder.started(view, state)
