@@ -168,7 +168,7 @@ class Recorder:
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         ended = state.memory.attempts.get(outcome.case, ())
         references = {item.job.attempt: item.report_in_log for item in ended if item.report_in_log is not None}
-        if not references:
+        if not references or not self._results.is_configured:
             self._results.submit_case(_case_record(state, outcome))
             return
         state.reading_reports.add(outcome.case)

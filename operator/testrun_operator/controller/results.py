@@ -22,9 +22,9 @@ ALL_STORED = Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcom
 @dataclass(slots=True)
 class _Progress:
     submitted: set[str] = field(default_factory=set)
-    stored: set[str] = field(default_factory=set)
     run_submitted: bool = False
     run_stored: bool = False
+    run_refused: bool = False
     refused: str | None = None
 
 
@@ -99,7 +99,7 @@ class Results:
         if self._store is None:
             return True
         progress = self._progress.get(run_id, _Progress())
-        return progress.run_stored or (progress.refused is not None and progress.stored >= progress.submitted)
+        return progress.run_stored or progress.run_refused  # the summary goes last
 
     def forget(self, run_id: int) -> None:
         """Drop what is known of an execution that nobody asks for any more."""
@@ -148,7 +148,6 @@ class Results:
 
     def _stored(self, run_id: int, cases: frozenset[str], run_stored: bool) -> None:  # noqa: FBT001 - the writer's callback
         progress = self._progress.setdefault(run_id, _Progress())
-        progress.stored |= cases
         progress.run_stored = progress.run_stored or run_stored
         metrics.STORED.inc(len(cases) + run_stored)
         self._show_pending()
@@ -164,7 +163,7 @@ class Results:
     def _refused(self, run_id: int, case: str | None, message: str) -> None:
         progress = self._progress.setdefault(run_id, _Progress())
         progress.refused = f"Postgres does not accept {'the summary' if case is None else f'case {case}'}: {message}"
-        progress.submitted.discard(case or "")
+        progress.run_refused = progress.run_refused or case is None
         self._on_change(run_id)
 
     def _show_pending(self) -> None:
