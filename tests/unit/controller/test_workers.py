@@ -42,7 +42,8 @@ class Looks:
 
     async def rest(self) -> None:
         """Wait for longer than marks are gathered."""
-        await asyncio.sleep(5 * workers.GATHER_SECONDS)
+        for _ in range(10):
+            await asyncio.sleep(workers.GATHER_SECONDS)
 
 
 @pytest_asyncio.fixture
