@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
+from yaml import YAMLError
 
 from testrun_operator.api.base import Document
 from testrun_operator.api.crds import GROUP, VERSION
@@ -71,7 +72,7 @@ async def connect() -> "KubernetesClient":
             config.load_incluster_config(client_configuration=configuration)
         except config.ConfigException:
             await config.load_kube_config(client_configuration=configuration)
-    except (config.ConfigException, OSError) as error:
+    except (config.ConfigException, OSError, YAMLError, TypeError) as error:  # the last for an empty file
         raise ClusterUnavailable(f"no service account and no usable kubeconfig: {error}") from None
     return KubernetesClient(client.ApiClient(configuration))
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,16 @@ from kubernetes.aio.config import ConfigException
 
 from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube import client as module
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, TESTRUNS, KubernetesClient, Refused
+from testrun_operator.kube.client import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    JOBS,
+    LEASES,
+    TESTRUNS,
+    KubernetesClient,
+    Refused,
+    connect,
+)
 
 TOKEN = "the-token"
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"text": "ä"}}
@@ -349,6 +359,16 @@ async def test_a_refusal_is_told_with_the_servers_words(
     assert {name for name in ("is_conflict", "is_not_found", "is_quota") if getattr(error, name)} == properties
 
 
+@pytest.mark.parametrize("what", ["get", "delete", "serves"])
+async def test_what_may_not_be_seen_is_not_taken_for_missing(
+    server: FakeServer, kubernetes: KubernetesClient, what: str
+) -> None:
+    """A missing right is told; otherwise the operator would create what exists already."""
+    server.refuse(403, "Forbidden", "no")
+    with pytest.raises(Refused, match="no"):
+        await CALLS[what][0](kubernetes)
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_a_server_in_trouble_is_unavailable(
     server: FakeServer, kubernetes: KubernetesClient, status: int
@@ -407,3 +427,47 @@ async def test_a_success_that_is_no_json_is_no_answer(
     server.answer = answer
     with pytest.raises(ClusterUnavailable):
         await kubernetes.create(JOBS, "team", {})
+
+
+# -- connecting ---------------------------------------------------------------------------------------------------
+
+
+WriteConfig = Callable[[str], object]
+
+
+@pytest.fixture
+def write_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteConfig:
+    """Outside a cluster, with a kubeconfig that does not exist until it is written."""
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "kubeconfig"
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    return path.write_text
+
+
+async def test_outside_a_cluster_the_kubeconfig_is_used(server: FakeServer, write_kubeconfig: WriteConfig) -> None:
+    """Address and token are those of its current context."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
+        "clusters": [{"name": "here", "cluster": {"server": server.url}}],
+        "users": [{"name": "me", "user": {"token": TOKEN}}],
+    }
+    write_kubeconfig(json.dumps(content))
+    made = await connect()
+    await made.get(JOBS, "team", "one")
+    await made.close()
+    assert server.only.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize("content", [None, "", "kind: Config", "current-context: nowhere", "{", "- a list"])
+async def test_without_a_usable_kubeconfig_there_is_no_cluster(
+    write_kubeconfig: WriteConfig, content: str | None
+) -> None:
+    """The message says that neither a service account nor a kubeconfig was found."""
+    if content is not None:
+        write_kubeconfig(content)
+    with pytest.raises(ClusterUnavailable, match="no usable kubeconfig"):
+        await connect()
