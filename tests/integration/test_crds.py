@@ -125,6 +125,14 @@ def test_a_suite_with_all_that_is_allowed_is_within_the_rules_budget(server: htt
     assert answer.status_code == 201, answer.text[:500]
 
 
+def test_null_is_a_value_that_can_be_expected(server: httpx.Client) -> None:
+    """`equals: null` is kept, and not taken for a missing field."""
+    case = {"name": "a", "http": {"connection": "api", "expect": {"jmespath": [{"expression": "a", "equals": None}]}}}
+    answer = answer_to(server, "TestSuite", suite(case))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["spec"]["cases"] == [case]
+
+
 def test_nothing_is_defaulted_but_the_status(server: httpx.Client) -> None:
     """The stored spec is what was sent; the status says that nobody has looked yet."""
     answer = answer_to(server, "TestRun", {"suite": suite(http("a"))})

@@ -116,7 +116,7 @@ Count = Annotated[
 ]
 """A whole number of zero or more, or a template that renders to one."""
 
-AnyJson = Annotated[JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+AnyJson = Annotated[JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True, "nullable": True})]
 """Any JSON value. Texts inside it may be templates."""
 
 JsonObject = Annotated[

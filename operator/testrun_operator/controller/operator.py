@@ -132,6 +132,9 @@ class Operator:
             self._uid_to_key[view.reference.uid] = key
             if view.suite_name is not None and view.status.completion_time is not None:
                 self._suites.mark((namespace, view.suite_name))
+        else:
+            for uid in [uid for uid, known in self._uid_to_key.items() if known == key]:
+                del self._uid_to_key[uid]
 
     def suite_changed(self, namespace: str, name: str) -> None:
         """A TestSuite was created, changed or deleted."""

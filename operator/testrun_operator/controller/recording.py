@@ -131,6 +131,10 @@ class Recorder:
         await self._event(view, kind, record.phase.value, summary)
         self._on_suite((state.run.namespace, record.suite))
 
+    def forget(self, uid: str) -> None:
+        """Drop what is known of a TestRun that is gone."""
+        self._told.pop(uid, None)
+
     async def close(self) -> None:
         """End the reading of reports; what was not read is read again by the next process."""
         for task in self._tasks:
@@ -174,10 +178,14 @@ class Recorder:
         state.reading_reports.add(outcome.case)
 
         async def read() -> None:
+            complete = outcome
             try:
                 complete = await self._reports.complete(state.run.namespace, outcome, references)
-                self._results.submit_case(_case_record(state, complete))
+            except Exception:
+                # The verdict is known without the details, and must not be lost with them.
+                _logger.exception("details could not be read", extra={"run": str(state.run), "case": outcome.case})
             finally:
+                self._results.submit_case(_case_record(state, complete))
                 state.reading_reports.discard(outcome.case)
                 self._on_reports_read(state.run.uid)
 

@@ -82,7 +82,7 @@ class RunReconciler:
         self._now = now
         self._states: dict[str, dict[str, ExecutionState]] = {}
         self._key_of: dict[str, Key] = {}
-        self._removed: set[str] = set()
+        self._removed: dict[str, set[str]] = {}
 
     def state_of(self, run_uid: str, run_id: str) -> ExecutionState | None:
         """Return what is known of an execution, for the handlers that take note of what was deleted."""
@@ -140,9 +140,12 @@ class RunReconciler:
     def _take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
         """Return the executions of a run, the oldest first: those recorded in the cluster, and those just started."""
         known = self._states.setdefault(view.reference.uid, {})
-        for stored in self._inventory.records(view.reference.uid):
+        recorded = self._inventory.records(view.reference.uid)
+        removed = self._removed.get(view.reference.uid, set())
+        removed &= {stored.record.run_id for stored in recorded}  # what the watch does not show any more
+        for stored in recorded:
             run_id = stored.record.run_id
-            if run_id not in known and run_id not in self._removed:
+            if run_id not in known and run_id not in removed:
                 known[run_id] = ExecutionState.begin(view.reference, stored.record)
                 _logger.info("took up an execution", extra={"run": str(view.reference), "runId": run_id})
         return tuple(known[run_id] for run_id in sorted(known, key=int))
@@ -350,7 +353,7 @@ class RunReconciler:
         await self._client.delete_collection(JOBS, state.run.namespace, selector)
         await self._client.delete_collection(CONFIGMAPS, state.run.namespace, selector)
         _logger.info("removed the Jobs of an execution", extra={"run": str(state.run), "runId": state.run_id})
-        self._removed.add(state.run_id)
+        self._removed.setdefault(state.run.uid, set()).add(state.run_id)
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
 
@@ -380,6 +383,8 @@ class RunReconciler:
             for state in self._states.pop(uid, {}).values():
                 self._results.forget(int(state.run_id))
             self._statuses.forget(uid)
+            self._recorder.forget(uid)
+            self._removed.pop(uid, None)
             del self._key_of[uid]
 
 

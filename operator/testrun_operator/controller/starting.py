@@ -84,7 +84,7 @@ class Starter:
             raise InvalidSpec(("spec.select: matches no case of the suite",))
         now = self._now()
         record = ExecutionRecord(
-            run_id=make_run_id(now, secrets.randbits(32)),
+            run_id=self._next_run_id(view, previous, now),
             spec_digest=digest_of(spec),
             suite_name=view.suite_name or view.reference.name,
             started_at=now.replace(microsecond=0),
@@ -100,6 +100,13 @@ class Starter:
                 raise AssertionError(f"a runId was made twice: {record.run_id}") from None
             raise InvalidSpec((f"spec: the execution cannot be recorded: {error}",)) from None
         return record
+
+    def _next_run_id(self, view: RunView, previous: TestRunStatus, now: datetime) -> str:
+        # Greater than every id that the run had, also where the clock has gone back: the greatest is the current one.
+        known = [previous.run_id, *(entry.run_id for entry in previous.history)]
+        known += [stored.record.run_id for stored in self._inventory.records(view.reference.uid)]
+        newest = max((int(run_id) for run_id in known if run_id is not None), default=0)
+        return str(max(int(make_run_id(now, secrets.randbits(32))), newest + 1))
 
     def _find_suite(self, view: RunView, spec: TestRunSpec) -> TestSuiteSpec | Waiting:
         if spec.suite is not None:
