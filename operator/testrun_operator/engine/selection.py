@@ -73,11 +73,13 @@ def select_cases(
         only: names of planned cases to which the execution is restricted (``rerun: Failed``); what they need is added.
     """
     variants = {case.name: tuple(expand_matrix(case)) for case in suite.cases}
-    planned = {
-        variant.name: _plan_case(case, variant, suite=suite, run=run, variants=variants)
-        for case in suite.cases
-        for variant in variants[case.name]
-    }
+    named = name_needs(variants)
+    planned = {}
+    for case in suite.cases:
+        # Once for all variants, which share it: together they may need millions.
+        needs = tuple(dict.fromkeys(name for need in case.needs for name in named[need]))
+        for variant in variants[case.name]:
+            planned[variant.name] = _plan_case(case, variant, suite=suite, run=run, needs=needs)
     base_names = {variant.name: base for base, expanded in variants.items() for variant in expanded}
     chosen = {
         name
@@ -94,29 +96,28 @@ def _plan_case(
     *,
     suite: TestSuiteSpec,
     run: TestRunSpec,
-    variants: Mapping[str, tuple[Variant, ...]],
+    needs: tuple[str, ...],
 ) -> PlannedCase:
     variables = {**suite.variables, **run.variables, **variant.values}
     return PlannedCase(
         name=variant.name,
         case=case.model_copy(update={"name": variant.name, "matrix": {}}),
         variables=variables,
-        needs=tuple(dict.fromkeys(name for need in case.needs for name in resolve_need(need, variants))),
+        needs=needs,
         timeout=suite.defaults.timeout if case.timeout is None else case.timeout,
         retries=suite.defaults.retries if case.retries is None else case.retries,
         skip=_find_skip(case, variant, variables, run),
     )
 
 
-def resolve_need(need: str, variants: Mapping[str, tuple[Variant, ...]]) -> tuple[str, ...]:
-    """Find the planned cases that a need names: all variants of a case, or one of them by its own name.
+def name_needs(variants: Mapping[str, tuple[Variant, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Return what a need may say, and the planned cases that it means: all variants of a case, or one by its own name.
 
-    Returns:
-        Names of planned cases; empty if there is no such case.
+    A name that is both a case's and a variant's means the case.
     """
-    if need in variants:
-        return tuple(variant.name for variant in variants[need])
-    return tuple(variant.name for expanded in variants.values() for variant in expanded if variant.name == need)
+    single = {variant.name: (variant.name,) for expanded in variants.values() for variant in expanded}
+    every = {base: tuple(variant.name for variant in expanded) for base, expanded in variants.items()}
+    return single | every
 
 
 def _find_skip(case: Case, variant: Variant, variables: Mapping[str, str], run: TestRunSpec) -> Skip | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.suite import MAX_MATRIX_EXPANSION, Case, TestSuiteSpec
-from testrun_operator.engine.selection import Variant, expand_matrix, resolve_need
+from testrun_operator.engine.selection import Variant, expand_matrix, name_needs
 
 _MAX_NAME_LENGTH = 63
 _MAX_PLANNED_CASES = 10_000
@@ -110,10 +110,11 @@ def _check_needs(suite: TestSuiteSpec, variants: Mapping[str, tuple[Variant, ...
     needs: dict[str, set[str]] = {}
     index_of = {case.name: index for index, case in enumerate(suite.cases)}
     base_of = {variant.name: base for base, expanded in variants.items() for variant in expanded}
+    named = name_needs(variants)
     for index, case in enumerate(suite.cases):
         needs[case.name] = set()
         for position, need in enumerate(case.needs):
-            found = resolve_need(need, variants)
+            found = named.get(need, ())
             if not found:
                 yield f"{path}.cases[{index}].needs[{position}]: there is no case {need!r} in this suite"
             needs[case.name].update(base_of[name] for name in found)

@@ -130,6 +130,32 @@ def test_ten_thousand_cases_are_selected_in_a_moment() -> None:
     assert time.perf_counter() - began < 5
 
 
+def test_a_need_is_looked_up_once_for_all_combinations() -> None:
+    """They share it: ten thousand cases that need single combinations neither take minutes nor fill the memory."""
+    values = [str(value) for value in range(200)]
+    cases = [container_case("case-0", matrix={"n": values})]
+    cases += [
+        container_case(
+            f"case-{index}", matrix={"n": values}, needs=[f"case-{index - 1}-{value}" for value in values[:16]]
+        )
+        for index in range(1, 50)
+    ]
+    result = planned(*cases)
+    assert 10_000 == len(result)
+    assert tuple(f"case-48-{value}" for value in values[:16]) == result[-1].needs
+    assert result[-1].needs is result[-2].needs
+
+
+def test_a_need_that_is_the_name_of_a_case_and_of_a_combination_means_the_case() -> None:
+    """As with selections, a case's own name stands for all of its combinations."""
+    cases = planned(
+        container_case("list", matrix={"size": ["all"]}),
+        container_case("list-all", matrix={"size": ["5", "10"]}),
+        container_case("last", needs=["list-all"]),
+    )
+    assert ("list-all-5", "list-all-10") == cases[-1].needs
+
+
 # -- matrix -------------------------------------------------------------------------------------------------------
 
 
