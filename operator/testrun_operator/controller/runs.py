@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.api.parse import parse_run
-from testrun_operator.api.reason import ConditionReason, Reason
+from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.status import TestRunStatus
 from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.activity import CANCELLED, SUPERSEDED, describe_activity
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.recording import Recorder
@@ -34,8 +35,6 @@ from testrun_operator.kube.servers import PlacedServer
 
 _logger = logging.getLogger(__name__)
 
-_SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")
-_CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
 _STORE_DELAY = timedelta(seconds=15)
 """How long a run that needs Postgres to start waits until it asks again."""
 
@@ -168,7 +167,7 @@ class RunReconciler:
         """Bring the current execution forward."""
         status = self._statuses.newest(view)
         was_over = status.run_id == state.run_id and status.phase is not None and status.phase.is_final
-        ending = _CANCELLED if spec.cancel and not was_over else None
+        ending = CANCELLED if spec.cancel and not was_over else None
         stored = self._stored_record(view, state)[1]
         result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
         wakes = [result.look_again_at]
@@ -195,7 +194,7 @@ class RunReconciler:
         status = self._statuses.newest(view)
         shown = status.run_id == state.run_id
         was_over = completed_at is not None or (shown and status.phase is not None and status.phase.is_final)
-        ending = None if was_over else _SUPERSEDED
+        ending = None if was_over else SUPERSEDED
         result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
         if error is not None:
             raise error
@@ -279,7 +278,7 @@ class RunReconciler:
             state.record,
             len(state.execution.cases),
             result,
-            _activity(spec, state, superseded=state.record.spec_digest != digest_of(spec)),
+            describe_activity(spec, state, superseded=state.record.spec_digest != digest_of(spec)),
             self._results.storing(int(state.run_id), over=result.is_over),
             self._now(),
         )
@@ -362,7 +361,7 @@ class RunReconciler:
         wakes: list[datetime | None] = []
         for state in self._take_up(view):
             completed_at, stored = self._stored_record(view, state)
-            ending = None if completed_at else _SUPERSEDED
+            ending = None if completed_at else SUPERSEDED
             result, problem = await self._step(
                 state, state.record.run, ending, over=completed_at is not None, stored=stored
             )
@@ -390,18 +389,6 @@ class RunReconciler:
 
 def _is_finished_with(status: TestRunStatus, digest: str) -> bool:
     return status.spec_digest == digest and status.phase is not None and status.phase.is_final
-
-
-def _activity(spec: TestRunSpec, state: ExecutionState, *, superseded: bool) -> tuple[ConditionReason, str]:
-    if superseded:
-        return ConditionReason.CANCELLING, _SUPERSEDED.message
-    if spec.cancel:
-        return ConditionReason.CANCELLING, "the run was cancelled; its cases are being ended"
-    if state.waiting_for_servers_since is not None:
-        return ConditionReason.WAITING_FOR_TEST_SERVER, state.server_message
-    if spec.suspend:
-        return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
-    return ConditionReason.RUNNING, "cases are running"
 
 
 def _earliest(wakes: list[datetime | None]) -> datetime | None:

@@ -1,0 +1,28 @@
+"""Why an execution is ended before its time, and what it is busy with until then."""
+
+from testrun_operator.api.reason import ConditionReason, Reason
+from testrun_operator.api.run import TestRunSpec
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.engine.planning import Ending
+
+SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")
+CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
+
+
+def describe_activity(spec: TestRunSpec, state: ExecutionState, *, superseded: bool) -> tuple[ConditionReason, str]:
+    """Say what an execution is busy with, or waits for, while it is not over: for its conditions.
+
+    Args:
+        spec: the run's spec.
+        state: the execution.
+        superseded: whether a newer execution is to take its place.
+    """
+    if superseded:
+        return ConditionReason.CANCELLING, SUPERSEDED.message
+    if spec.cancel:
+        return ConditionReason.CANCELLING, "the run was cancelled; its cases are being ended"
+    if state.waiting_for_servers_since is not None:
+        return ConditionReason.WAITING_FOR_TEST_SERVER, state.server_message
+    if spec.suspend:
+        return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
+    return ConditionReason.RUNNING, "cases are running"
