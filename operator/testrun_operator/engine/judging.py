@@ -192,7 +192,6 @@ def _judge_exit_code(job: JobObservation, terminated: Terminated) -> AttemptOutc
         message,
         started_at=terminated.started_at,
         finished_at=terminated.finished_at,
-        log_tail=terminated.message or None,
     )
 
 
@@ -205,7 +204,7 @@ def _judge_report(job: JobObservation, case: PlannedCase, pod: PodObservation, t
         return Ended(_without_report(job, pod, terminated, str(error)))
     if (report.case, report.attempt) != (job.case, job.attempt):
         message = f"the report is of attempt {report.attempt} at {report.case!r}, not of this one"
-        return Ended(_outcome(job, Verdict.ERRORED, FailureClass.INFRASTRUCTURE, Reason.MALFORMED_REPORT, message))
+        return Ended(_fault(job, Reason.MALFORMED_REPORT, message, terminated.finished_at))
     return Ended(outcome_of_report(job, report, terminated), report.details_in_log)
 
 
@@ -232,7 +231,6 @@ def outcome_of_report(job: JobObservation, report: Report, terminated: Terminate
 def _without_report(job: JobObservation, pod: PodObservation, terminated: Terminated, problem: str) -> AttemptOutcome:
     if pod.deleted or pod.disruption or pod.reason:
         return _fault(job, *_why_deleted(pod), terminated.finished_at)
-    # With FallbackToLogsOnError an empty termination log of a failed container is filled with the end of its log.
     reason = Reason.NO_REPORT if terminated.exit_code != 0 else Reason.MALFORMED_REPORT
     message = (
         f"the runner ended with exit code {terminated.exit_code} and left no report"
@@ -247,7 +245,6 @@ def _without_report(job: JobObservation, pod: PodObservation, terminated: Termin
         message,
         started_at=terminated.started_at,
         finished_at=terminated.finished_at,
-        log_tail=terminated.message or None,
     )
 
 
@@ -317,7 +314,8 @@ def _why_deleted(pod: PodObservation) -> tuple[Reason, str]:
     if pod.disruption in _PREEMPTIONS or pod.reason in {"Preempting", "Preempted"}:
         return Reason.POD_PREEMPTED, f"the pod was preempted by one of a higher priority{because}"
     if pod.disruption in _NODE_DISRUPTIONS or pod.reason in _NODE_REASONS:
-        return Reason.NODE_LOST, f"the pod's node {pod.node or ''} was lost or shut down{because}"
+        node = f" {pod.node}" if pod.node else ""
+        return Reason.NODE_LOST, f"the pod's node{node} was lost or shut down{because}"
     if pod.disruption == "EvictionByEvictionAPI":
         return Reason.POD_EVICTED, f"the pod was evicted through the API{because}"
     if pod.deleted:
@@ -344,7 +342,6 @@ def _configuration_error(
         message,
         started_at=terminated.started_at if terminated else None,
         finished_at=terminated.finished_at if terminated else now,
-        log_tail=(terminated.message or None) if terminated else None,
     )
 
 
@@ -357,7 +354,6 @@ def _outcome(
     *,
     started_at: datetime | None = None,
     finished_at: datetime | None = None,
-    log_tail: str | None = None,
 ) -> AttemptOutcome:
     pod = job.pod
     if started_at is None and pod is not None:
@@ -376,7 +372,8 @@ def _outcome(
         started_at=started_at,
         finished_at=finished_at,
         duration_milliseconds=duration,
-        evidence=_evidence(job, log_tail),
+        # With FallbackToLogsOnError an empty termination log of a failed container is filled with the end of its log.
+        evidence=_evidence(job, (pod.terminated.message or None) if pod and pod.terminated else None),
     )
 
 

@@ -33,7 +33,7 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import judging
 from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway, judge
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
-from testrun_operator.engine.outcome import AttemptOutcome
+from testrun_operator.engine.outcome import AttemptOutcome, Evidence
 from testrun_operator.engine.selection import PlannedCase
 
 SETTINGS = JudgingSettings()
@@ -162,6 +162,20 @@ def test_a_report_brings_its_numbers_and_outputs() -> None:
     )
     assert (NOON, NOON + seconds(10)) == (outcome.started_at, outcome.finished_at)
     assert ("pod", "node-1", 0) == (outcome.evidence.pod, outcome.evidence.node, outcome.evidence.exit_code)
+
+
+def test_a_report_brings_its_details() -> None:
+    """Where they fit into the termination message there is nothing to be read from the log."""
+    detail = Detail(kind=DetailKind.ASSERTION, name="status", passed=True)
+    judgement = judged(with_pod(job(), reporting_pod(details=(detail,))))
+    assert isinstance(judgement, Ended)
+    assert (detail,) == judgement.outcome.details
+    assert judgement.report_in_log is None
+    assert ("one", 1, "job-one-1") == (
+        judgement.outcome.case,
+        judgement.outcome.attempt,
+        judgement.outcome.job,
+    )
 
 
 def test_details_in_the_log_are_announced() -> None:
@@ -296,6 +310,98 @@ def test_another_exit_code_fails_a_container_case(exit_code: int, log: str, mess
     assert 10_000 == outcome.duration_milliseconds
 
 
+@pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
+def test_a_runner_that_was_ended_with_its_pod_and_could_not_report_is_an_infrastructure_fault(
+    disturbance: dict[str, Any], reason: Reason
+) -> None:
+    """The disturbance says more than that there is no report."""
+    outcome = ended(replace(ended_pod(1, "Traceback"), **disturbance))
+    assert (*INFRASTRUCTURE, reason) == conclusion(outcome)
+
+
+@pytest.mark.parametrize("exit_code", [139, 143])
+def test_a_runner_that_a_signal_ended_is_judged_by_its_report_if_it_left_one(exit_code: int) -> None:
+    """It is no container case, whose exit code would fail it."""
+    reported = ended(ended_pod(exit_code, termination_message(report_of(Verdict.FAILED))))
+    assert (Verdict.FAILED, FailureClass.TEST, Reason.EXPECTATION_NOT_MET) == conclusion(reported)
+    silent = ended(ended_pod(exit_code))
+    assert (*INFRASTRUCTURE, Reason.NO_REPORT) == conclusion(silent)
+    assert f"the runner ended with exit code {exit_code} and left no report" == silent.message
+
+
+FOREIGN = termination_message(report_of(case="other"))
+
+
+@pytest.mark.parametrize(
+    ("case", "seen", "pod_reason"),
+    [
+        (CONTAINER, ended_pod(1, "last lines", "Error"), "Error"),
+        (CONTAINER, ended_pod(137, "last lines", "OOMKilled"), "OOMKilled"),
+        (CONTAINER, ended_pod(128, "last lines", "StartError"), "StartError"),
+        (CONTAINER, ended_pod(137, "last lines", "Error"), "Error"),
+        (CONTAINER, replace(ended_pod(143, "last lines", "Error"), reason="Evicted"), "Evicted"),
+        (CONTAINER, replace(ended_pod(143, "last lines", "Error"), reason="DeadlineExceeded"), "DeadlineExceeded"),
+        (HTTP, ended_pod(1, "last lines"), None),
+        (HTTP, replace(ended_pod(1, "last lines", "Error"), reason="Evicted"), "Evicted"),
+        (HTTP, replace(ended_pod(143, "last lines", "Error"), reason="DeadlineExceeded"), "DeadlineExceeded"),
+        (HTTP, ended_pod(0, "last lines", "Completed"), "Completed"),
+        (HTTP, ended_pod(1, FOREIGN, "Error"), "Error"),
+    ],
+    ids=[
+        "exit code",
+        "out of memory",
+        "not started",
+        "killed",
+        "evicted",
+        "deadline",
+        "runner",
+        "runner evicted",
+        "runner at its deadline",
+        "runner that ended well",
+        "report of another case",
+    ],
+)
+def test_the_evidence_of_a_container_that_ended_is_complete(
+    case: PlannedCase, seen: PodObservation, pod_reason: str | None
+) -> None:
+    """Exit code, pod, node, what Kubernetes said, and the last lines of the log, whatever ended it and however long."""
+    assert seen.terminated is not None
+    outcome = ended(seen, case)
+    assert Evidence(seen.terminated.exit_code, "pod", pod_reason, "node-1", seen.terminated.message) == outcome.evidence
+    assert (NOON, NOON + seconds(10), 10_000) == (
+        outcome.started_at,
+        outcome.finished_at,
+        outcome.duration_milliseconds,
+    )
+    assert ("one", 1, "job-one-1") == (outcome.case, outcome.attempt, outcome.job)
+
+
+def test_a_report_is_no_log() -> None:
+    """What a runner leaves in the termination log is not repeated as the last lines of its log."""
+    assert ended(reporting_pod(Verdict.FAILED)).evidence.log_tail is None
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "message"),
+    [
+        ({"reason": "Evicted", "message": "low on memory"}, "the pod was evicted: low on memory"),
+        ({"disruption": "EvictionByEvictionAPI"}, "the pod was evicted through the API"),
+        ({"reason": "Preempted"}, "the pod was preempted by one of a higher priority"),
+        ({"reason": "NodeShutdown"}, "the pod's node node-1 was lost or shut down"),
+        ({"reason": "NodeAffinity"}, "the pod's node node-1 was lost or shut down"),
+        ({"reason": "NodeLost", "node": None}, "the pod's node was lost or shut down"),
+        ({"deleted": True}, "the pod was deleted while the case ran"),
+        ({"reason": "OutOfcpu", "message": "no cpu"}, "the pod was ended by the kubelet: OutOfcpu: no cpu"),
+        ({"phase": PodPhase.FAILED}, "the pod was ended by the kubelet: no reason given"),
+    ],
+)
+def test_an_infrastructure_fault_is_told_in_words(disturbance: dict[str, Any], message: str) -> None:
+    """With what Kubernetes said, where it said something."""
+    judgement = judged(with_pod(job(), replace(pod(phase=PodPhase.FAILED), **disturbance)))
+    assert isinstance(judgement, Ended | MustStop)
+    assert message == judgement.outcome.message
+
+
 # -- 4. the pod is being deleted, or failed before its container ran ----------------------------------------------
 
 
@@ -330,7 +436,11 @@ def test_a_container_case_has_its_timeout_from_the_start_of_its_container() -> N
     """The timeout does not begin before the container does, and is never shorter by Kubernetes' whole seconds."""
     outcome = stopped(running_pod(NOON + seconds(10)), CONTAINER, seconds(10 + 60 + 1))
     assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
-    assert NOON + seconds(10) == outcome.started_at
+    assert (NOON + seconds(10), NOON + seconds(71), 61_000) == (
+        outcome.started_at,
+        outcome.finished_at,
+        outcome.duration_milliseconds,
+    )
 
 
 def test_the_runner_has_some_seconds_more_to_report_that_time_is_up() -> None:
@@ -376,6 +486,31 @@ def test_a_wrong_image_name_needs_no_patience(case: PlannedCase) -> None:
     assert "couldn't parse" == judgement.outcome.message
 
 
+@pytest.mark.parametrize(
+    ("seen", "limit", "message"),
+    [
+        (None, minutes(5), "the Job had no pod after 5m; a quota or an admission rule?"),
+        (pod(), minutes(5), "the pod did not run after 5m"),
+        (waiting_pod("ContainerCreating"), minutes(5), "the pod did not run after 5m: ContainerCreating"),
+        (pod(unschedulable="0/1 nodes"), minutes(5), "no node had room for the pod: 0/1 nodes"),
+        (waiting_pod("ErrImagePull", "not found"), seconds(30), "the image could not be pulled: not found"),
+        (
+            waiting_pod("CreateContainerConfigError", 'secret "a" not found'),
+            seconds(15),
+            'the kubelet refuses the container: secret "a" not found',
+        ),
+    ],
+    ids=["no pod", "silent", "creating", "unschedulable", "image", "secret"],
+)
+def test_what_kept_a_pod_from_starting_is_told(seen: PodObservation | None, limit: timedelta, message: str) -> None:
+    """In Kubernetes' words, and with the time at which nobody waited any longer; nothing ran, so nothing was timed."""
+    outcome = stopped(seen, at=limit)
+    assert message == outcome.message
+    assert (None, NOON + limit, None) == (outcome.started_at, outcome.finished_at, outcome.duration_milliseconds)
+    pod_name, why = (seen.name, seen.waiting.reason if seen.waiting else None) if seen else (None, None)
+    assert (pod_name, why) == (outcome.evidence.pod, outcome.evidence.pod_reason)
+
+
 # -- the end of a run ---------------------------------------------------------------------------------------------
 
 
@@ -392,8 +527,12 @@ def test_the_runs_timeout_counts_against_the_subject_only_if_it_was_reached(
     seen: PodObservation | None, failure_class: FailureClass
 ) -> None:
     """A pod that was still waiting says nothing of the subject."""
-    outcome = judging.run_timed_out(replace(job(), pod=seen), minutes(60), NOON)
+    outcome = judging.run_timed_out(replace(job(), pod=seen), minutes(60), NOON + seconds(7))
     assert (Verdict.TIMED_OUT, failure_class, Reason.RUN_TIMEOUT) == conclusion(outcome)
+    where = "while this case ran" if failure_class is FailureClass.TEST else "before this case's container ran"
+    assert f"the run's timeout of 1h ended {where}" == outcome.message
+    assert NOON + seconds(7) == outcome.finished_at
+    assert (7000 if failure_class is FailureClass.TEST else None) == outcome.duration_milliseconds
 
 
 def test_a_straggler_ends_as_its_case_did() -> None:
@@ -401,6 +540,7 @@ def test_a_straggler_ends_as_its_case_did() -> None:
     case = outcome_of(verdict=Verdict.CANCELLED, failure_class=None, reason=Reason.SUPERSEDED, message="replaced")
     outcome = judging.ended_with(job(), case, NOON)
     assert (Verdict.CANCELLED, None, Reason.SUPERSEDED) == conclusion(outcome)
+    assert ("replaced", NOON) == (outcome.message, outcome.finished_at)
 
 
 # -- whatever is seen ---------------------------------------------------------------------------------------------
