@@ -229,6 +229,29 @@ def test_a_job_that_was_deleted_is_an_infrastructure_fault() -> None:
     assert [Reason.JOB_DELETED] == [ended.outcome.reason for ended in result.memory.attempts["one"]]
 
 
+def test_a_first_attempt_has_used_up_nothing() -> None:
+    """Both budgets are whole, and attempts are counted from one."""
+    (start,) = planned(execution_of(ONE)).actions
+    assert isinstance(start, StartAttempt)
+    assert (1, 0, 0) == (start.attempt, start.test_failures, start.infrastructure_faults)
+
+
+def test_only_a_case_that_passed_in_the_end_is_flaky() -> None:
+    """One that failed twice has failed."""
+    execution = execution_of(container_case("one", retries=1))
+    result = planned(execution, failed("one"), failed("one", 2, test_failures=1))
+    assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO)} == ends(result)
+    assert not result.memory.cases["one"].flaky
+
+
+def test_an_attempt_that_is_over_is_judged_once() -> None:
+    """Its Job is there until its time is up, and seen at every plan."""
+    execution = execution_of(container_case("one", retries=1))
+    result = planned(execution, failed("one"))
+    result = planned(execution, failed("one"), running("one", 2, test_failures=1), memory=result.memory)
+    assert [1] == [ended.outcome.attempt for ended in result.memory.attempts["one"]]
+
+
 # -- stopping -----------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +341,18 @@ def test_the_runs_timeout_is_not_repeated() -> None:
     )
 
 
+@pytest.mark.parametrize("failure_class", [FailureClass.TEST, FailureClass.INFRASTRUCTURE])
+def test_an_attempt_that_the_runs_timeout_ended_is_not_repeated_by_a_clock_that_is_behind(
+    failure_class: FailureClass,
+) -> None:
+    """The operator that takes over may have an earlier time than the one that stopped the attempt."""
+    execution = execution_of(container_case("one", retries=3), timeout="10m")
+    decided = attempt_of("one", Verdict.TIMED_OUT, reason=Reason.RUN_TIMEOUT, failure_class=failure_class)
+    result = planned(execution, running("one", decided=decided), now=NOON + minutes(9))
+    assert {"one": (Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)} == ends(result)
+    assert () == result.actions
+
+
 def test_somebody_looks_again_when_only_time_can_change_anything() -> None:
     """The next limit of an attempt or of the run, whichever comes first; nothing once the execution is over."""
     execution = execution_of(container_case("one", timeout="30s"), timeout="10m")
@@ -328,6 +363,19 @@ def test_somebody_looks_again_when_only_time_can_change_anything() -> None:
 
 
 # -- cases without an attempt -------------------------------------------------------------------------------------
+
+
+def test_a_case_that_the_run_skips_is_over_at_once() -> None:
+    """With the reason that its selection found, and without an attempt; what needs it is skipped, too."""
+    execution = execution_of(ONE, TWO_NEEDS_ONE, THREE, skip={"names": ["one"]})
+    result = planned(execution)
+    assert [("three", 1)] == started(result)
+    assert {
+        "one": (Verdict.SKIPPED, Reason.SKIPPED_BY_RUN),
+        "two": (Verdict.SKIPPED, Reason.NEED_NOT_PASSED),
+    } == ends(result)
+    assert () == result.memory.cases["one"].attempts
+    assert "the run's skip names the case, its category or one of its tags" == result.memory.cases["one"].message
 
 
 def test_what_needs_a_case_that_did_not_pass_is_skipped_and_so_on() -> None:

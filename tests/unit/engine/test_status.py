@@ -284,6 +284,13 @@ def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     assert NOON + seconds(30) == condition_of(over, ConditionType.STALLED).last_transition_time
 
 
+def test_the_message_of_a_condition_is_cut_to_what_the_resource_allows() -> None:
+    """The API server would refuse the whole status for one long message."""
+    status = describe_invalid(Subject(1, NEW), "x" * 5_000, NOON)
+    message = condition_of(status, ConditionType.STALLED).message
+    assert (1024, "…") == (len(message), message[-1])
+
+
 def test_conditions_say_for_which_generation_they_hold() -> None:
     """Who waits for a change to be seen need not guess."""
     status = described({"one": outcome_of()}, generation=7)
@@ -307,6 +314,7 @@ def test_the_storing_of_results_changes_nothing_else() -> None:
     after = with_storing(before, Subject(2, before), STORED, NOON + seconds(60))
     assert TRUE is condition_of(after, ConditionType.RESULTS_STORED).status
     assert NOON + seconds(60) == condition_of(after, ConditionType.RESULTS_STORED).last_transition_time
+    assert (1, 2) == (before.observed_generation, after.observed_generation)
     unchanged = {"conditions", "observed_generation"}
     assert before.model_dump(exclude=unchanged) == after.model_dump(exclude=unchanged)
     assert condition_of(before, ConditionType.READY).last_transition_time == NOON + seconds(30)
