@@ -41,6 +41,19 @@ def test_a_right_suite_has_no_problems() -> None:
     )
 
 
+def test_the_largest_suite_that_is_allowed_has_no_problems() -> None:
+    """Ten thousand cases, each of which needs as many combinations as it may, and the whole chain before it."""
+    values = [str(value) for value in range(20)]
+    cases = [container_case("case-0", matrix={"n": values})]
+    cases += [
+        container_case(
+            f"case-{index}", matrix={"n": values}, needs=[f"case-{index - 1}-{value}" for value in values[:16]]
+        )
+        for index in range(1, 500)
+    ]
+    assert () == problems_of(*cases)
+
+
 PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "a name twice": (
         [container_case("one"), container_case("two"), container_case("one")],
