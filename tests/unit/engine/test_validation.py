@@ -54,6 +54,11 @@ def test_the_largest_suite_that_is_allowed_has_no_problems() -> None:
     assert () == problems_of(*cases)
 
 
+def test_a_name_may_have_the_length_of_a_dns_label() -> None:
+    """63 characters, the values of the matrix included."""
+    assert () == problems_of(container_case("one", matrix={"a": ["x" * 59]}))
+
+
 PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
     "a name twice": (
         [container_case("one"), container_case("two"), container_case("one")],
