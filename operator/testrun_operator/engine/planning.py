@@ -238,7 +238,7 @@ class _Planner:
                 ending.message,
                 attempts=tuple(ended.outcome for ended in attempts),
             )
-        elif self._controls.over or self._now >= self._run_deadline:
+        elif self._controls.over or self._controls.server_problem is not None or self._now >= self._run_deadline:
             self._cases[case.name] = self._judge_case(case, attempts)
         else:
             self._between[case.name] = retry

@@ -428,6 +428,13 @@ def test_test_servers_that_do_not_come_up_end_cases_as_errored() -> None:
     assert FailureClass.INFRASTRUCTURE is result.memory.cases["two"].failure_class
 
 
+def test_a_case_between_two_attempts_ends_with_the_last_one_when_test_servers_do_not_come_up() -> None:
+    """No further attempt can come, so that the one before is what is known of the case."""
+    execution = execution_of(container_case("one", retries=1))
+    result = planned(execution, failed("one"), server_problem="paginated-api is not ready", suspended=True)
+    assert {"one": Verdict.FAILED} == {name: outcome.verdict for name, outcome in result.memory.cases.items()}
+
+
 # -- an execution that is over ------------------------------------------------------------------------------------
 
 
