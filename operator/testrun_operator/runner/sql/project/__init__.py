@@ -1,0 +1,1 @@
+"""The files of a project: found, checked, ordered, and packed into a ConfigMap."""
