@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS bookings;
+CREATE TABLE bookings (seat integer PRIMARY KEY, passenger text NOT NULL);
