@@ -15,6 +15,12 @@ from testrun_operator.api.suite import Case
 
 DOCUMENT_VARIABLE = "TESTRUN_CASE"
 DOCUMENT_PATH = "/etc/testrun/case.json"
+FILES_PATH = "/etc/testrun/files"
+"""Where the files of a ConfigMap are, for cases that bring some along."""
+GIT_USERNAME_VARIABLE = "TESTRUN_GIT_USERNAME"
+GIT_PASSWORD_VARIABLE = "TESTRUN_GIT_PASSWORD"  # noqa: S105 - the name of a variable
+GIT_CA_VARIABLE = "TESTRUN_GIT_CA"
+"""Environment variables with the credentials for a Git repository; all but the password may be missing."""
 TERMINATION_LOG_VARIABLE = "TESTRUN_TERMINATION_LOG"
 """Where the runner writes its report; set in tests, /dev/termination-log otherwise."""
 

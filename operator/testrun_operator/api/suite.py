@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from testrun_operator.api.base import Category, DnsLabel, Duration, Model, ShortText, Text, VariableName
 from testrun_operator.api.container import ContainerCase, KeySelector, SecretSource
 from testrun_operator.api.http import HttpCase
+from testrun_operator.api.sql import SqlCase
 
 MAX_CASES = 500
 MAX_NEEDS = 16
@@ -22,6 +23,8 @@ class CaseKind(StrEnum):
 
     HTTP = "http"
     """One request, or a paginated walk, against a connection."""
+    SQL = "sql"
+    """Database tests in the Trilogy format, against a connection."""
     CONTAINER = "container"
     """Any image and command; the exit code judges."""
 
@@ -158,6 +161,7 @@ class Case(Model):
         None, description="How often a case that failed or timed out is tried again. Default 0."
     )
     http: HttpCase | None = Field(None, description="One request, or a paginated walk, against a connection.")
+    sql: SqlCase | None = Field(None, description="Database tests in the Trilogy format, against a connection.")
     container: ContainerCase | None = Field(None, description="Any image and command; the exit code judges.")
 
     @model_validator(mode="after")

@@ -17,8 +17,9 @@ from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Action, StartAttempt, StopAttempt
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
-from testrun_operator.kube.job import PodSettings, build_job, job_name
+from testrun_operator.kube.job import build_job, job_name
 from testrun_operator.kube.outcomes import stop_patch
+from testrun_operator.kube.pods import PodSettings
 
 _MAX_PARALLEL = 16
 """Calls at a time. More would only make the API server's own queues longer."""

@@ -23,7 +23,7 @@ from testrun_operator.controller.workers import Workers
 from testrun_operator.engine.observation import PodObservation
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.events import EventRecorder
-from testrun_operator.kube.job import PodSettings
+from testrun_operator.kube.pods import PodSettings
 from testrun_operator.kube.servers import ServerSettings
 from testrun_operator.store.settings import StoreSettings
 

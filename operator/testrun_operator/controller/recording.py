@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from testrun_operator.api.files import FileSource
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import CaseCounts, TestRunStatus
@@ -269,4 +270,18 @@ def _path(case: Case) -> str:
     """Say what a case is about, in one line without anything that could be secret."""
     if case.http is not None:
         return f"{case.http.request.method} {case.http.request.path.partition('?')[0]}"
+    if case.sql is not None:
+        return _path_of_files(case.sql.source)
     return case.container.image if case.container is not None else ""
+
+
+def _path_of_files(source: FileSource) -> str:
+    """Say where files come from, with templates as they are: ``git URL//PATH@REF`` or ``configmap/NAME/PATH``."""
+    if source.git is not None:
+        git = source.git
+        # A query may hold a token, as the one of a request may.
+        return f"git {git.url.partition('?')[0]}" + (f"//{git.path}" if git.path else "") + f"@{git.ref}"
+    if source.config_map is not None:
+        files = source.config_map
+        return f"configmap/{files.name}" + (f"/{files.path}" if files.path else "")
+    return "inline"

@@ -6,6 +6,7 @@ Every problem is one text, ``path: what is wrong and what would be right``, with
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from testrun_operator.api.files import FileSource
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.suite import MAX_MATRIX_EXPANSION, Case, TestSuiteSpec
 from testrun_operator.engine.selection import Variant, expand_matrix, name_needs
@@ -152,6 +153,7 @@ def _check_references(suite: TestSuiteSpec, path: str) -> Iterator[str]:
         yield f"{path}.connections.{name}: a test server has this name too; give one of them another"
     for index, case in enumerate(suite.cases):
         yield from _check_http(case, suite, servers, f"{path}.cases[{index}].http")
+        yield from _check_sql(case, suite, servers, f"{path}.cases[{index}].sql")
         yield from _check_container(case, f"{path}.cases[{index}].container")
 
 
@@ -169,6 +171,45 @@ def _check_http(case: Case, suite: TestSuiteSpec, servers: set[str], path: str) 
         for field in ("items", "pages", "unique", "ordered"):
             if getattr(http.expect, field) is not None:
                 yield f"{path}.expect.{field}: needs {path}.paginate, which says how to walk over the pages"
+
+
+def _check_sql(case: Case, suite: TestSuiteSpec, servers: set[str], path: str) -> Iterator[str]:
+    sql = case.sql
+    if sql is None:
+        return
+    connection = suite.connections.get(sql.connection)
+    if connection is None or connection.dsn_from is None:
+        databases = sorted(name for name, known in suite.connections.items() if known.dsn_from is not None)
+        if connection is not None:
+            problem = f"the connection {sql.connection!r} has no dsnFrom, which says how to reach a database"
+        elif sql.connection in servers:
+            problem = f"{sql.connection!r} is a test server and no database"
+        else:
+            problem = f"there is no connection {sql.connection!r}"
+        yield f"{path}.connection: {problem}; connections with dsnFrom are: {', '.join(databases) or 'none'}"
+    yield from _check_files(sql.source, f"{path}.source")
+
+
+def _check_files(source: FileSource, path: str) -> Iterator[str]:
+    git, config_map = source.git, source.config_map
+    if git is not None and git.path is not None:
+        yield from _check_relative(git.path, f"{path}.git.path")
+    if config_map is None:
+        return
+    if config_map.path is not None:
+        yield from _check_relative(config_map.path, f"{path}.configMap.path")
+    seen: set[str] = set()
+    for index, item in enumerate(config_map.items):
+        item_path = f"{path}.configMap.items[{index}].path"
+        yield from _check_relative(item.path, item_path)
+        if item.path in seen:
+            yield f"{item_path}: {item.path!r} is used before; each key needs a file of its own"
+        seen.add(item.path)
+
+
+def _check_relative(file: str, path: str) -> Iterator[str]:
+    if not file or file.startswith("/") or ".." in file.split("/"):
+        yield f"{path}: must be a relative path without '..', as in 'tests/booking.stt'; found {file!r}"
 
 
 def _check_container(case: Case, path: str) -> Iterator[str]:

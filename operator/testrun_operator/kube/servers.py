@@ -8,7 +8,7 @@ from testrun_operator.api.base import Document
 from testrun_operator.api.suite import TestServer, TestServerScope
 from testrun_operator.engine.execution import name_for
 from testrun_operator.kube import labels
-from testrun_operator.kube.job import RUNNER_USER, PodSettings, restricted_container, restricted_pod
+from testrun_operator.kube.pods import RUNNER_USER, PodSettings, restricted_container, restricted_pod
 from testrun_operator.kube.references import RunReference
 
 PORT = 5555

@@ -22,8 +22,8 @@ from testrun_operator.errors import StoreUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import JOBS
 from testrun_operator.kube.events import EventRecorder
-from testrun_operator.kube.job import PodSettings
 from testrun_operator.kube.observe import read_pod
+from testrun_operator.kube.pods import PodSettings
 from testrun_operator.kube.servers import ServerSettings
 from testrun_operator.store.results import CaseKey, Written
 

@@ -1,0 +1,130 @@
+"""What a case takes along into the runner's pod: its document, the secrets of its connection, and its files.
+
+Nothing secret is in the document. A connection's secrets become environment variables that the kubelet fills; the
+document only names them. Only the connection that a case uses travels with it.
+"""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from testrun_operator.api.base import Document
+from testrun_operator.api.container import KeySelector
+from testrun_operator.api.document import (
+    FILES_PATH,
+    GIT_CA_VARIABLE,
+    GIT_PASSWORD_VARIABLE,
+    GIT_USERNAME_VARIABLE,
+    CaseDocument,
+    Endpoint,
+    NeededCase,
+    RunInfo,
+    SecretHeader,
+    ServerInfo,
+)
+from testrun_operator.api.files import ConfigMapFiles, FileSource
+from testrun_operator.api.suite import Case, CaseKind, Connection
+from testrun_operator.engine.execution import ExecutionRecord
+from testrun_operator.engine.planning import StartAttempt
+from testrun_operator.kube.pods import Luggage
+from testrun_operator.kube.references import RunReference
+
+_DSN_VARIABLE = "TESTRUN_DSN"
+_FILES_VOLUME = "files"
+
+
+def pack(
+    run: RunReference,
+    record: ExecutionRecord,
+    start: StartAttempt,
+    servers: Mapping[str, str],
+    outputs: Mapping[str, Mapping[str, JsonValue]],
+) -> Luggage:
+    """Put together what an attempt needs in the runner's pod.
+
+    Args:
+        run: the TestRun.
+        record: the execution.
+        start: the attempt, at a case that the runner runs.
+        servers: addresses of the deployed test servers, by name.
+        outputs: outputs of the cases that this one needs, by name.
+    """
+    case = start.case.case
+    name = _connection_name(case)
+    connection = record.suite.connections.get(name)  # None where a test server has this name
+    endpoint, environment = _endpoint(case, connection) if connection is not None else (None, [])
+    source = case.sql.source if case.sql is not None else None
+    document = CaseDocument(
+        run=RunInfo(
+            id=record.run_id,
+            name=run.name,
+            namespace=run.namespace,
+            suite=record.suite_name,
+            revision=record.run.revision or "",
+            start_time=record.started_at,
+        ),
+        attempt=start.attempt,
+        timeout=start.case.timeout,
+        case=case,
+        variables=dict(start.case.variables),
+        connections={name: endpoint} if endpoint else {},
+        servers={server: ServerInfo(url=url) for server, url in servers.items()},
+        cases={needed: NeededCase(outputs=dict(values)) for needed, values in outputs.items()},
+    )
+    config_map = source.config_map if source is not None else None
+    return Luggage(
+        document.model_dump_json(exclude_defaults=True),
+        environment=[*environment, *_git_credentials(source)],
+        volumes=[_files_volume(config_map)] if config_map is not None else [],
+        mounts=[_FILES_MOUNT] if config_map is not None else [],
+    )
+
+
+def _connection_name(case: Case) -> str:
+    if case.http is not None:
+        return case.http.connection
+    assert case.sql is not None  # noqa: S101 - the caller has cases of the other kinds run without the runner
+    return case.sql.connection
+
+
+def _endpoint(case: Case, connection: Connection) -> tuple[Endpoint, list[Document]]:
+    """Give what of a connection is used by a case of this kind: its address and headers, or its database."""
+    if case.kind is CaseKind.SQL and connection.dsn_from is not None:
+        reference = connection.dsn_from.secret_key_ref
+        return Endpoint(dsn_variable=_DSN_VARIABLE), [_from_secret(_DSN_VARIABLE, reference)]
+    environment: list[Document] = []
+    secret_headers = []
+    for index, header in enumerate(connection.headers_from):
+        variable = f"TESTRUN_SECRET_HEADER_{index}"
+        secret_headers.append(SecretHeader(name=header.name, prefix=header.prefix, variable=variable))
+        environment.append(_from_secret(variable, header.secret_key_ref))
+    endpoint = Endpoint(url=connection.url, headers=connection.headers, secret_headers=tuple(secret_headers))
+    return endpoint, environment
+
+
+def _git_credentials(source: FileSource | None) -> list[Document]:
+    if source is None or source.git is None or source.git.secret_ref is None:
+        return []
+    name = source.git.secret_ref.name
+    return [
+        _from_secret(GIT_USERNAME_VARIABLE, KeySelector(name=name, key="username"), optional=True),
+        _from_secret(GIT_PASSWORD_VARIABLE, KeySelector(name=name, key="password")),
+        _from_secret(GIT_CA_VARIABLE, KeySelector(name=name, key="ca.crt"), optional=True),
+    ]
+
+
+def _from_secret(variable: str, reference: KeySelector, *, optional: bool = False) -> Document:
+    source: Document = reference.model_dump() | ({"optional": True} if optional else {})
+    return {"name": variable, "valueFrom": {"secretKeyRef": source}}
+
+
+_FILES_MOUNT: Document = {"name": _FILES_VOLUME, "mountPath": FILES_PATH, "readOnly": True}
+
+
+def _files_volume(files: ConfigMapFiles) -> Document:
+    # Optional, though they are not: a pod of which a volume is missing waits for it without saying so in its status,
+    # and would end as an infrastructure fault after minutes. So it starts, and the runner says at once what is missing.
+    source: Document = {"name": files.name, "optional": True}
+    if files.items:
+        source["items"] = [item.model_dump() for item in files.items]
+    return {"name": _FILES_VOLUME, "configMap": source}

@@ -1,0 +1,145 @@
+"""The pods of cases: of the runner with what it needs, and of an image of the user's own.
+
+Every pod satisfies the Pod Security Standard "restricted"
+(https://kubernetes.io/docs/concepts/security/pod-security-standards/).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import JsonValue
+
+from testrun_operator.api.base import Document
+from testrun_operator.api.container import ContainerCase, Volume
+from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE
+from testrun_operator.kube.observe import CONTAINER
+
+_MAX_VARIABLE_BYTES = 96 * 1024
+"""Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
+
+RUNNER_USER = 65532
+"""The image's user id; numeric, so that the kubelet can check that it is not root."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the operator's settings say of the pods."""
+
+    image: str
+    image_pull_policy: str
+    image_pull_secrets: tuple[str, ...]
+    runner_resources: Mapping[str, JsonValue]
+    safety_margin: timedelta
+    """Added to a case's timeout for the pod's own deadline, which ends it if no operator is there to do so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Luggage:
+    """What a case takes along into the runner's pod."""
+
+    document: str
+    """The case document."""
+    environment: Sequence[Document] = ()
+    """Environment variables, which the kubelet fills from Secrets."""
+    volumes: Sequence[Document] = ()
+    mounts: Sequence[Document] = ()
+
+
+def restricted_container() -> Document:
+    """Return the security context that the Pod Security Standard "restricted" asks of a container."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def restricted_pod(user: int | None) -> Document:
+    """Return the security context that the Pod Security Standard "restricted" asks of a pod.
+
+    Args:
+        user: user and group id to run as; None for the image's own user, which must not be root.
+    """
+    context: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    return context | ({"runAsUser": user, "runAsGroup": user, "fsGroup": user} if user is not None else {})
+
+
+def literal(value: str) -> str:
+    """Return what has to be written for a variable to have a value: the kubelet expands $(NAME) in it."""
+    return value.replace("$", "$$")  # the kubelet makes one dollar of two wherever they stand
+
+
+def fits_into_variable(document: str) -> bool:
+    """Say whether a case document is small enough for an environment variable; otherwise it needs a ConfigMap."""
+    return len(document.encode()) <= _MAX_VARIABLE_BYTES
+
+
+def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) -> Document:
+    """Make the spec of a pod in which the runner runs a case.
+
+    Args:
+        luggage: what the case takes along.
+        config_map: name of the ConfigMap with the case document; None where it travels in an environment variable.
+        settings: what the operator's settings say of the pods.
+    """
+    volumes: list[Document] = [{"name": "temporary", "emptyDir": {}}, *luggage.volumes]
+    mounts: list[Document] = [{"name": "temporary", "mountPath": "/tmp"}, *luggage.mounts]  # noqa: S108 - its emptyDir
+    environment = [*luggage.environment]
+    if config_map is None:
+        environment.insert(0, {"name": DOCUMENT_VARIABLE, "value": literal(luggage.document)})
+    else:
+        folder = DOCUMENT_PATH.rpartition("/")[0]
+        volumes.append({"name": "document", "configMap": {"name": config_map}})
+        mounts.append({"name": "document", "mountPath": folder, "readOnly": True})
+    return {
+        "securityContext": restricted_pod(RUNNER_USER),
+        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": settings.image,
+                "imagePullPolicy": settings.image_pull_policy,
+                # Not by way of the command line: its imports would double the time until the first request.
+                "command": ["python3", "-m", "testrun_operator.runner"],
+                "env": environment,
+                "resources": dict(settings.runner_resources),
+                "securityContext": restricted_container() | {"readOnlyRootFilesystem": True},
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+def container_pod(container: ContainerCase, variables: Mapping[str, str]) -> Document:
+    """Make the spec of a pod that runs an image of the user's own.
+
+    Args:
+        container: the case.
+        variables: environment variables that the operator adds.
+    """
+    # The models use Kubernetes' own names and shapes here, so that what is given is what a container takes.
+    given = container.model_dump(
+        mode="json",
+        exclude_defaults=True,
+        exclude={"volumes", "image_pull_secrets", "run_as_user", "env"},
+    )
+    added = [{"name": name, "value": literal(value)} for name, value in variables.items()]
+    own = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
+    return {
+        "securityContext": restricted_pod(container.run_as_user),
+        "imagePullSecrets": [{"name": secret.name} for secret in container.image_pull_secrets],
+        "containers": [
+            given
+            | {
+                "name": CONTAINER,
+                "env": [*added, *own],
+                "securityContext": restricted_container(),
+                # The end of the log of a container that failed: evidence, without a further call.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            }
+        ],
+        "volumes": [_volume(volume) for volume in container.volumes],
+    }
+
+
+def _volume(volume: Volume) -> Document:
+    return volume.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
