@@ -41,6 +41,12 @@ def http_case(name: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "http": {"connection": "api"}} | fields
 
 
+def sql_case(name: str, source: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """Return a case of kind sql, as in YAML; its connection is named db."""
+    files = {"inline": "# TEST CASE\n"} if source is None else dict(source)
+    return {"name": name, "sql": {"connection": "db", "source": files}} | fields
+
+
 def container_case(name: str, **fields: Any) -> dict[str, Any]:
     """Return a case of kind container, as in YAML."""
     return {"name": name, "container": {"image": "busybox"}} | fields

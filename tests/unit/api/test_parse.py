@@ -39,6 +39,11 @@ def http(**fields: Any) -> dict[str, Any]:
     return one(http={"connection": "api"} | fields)
 
 
+def sql(source: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a suite of one case of kind sql, with its source and further fields as in YAML."""
+    return suite_document({"name": "one", "sql": {"connection": "db", "source": source} | fields})
+
+
 BAD_SUITES = {
     "an unknown style": (
         suite_document(
@@ -61,8 +66,11 @@ BAD_SUITES = {
     "a name of 64 characters": (suite_document(http_case("a" * 64)), "spec.cases[0].name: string should have at most"),
     "an empty name": (suite_document(http_case("")), "spec.cases[0].name: "),
     "half of a surrogate pair": (one(description="\ud800"), "spec.cases[0].description: "),
-    "no kind": (suite_document({"name": "one"}), "spec.cases[0]: give exactly one of http, container; found none"),
-    "two kinds": (one(container={"image": "busybox"}), "spec.cases[0]: give exactly one of http, container; found"),
+    "no kind": (suite_document({"name": "one"}), "spec.cases[0]: give exactly one of http, sql, container; found none"),
+    "two kinds": (
+        one(container={"image": "busybox"}),
+        "spec.cases[0]: give exactly one of http, sql, container; found",
+    ),
     "a number as a duration": (one(timeout=30), "spec.cases[0].timeout: must be a text such as '30s'"),
     "words as a duration": (one(timeout="five minutes"), "spec.cases[0].timeout: 'five minutes' is no duration"),
     "a duration beyond all bounds": (one(timeout="9" * 31 + "h"), "spec.cases[0].timeout: "),
@@ -102,6 +110,29 @@ BAD_SUITES = {
     "a path that is none": (http(request={"path": "here"}), "spec.cases[0].http.request.path: 'here' must match"),
     "an unknown method": (http(request={"method": "get"}), "spec.cases[0].http.request.method: 'get' is not known"),
     "a body that nests too deep": (http(request={"body": DEEP}), "spec.cases[0].http.request.body"),
+    "a selection that is none": (sql({"inline": "x"}, select={"test": ["a"]}), "spec.cases[0].sql.select.test: is not"),
+    "no source": (sql({}), "spec.cases[0].sql.source: give exactly one of inline, configMap and git"),
+    "two sources": (
+        sql({"inline": "x", "configMap": {"name": "a"}}),
+        "spec.cases[0].sql.source: give exactly one of inline, configMap and git",
+    ),
+    "an absolute path": (
+        sql({"configMap": {"name": "a", "path": "/etc"}}),
+        "spec.cases[0].sql.source.configMap.path: '/etc' must match",
+    ),
+    "credentials of a repository": (
+        sql({"git": {"url": "https://me:secret@host/a.git"}}),
+        "spec.cases[0].sql.source.git: url must not contain credentials; use secretRef",
+    ),
+    "a repository of this machine": (
+        sql({"git": {"url": "file:///etc"}}),
+        "spec.cases[0].sql.source.git.url: 'file:///etc' must match",
+    ),
+    "an unknown isolation": (sql({"inline": "x"}, isolation="some"), "spec.cases[0].sql.isolation: 'some' is not"),
+    "test cases at once that share a database": (
+        sql({"inline": "x"}, isolation="rollback", parallel=2),
+        "spec.cases[0].sql: parallel needs isolation: database",
+    ),
     "a server of no kind": (
         suite_document(http_case("one"), testServers=[{"name": "server"}]),
         "spec.testServers[0].pagination: is required",

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from support.builders import container_case, http_case, report_of, suite_document
+from support.builders import container_case, http_case, report_of, sql_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics, reports
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS
@@ -226,3 +227,33 @@ async def test_what_a_case_is_about_shows_no_secret(cluster: MemoryCluster, stor
     await process.settle()
     await process.store()
     assert {case: record.path for (_, case), record in store.cases.items()} == {"a": "GET /users", "b": "busybox"}
+
+
+async def test_what_a_case_is_about_says_where_its_files_come_from(
+    cluster: MemoryCluster, store: MemoryStore, suite: str
+) -> None:
+    """Of a repository its address, path and ref as they are in the suite, without a query; of a ConfigMap its name."""
+    sources: dict[str, dict[str, Any]] = {
+        "git": {"git": {"url": "https://git.example.com/a.git?token=hunter2", "ref": "v1", "path": "db"}},
+        "whole": {"git": {"url": "{{ vars.repository }}"}},
+        "map": {"configMap": {"name": "ledger", "path": "tests"}},
+        "keys": {"configMap": {"name": "ledger"}},
+        "inline": {"inline": "# TEST CASE"},
+    }
+    database = {"dsnFrom": {"secretKeyRef": {"name": "database", "key": "dsn"}}}
+    cases = [sql_case(name, source) for name, source in sources.items()]
+    cluster.apply_suite(suite, suite_document(*cases, connections={"db": database}))
+    cluster.apply_run("nightly", {"suiteRef": {"name": suite}, "parallelism": len(cases)})
+    process = Process(cluster, store)
+    await process.settle()
+    for name in sources:
+        cluster.report(cluster.job(name), report_of(case=name))
+    await process.settle()
+    await process.store()
+    assert {case: (record.kind, record.path) for (_, case), record in store.cases.items()} == {
+        "git": (CaseKind.SQL, "git https://git.example.com/a.git//db@v1"),
+        "whole": (CaseKind.SQL, "git {{ vars.repository }}@HEAD"),
+        "map": (CaseKind.SQL, "configmap/ledger/tests"),
+        "keys": (CaseKind.SQL, "configmap/ledger"),
+        "inline": (CaseKind.SQL, "inline"),
+    }

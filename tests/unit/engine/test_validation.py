@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import container_case, http_case, run_of, suite_of
+from support.builders import container_case, http_case, run_of, sql_case, suite_of
 from testrun_operator.engine.selection import expand_matrix
 from testrun_operator.engine.validation import check_run, check_suite
 
 ONE = "spec.cases[0]"
 LONG = "x" * 60
+DATABASES = {
+    "api": {"url": "http://api"},
+    "db": {"dsnFrom": {"secretKeyRef": {"name": "a", "key": "dsn"}}},
+    "both": {"url": "http://b", "dsnFrom": {"secretKeyRef": {"name": "b", "key": "dsn"}}},
+}
+KNOWN = "connections with dsnFrom are: both, db"
+SERVER = [{"name": "server", "pagination": {}}]
 LINES = {"style": "page", "items": "data"}
 
 
@@ -24,6 +31,22 @@ def problems_of(*cases: Mapping[str, Any], **fields: Any) -> tuple[str, ...]:
 def http(**fields: Any) -> dict[str, Any]:
     """Return a case of kind http with these fields of its own."""
     return {"name": "one", "http": {"connection": "api"} | fields}
+
+
+def sql(**fields: Any) -> dict[str, Any]:
+    """Return a case of kind sql with these fields of its own."""
+    return {"name": "one", "sql": {"connection": "db", "source": {"inline": "# TEST CASE"}} | fields}
+
+
+def config_map(*paths: str, **fields: Any) -> dict[str, Any]:
+    """Return a case of kind sql with the keys of a ConfigMap as files at these paths."""
+    items = [{"key": f"key-{index}", "path": path} for index, path in enumerate(paths)]
+    return sql(source={"configMap": {"name": "files", "items": items} | fields})
+
+
+def not_relative(place: str, found: str) -> str:
+    """Return what is said of a path that may lead out of the files."""
+    return f"{place}: must be a relative path without '..', as in 'tests/booking.stt'; found {found!r}"
 
 
 def container(**fields: Any) -> dict[str, Any]:
@@ -38,6 +61,18 @@ def test_a_right_suite_has_no_problems() -> None:
         http_case("one", http={"connection": "server", "paginate": LINES, "expect": {"items": 3}}),
         container_case("list", matrix={"size": ["5", "10"]}),
         testServers=[{"name": "server", "pagination": {}}],
+    )
+
+
+def test_right_cases_of_kind_sql_have_no_problems() -> None:
+    """Each source, a connection that has an address besides, templates, dots in names, combinations and needs."""
+    assert () == problems_of(
+        sql_case("inline"),
+        sql_case("map", {"configMap": {"name": "files", "items": [{"key": "a", "path": "a..b/..c/.d"}], "path": "a"}}),
+        sql_case("git", {"git": {"url": "{{ vars.repo }}", "ref": "{{ run.revision }}", "path": "{{ vars.a }}/b"}}),
+        sql_case("each", matrix={"schema": ["a", "b"]}, needs=["inline"]),
+        {"name": "other", "sql": {"connection": "both", "source": {"inline": "x"}}, "needs": ["each-a"]},
+        connections=DATABASES,
     )
 
 
@@ -140,6 +175,47 @@ PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
             f"{ONE}.http.expect.{field}: needs {ONE}.http.paginate, which says how to walk over the pages"
             for field in ("items", "pages", "unique", "ordered")
         ],
+    ),
+    "a database that does not exist": (
+        [sql(connection="ledger")],
+        {"connections": DATABASES},
+        [f"{ONE}.sql.connection: there is no connection 'ledger'; connections with dsnFrom are: both, db"],
+    ),
+    "no database at all": (
+        [sql()],
+        {},
+        [f"{ONE}.sql.connection: there is no connection 'db'; connections with dsnFrom are: none"],
+    ),
+    "an address instead of a database": (
+        [sql(connection="api")],
+        {"connections": DATABASES},
+        [f"{ONE}.sql.connection: the connection 'api' has no dsnFrom, which says how to reach a database; {KNOWN}"],
+    ),
+    "a test server instead of a database": (
+        [sql(connection="server")],
+        {"connections": DATABASES, "testServers": SERVER},
+        [f"{ONE}.sql.connection: 'server' is a test server and no database; connections with dsnFrom are: both, db"],
+    ),
+    "paths that lead out of a ConfigMap": (
+        [config_map("tests/../../a", "/etc/passwd", "..", "a/b", "", path="a/..")],
+        {"connections": DATABASES},
+        [
+            not_relative(f"{ONE}.sql.source.configMap.path", "a/.."),
+            not_relative(f"{ONE}.sql.source.configMap.items[0].path", "tests/../../a"),
+            not_relative(f"{ONE}.sql.source.configMap.items[1].path", "/etc/passwd"),
+            not_relative(f"{ONE}.sql.source.configMap.items[2].path", ".."),
+            not_relative(f"{ONE}.sql.source.configMap.items[4].path", ""),
+        ],
+    ),
+    "two keys for one file": (
+        [config_map("a", "b", "a")],
+        {"connections": DATABASES},
+        [f"{ONE}.sql.source.configMap.items[2].path: 'a' is used before; each key needs a file of its own"],
+    ),
+    "a path that leads out of a repository": (
+        [sql(source={"git": {"url": "https://git.example.com/a.git", "path": "../a"}})],
+        {"connections": DATABASES},
+        [not_relative(f"{ONE}.sql.source.git.path", "../a")],
     ),
     "a volume that does not exist": (
         [container(volumeMounts=[{"name": "data", "mountPath": "/data"}])],

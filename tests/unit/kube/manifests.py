@@ -31,7 +31,8 @@ def parts_of(
     **suite_fields: Any,
 ) -> JobParts:
     """Return what an attempt at the first case of a suite needs."""
-    connections = {"connections": {"api": {"url": "http://api"}}}
+    database = {"dsnFrom": {"secretKeyRef": {"name": "database", "key": "dsn"}}}
+    connections = {"connections": {"api": {"url": "http://api"}, "db": database}}
     suite, spec = suite_of(*cases, **(connections | suite_fields)), run_of(**(run_fields or {}))
     planned = next(case for case in select_cases(suite, spec) if case.name.startswith(cases[0]["name"]))
     start = StartAttempt(planned, attempt, test_failures=attempt - 1, infrastructure_faults=0)

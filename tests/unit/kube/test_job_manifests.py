@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.kube.manifests import container_of, environment_of, parts_of, pod_of, violations_of
 
-from support.builders import RUN, RUN_ID, container_case, http_case
+from support.builders import RUN, RUN_ID, container_case, http_case, sql_case
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.observe import read_job
 from testrun_operator.kube.references import RunReference
@@ -42,6 +42,10 @@ FULL_CONTAINER = container_case(
 CASES: dict[str, dict[str, Any]] = {
     "http": http_case("one"),
     "large http": http_case("one", http={"connection": "api", "request": {"body": "x" * 200_000}}),
+    "sql": sql_case("one"),
+    "large sql": sql_case("one", {"inline": "#" * 65_536}, description="x" * 4_096),
+    "sql with a ConfigMap": sql_case("one", {"configMap": {"name": "files"}}),
+    "sql with a repository": sql_case("one", {"git": {"url": "https://h/a.git", "secretRef": {"name": "git"}}}),
     "container": container_case("one"),
     "container with everything": FULL_CONTAINER,
 }
@@ -210,13 +214,14 @@ def test_a_container_case_knows_its_run_by_its_environment() -> None:
 
 def test_the_runner_leaves_the_end_of_its_log_if_it_breaks() -> None:
     """Evidence of a runner that could not report, without a further call."""
-    for case in (http_case("one"), container_case("one")):
+    for case in (http_case("one"), sql_case("one"), container_case("one")):
         assert container_of(parts_of(case).job)["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
-def test_the_runner_is_the_operators_own_image() -> None:
+@pytest.mark.parametrize("case", [http_case("one"), sql_case("one")], ids=["http", "sql"])
+def test_the_runner_is_the_operators_own_image(case: dict[str, Any]) -> None:
     """Its image, resources and pull secrets are the operator's settings, not the suite's."""
-    job = parts_of(http_case("one")).job
+    job = parts_of(case).job
     container = container_of(job)
     assert (container["image"], container["imagePullPolicy"]) == ("registry.example.com/testrun:1", "IfNotPresent")
     assert container["resources"] == {"limits": {"memory": "256Mi"}}
