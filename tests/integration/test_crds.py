@@ -61,10 +61,15 @@ def answer_to(server: httpx.Client, kind: str, spec: Body, *, query: str = "?dry
     return server.post((RUNS if kind == "TestRun" else SUITES) + query, json=body)
 
 
+def sql(name: str, source: Body, **more: Any) -> Body:
+    """Make a case of kind sql."""
+    return {"name": name, "sql": {"connection": "db", "source": source, **more}}
+
+
 IMAGE = {"image": "busybox"}
 REFUSED = {
-    "no kind": (suite({"name": "a"}), "give exactly one of http, container"),
-    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, container"),
+    "no kind": (suite({"name": "a"}), "give exactly one of http, sql, container"),
+    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, sql, container"),
     "a name used twice": (suite(http("a"), http("a")), 'Duplicate value: {"name":"a"}'),
     "a need that does not exist": (suite(http("a", needs=["b"])), "needs must name cases of this suite"),
     "a connection without an endpoint": (suite(http("a"), connections={"api": {}}), "give url, dsnFrom or both"),
@@ -81,6 +86,16 @@ REFUSED = {
         ),
         "give exactly one of emptyDir, configMap, secret and persistentVolumeClaim",
     ),
+    "two sources of files": (
+        suite(sql("a", {"inline": "# TEST CASE", "git": {"url": "https://git.example.com/a.git"}})),
+        "give exactly one of inline, configMap and git",
+    ),
+    "no source of files": (suite(sql("a", {})), "give exactly one of inline, configMap and git"),
+    "test cases at once that share a database": (
+        suite(sql("a", {"inline": "# TEST CASE"}, parallel=2, isolation="rollback")),
+        "parallel needs isolation: database",
+    ),
+    "a repository of the pod": (suite(sql("a", {"git": {"url": "file:///etc"}})), "should match"),
     "an unknown pagination style": (
         suite({"name": "a", "http": {"connection": "api", "paginate": {"style": "pages", "items": "data"}}}),
         'Unsupported value: "pages": supported values: "page", "offset", "cursor", "link"',
@@ -123,6 +138,20 @@ def test_a_suite_with_all_that_is_allowed_is_within_the_rules_budget(server: htt
     cases = [http(name, needs=names[-16:] if index < size - 16 else []) for index, name in enumerate(names)]
     answer = answer_to(server, "TestSuite", suite(*cases))
     assert answer.status_code == 201, answer.text[:500]
+
+
+def test_right_cases_of_kind_sql_are_taken(server: httpx.Client) -> None:
+    """Every source, and test case files at once where each has a database of its own."""
+    items = [{"key": "schema.sql", "path": "schema.sql"}]
+    cases = [
+        sql("inline", {"inline": "# TEST CASE\n"}, select={"paths": ["tests/**"], "tests": ["*refund*"]}),
+        sql("map", {"configMap": {"name": "ledger", "items": items}}, isolation="database", parallel=4),
+        sql("git", {"git": {"url": "{{ vars.repository }}", "ref": "{{ run.revision }}"}}, isolation="rollback"),
+        sql("one", {"git": {"url": "git://host/a", "secretRef": {"name": "a"}, "path": "a/b"}}, parallel=1),
+    ]
+    answer = answer_to(server, "TestSuite", suite(*cases))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["spec"]["cases"] == cases
 
 
 def test_null_is_a_value_that_can_be_expected(server: httpx.Client) -> None:
