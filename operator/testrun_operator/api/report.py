@@ -41,14 +41,27 @@ class DetailKind(StrEnum):
     """A page of a paginated walk."""
     REQUEST = "request"
     """A request that was sent again."""
+    TEST = "test"
+    """A test of an SQL case, or a test case file that could not be run as a whole."""
+    ROW = "row"
+    """A row of a test's table."""
+    RESULT = "result"
+    """Rows that a query must return."""
+    FIXTURE = "fixture"
+    """A fixture that could not be loaded."""
+    FILE = "file"
+    """A file: the schema, a source, or one that cannot be used."""
+    SOURCE = "source"
+    """Where the files came from: the commit that was fetched."""
 
 
 class Detail(Model):
-    """One assertion, page or request: a row of ``regression_details``."""
+    """One assertion, page, request, test or row: a row of ``regression_details``."""
 
     kind: DetailKind = Field(description="What this is about.")
     name: str = Field(description="Which one: 'status', 'items', 'page 2'.")
-    passed: bool = Field(description="Whether it was as expected.")
+    passed: bool = Field(description="Whether it was as expected, or was left out on purpose.")
+    skipped: bool = Field(False, description="Whether it was not run; the message says why.")
     expected: str = Field("", description="What was expected.")
     actual: str = Field("", description="What came.")
     message: str = Field("", description="Why it was not as expected, for people.")
@@ -73,9 +86,9 @@ class Report(Model):
     reason: Reason = Field(description="Why.")
     message: str = Field("", description="Why, for people: names the first failures.")
     duration_milliseconds: int = Field(ge=0, description="How long the case took, without the start of its pod.")
-    step_count: int = Field(0, ge=0, description="Requests, pages or events.")
+    step_count: int = Field(0, ge=0, description="Requests, pages, events or tests.")
     outputs: dict[str, JsonValue] = Field({}, description="Values for cases that need this one.")
-    details: tuple[Detail, ...] = Field((), description="Every assertion, page and repeated request.")
+    details: tuple[Detail, ...] = Field((), description="Every assertion, page, repeated request, test and row.")
     details_in_log: LogReference | None = Field(None, description="The whole report is in the log.")
 
 
