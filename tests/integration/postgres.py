@@ -51,7 +51,8 @@ def find_programs() -> Path:
     return Path(found).parent
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
+    """Name the user that the server runs as where the tests are root."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -163,7 +164,7 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
         durable: whether to write through to the disk, as a server for real data does; for measurements.
     """
     folder = Path(tempfile.mkdtemp(prefix="testrun-postgres-"))
-    server = PostgresServer(folder, find_programs(), _unprivileged_user(), durable)
+    server = PostgresServer(folder, find_programs(), unprivileged_user(), durable)
     try:
         server.create()
         server.start()
