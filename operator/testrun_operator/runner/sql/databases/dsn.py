@@ -49,7 +49,7 @@ class Dsn:
     port: int | None = None
     """None for the driver's default; several ports of PostgreSQL are in ``parameters["port"]``."""
     database: str | None = None
-    """Its name; the file of SQLite, None for one in memory; the service of Oracle, or its SID if ``parameters`` say so."""
+    """Its name; the file of SQLite, None for one in memory; the service of Oracle, or its SID (see ``parameters``)."""
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
