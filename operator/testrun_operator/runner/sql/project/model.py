@@ -13,6 +13,9 @@ class File:
     path: str
     """Relative to the project, with ``/``."""
     text: str = field(repr=False)
+    problem: Problem | None = None
+    """Why it cannot be read, for instance because it is not UTF-8; ``text`` is empty then. Also in
+    ``Project.problems``, so that nothing passes that has such a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,6 @@ class Project:
     is_standalone: bool = False
     """Whether it is a single file: then there is no schema, no source and no fixture."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with it as a whole."""
+    """What is wrong with it as a whole, and what is wrong with single files."""
     notices: tuple[str, ...] = ()
     """Files that look as if they were meant to be used, and are not."""
