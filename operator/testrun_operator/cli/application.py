@@ -57,6 +57,13 @@ RunInFiles = Annotated[str | None, typer.Option("--run", help="Name of the TestR
 CaseNames = Annotated[list[str] | None, typer.Option(help="Select cases by name, in place of the run's own select.")]
 Categories = Annotated[list[str] | None, typer.Option(help="Select cases by category; may be given several times.")]
 Tags = Annotated[list[str] | None, typer.Option(help="Select cases by tag; may be given several times.")]
+SkipNames = Annotated[list[str] | None, typer.Option(help="Skip a case; may be given several times.")]
+SkipCategories = Annotated[list[str] | None, typer.Option(help="Skip a category; may be given several times.")]
+SkipTags = Annotated[list[str] | None, typer.Option(help="Skip cases by tag; may be given several times.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the suite; may be given several times."),
+]
 
 
 def _run(command: Coroutine[Any, Any, int]) -> int:
@@ -96,6 +103,47 @@ def wait(name: RunName, namespace: Namespace = None, timeout: Timeout = "10m") -
     from testrun_operator.cli.status import wait_for
 
     raise typer.Exit(_run(wait_for(name, namespace, _read_duration(timeout))))
+
+
+@application.command()
+def run(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Name of the TestSuite.")],
+    set_: Variables = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the TestRun. Default: the suite's, with a random end.")
+    ] = None,
+    namespace: Namespace = None,
+    revision: Annotated[str | None, typer.Option(help="What is under test, usually a commit.")] = None,
+    case: Annotated[list[str] | None, typer.Option(help="Select a case; may be given several times.")] = None,
+    category: Categories = None,
+    tag: Tags = None,
+    skip_case: SkipNames = None,
+    skip_category: SkipCategories = None,
+    skip_tag: SkipTags = None,
+    parallelism: Annotated[int | None, typer.Option(min=1, max=500, help="How many cases run side by side.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Start no further case once one failed.")] = False,  # noqa: FBT002 - typer
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is over.")] = False,  # noqa: FBT002 - typer
+    timeout: Timeout = "10m",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the TestRun instead of creating it.")] = False,  # noqa: FBT002 - typer
+) -> None:
+    """Run a TestSuite that is in the cluster: create a TestRun, and with --wait tell how it ended.
+
+    Exit code: 0 created, or passed; 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time.
+    """
+    from testrun_operator.cli.run import Cases, Wanted, run_suite
+
+    wanted = Wanted(
+        suite=suite,
+        name=name,
+        namespace=namespace,
+        variables=tuple(set_ or ()),
+        revision=revision,
+        select=Cases(case or (), category or (), tag or ()),
+        skip=Cases(skip_case or (), skip_category or (), skip_tag or ()),
+        parallelism=parallelism,
+        fail_fast=fail_fast,
+    )
+    raise typer.Exit(_run(run_suite(wanted, wait=wait, limit=_read_duration(timeout), dry_run=dry_run)))
 
 
 @application.command()

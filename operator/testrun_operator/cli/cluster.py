@@ -72,7 +72,7 @@ class RunReader:
     """
 
     def __init__(self, client: KubernetesClient, namespace: str, name: str) -> None:
-        self._client = client
+        self.client = client
         self.namespace = namespace
         self.name = name
 
@@ -83,7 +83,7 @@ class RunReader:
             ClusterUnavailable: the API server does not answer.
             CannotDo: there is no such TestRun, or its status is of another release.
         """
-        body = await self._client.get(TESTRUNS, self.namespace, self.name)
+        body = await self.client.get(TESTRUNS, self.namespace, self.name)
         if body is None:
             raise CannotDo(
                 f"there is no TestRun {self.name!r} in namespace {self.namespace}; "

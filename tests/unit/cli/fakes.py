@@ -10,6 +10,7 @@ class FakeClient:
     def __init__(self, answers: list[Mapping[str, Any] | Exception | None]) -> None:
         self._answers = answers
         self.asked: list[tuple[str, str, str]] = []
+        self.created: list[tuple[str, str, Mapping[str, Any]]] = []
         self.closed = False
 
     async def get(self, resource: str, namespace: str, name: str) -> Mapping[str, Any] | None:
@@ -19,6 +20,12 @@ class FakeClient:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def create(self, resource: str, namespace: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take an object, and name it as the server would."""
+        self.created.append((resource, namespace, body))
+        metadata = body["metadata"]
+        return {**body, "metadata": {**metadata, "name": metadata.get("name") or metadata["generateName"] + "x7k2p"}}
 
     async def close(self) -> None:
         """Note that it was closed."""
