@@ -92,9 +92,11 @@ class FixtureFolder(Mapping[str, File]):
         problems = []
         for paths in self._folded.values():
             meant = {path: self.paths_for(fixture_path(_stem(path))) for path in paths}
-            useless = [path for path in paths if meant[path] != [path]]
-            if useless:
-                path = useless[-1]
+            named: set[str] = set()
+            for path in paths:
+                if meant[path] == [path] or path in named:
+                    continue
+                named.update(meant[path])
                 names = _join([f"{folder}/{other}" for other in meant[path] if other != path])
                 message = f"has the same name as {names}, so that no test case can use it; rename or remove one"
                 problems.append(Problem(Place(f"{folder}/{path}", 1), message))

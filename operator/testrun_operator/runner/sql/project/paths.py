@@ -61,8 +61,8 @@ def path_beside(file: str, reference: str, *, within: str) -> str | None:
     """
     if reference.startswith("/") or "\0" in reference:
         return None
-    parts = file.split("/")[:-1]
-    for part in reference.split("/"):
+    parts: list[str] = []
+    for part in (*file.split("/")[:-1], *reference.split("/")):
         if part == "..":
             if not parts:
                 return None

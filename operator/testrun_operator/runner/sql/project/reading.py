@@ -10,7 +10,6 @@ from testrun_operator.runner.sql.project.model import File
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """The largest file that is read."""
-_MEBIBYTE = 1024 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -24,11 +23,6 @@ class FileUnreadable(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
-
-
-def describe_size(size: int) -> str:
-    """Return a size in bytes for people: ``812 bytes``, ``20.5 MiB``."""
-    return f"{size / _MEBIBYTE:,.1f} MiB" if size >= _MEBIBYTE // 10 else f"{size:,} bytes"
 
 
 def read_bytes(real: Path) -> bytes:
@@ -62,7 +56,7 @@ def read_bytes(real: Path) -> bytes:
 
 def too_large(size: int) -> str:
     """Say that a file is too large."""
-    return f"is {describe_size(size)} large; at most {describe_size(MAX_FILE_BYTES)} are read"
+    return f"has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read"
 
 
 def read_file(real: Path, path: str) -> File:
