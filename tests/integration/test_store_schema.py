@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from tests import seed_queries
 from tests.integration.postgres import PostgresServer, running_postgres
-from tests.unit.store.records import case_record, run_record
+from tests.unit.store.records import case_record, detail, run_record
 
 from testrun_operator.errors import SchemaTooNew, StoreUnavailable
 from testrun_operator.store.reference import migrations, tables
@@ -38,6 +38,8 @@ INSERT INTO noetl_test.expected_results (playbook_name, playbook_path, expected_
     VALUES ('old', 'tests/old', 'COMPLETED');
 """
 """What an installation of NoETL's framework has; its expected_results differs from the one in the issue."""
+
+ALL = tuple(migration.version for migration in migrations())
 
 _COLUMNS = """
 SELECT column_name,
@@ -198,6 +200,22 @@ async def test_operators_that_start_at_once_migrate_once(server: PostgresServer)
     ]
 
 
+async def test_details_of_the_first_release_were_not_left_out(server: PostgresServer) -> None:
+    """Given a database of version 1 with details, when it is brought up to date, then none of them is skipped."""
+    database = server.new_database()
+    async with _store(server, database) as store:
+        await store.migrate()
+        await store.write_cases([case_record(details=(detail(), detail("order", passed=False)))])
+    server.execute(
+        "ALTER TABLE noetl_test.regression_details DROP COLUMN skipped;"
+        "DELETE FROM noetl_test.testrun_migrations WHERE version > 1",
+        database,
+    )
+    assert await _migrate(server, database) == list(ALL[1:])
+    rows = server.execute("SELECT name, skipped FROM noetl_test.regression_details ORDER BY position", database)
+    assert rows == [("items", False), ("order", False)]
+
+
 async def test_migrating_again_changes_nothing(server: PostgresServer) -> None:
     """Every start of the operator migrates."""
     database = server.new_database()
@@ -228,7 +246,7 @@ async def test_a_user_who_may_not_create_schemas_uses_the_one_that_exists(server
     """The usual arrangement where somebody else administers the database."""
     database, user = server.new_database(), server.new_user()
     server.execute(f"CREATE SCHEMA noetl_test; GRANT USAGE, CREATE ON SCHEMA noetl_test TO {user}", database)
-    assert await _migrate(server, database, user=user) == [1]
+    assert await _migrate(server, database, user=user) == list(ALL)
 
 
 async def test_a_user_who_may_only_write_rows_needs_no_migration(server: PostgresServer) -> None:
@@ -260,7 +278,7 @@ async def test_missing_rights_are_named(server: PostgresServer, beginning: str) 
                 await store.migrate()
             for table in ("regression_results", "regression_summary", "expected_results"):
                 server.execute(f"ALTER TABLE noetl_test.{table} OWNER TO {user}", database)
-        assert await store.migrate() == (1,)
+        assert await store.migrate() == ALL
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def _case_parts(
                     item.attempt,
                     item.kind,
                     item.name,
-                    "yes" if item.passed else "no",
+                    _held(item),
                     item.expected,
                     item.actual,
                     item.location,
@@ -283,6 +283,12 @@ def _case_parts(
         if item.log_tail:
             yield Text(f"The end of the log of attempt {item.attempt}:")
             yield Text(_printable(item.log_tail))
+
+
+def _held(item: DetailResult) -> str:
+    if item.skipped:
+        return "skipped" if item.passed else "not run"
+    return "yes" if item.passed else "no"
 
 
 def _printable(log: str) -> str:

@@ -76,13 +76,15 @@ class AttemptResult:
 
 @dataclass(frozen=True, slots=True)
 class DetailResult:
-    """A check, page or repeated request of an attempt: a row of ``regression_details``."""
+    """A check, page, repeated request or test of an attempt: a row of ``regression_details``."""
 
     attempt: int
     position: int
     kind: str
     name: str
     passed: bool
+    """True, too, for what was left out."""
+    skipped: bool
     expected: str
     actual: str
     message: str
@@ -107,7 +109,7 @@ _ATTEMPT: Final = (
     " duration_ms AS duration_milliseconds, log_tail FROM {schema}.regression_attempts"
 )
 _DETAIL: Final = (
-    "SELECT attempt, position, kind, name, passed, expected, actual, message, location,"
+    "SELECT attempt, position, kind, name, passed, skipped, expected, actual, message, location,"
     " duration_ms AS duration_milliseconds FROM {schema}.regression_details"
 )
 
@@ -201,7 +203,7 @@ async def attempts_of_case(database: Database, run_id: int, case: str) -> tuple[
 async def details_of_case(
     database: Database, run_id: int, case: str, *, only_failing: bool = False
 ) -> tuple[DetailResult, ...]:
-    """Read the checks, pages and repeated requests of a case, in the order in which they were made.
+    """Read the checks, pages, repeated requests and tests of a case, in the order in which they were made.
 
     Raises:
         StoreUnavailable: Postgres did not answer, or has no such tables.

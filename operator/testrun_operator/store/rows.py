@@ -98,6 +98,7 @@ class DetailRow(NamedTuple):
     message: str
     location: str
     duration_ms: int | None
+    skipped: bool
 
 
 class SummaryRow(NamedTuple):
@@ -135,8 +136,8 @@ def _fit_or_none(text: str | None, length: int) -> str | None:
 
 
 def _judges(detail: Detail) -> bool:
-    # A request that was sent again is evidence; whether the case passed in spite of it, the other details say.
-    return detail.kind is not DetailKind.REQUEST
+    # A request that was sent again, or the commit of the files, is evidence; what was left out says nothing.
+    return detail.kind not in {DetailKind.REQUEST, DetailKind.SOURCE} and not detail.skipped
 
 
 def _validation(verdict: Verdict, details: tuple[Detail, ...]) -> tuple[bool | None, Jsonb | None]:
@@ -241,6 +242,7 @@ def detail_rows(record: CaseRecord) -> Iterator[DetailRow]:
                 message=clean(detail.message),
                 location=clean(detail.location),
                 duration_ms=to_integer(detail.duration_milliseconds),
+                skipped=detail.skipped,
             )
 
 

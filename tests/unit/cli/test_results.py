@@ -1,6 +1,7 @@
 """``testrun results``: what is asked of Postgres, and how it is shown."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
@@ -68,20 +69,28 @@ DETAIL = DetailResult(
     kind="assertion",
     name="items",
     passed=False,
+    skipped=False,
     expected="36",
     actual="35",
     message="",
     location="page 4",
     duration_milliseconds=None,
 )
+TEST = replace(DETAIL, kind="test", name="Refunds are booked", expected="", actual="", location="tests/refunds.stt:12")
 
 
 class FakeQueries:
     """The queries of the store, answered from memory."""
 
-    def __init__(self, runs: tuple[RunSummary, ...] = (RUN,), cases: tuple[CaseResult, ...] = (CASE,)) -> None:
+    def __init__(
+        self,
+        runs: tuple[RunSummary, ...] = (RUN,),
+        cases: tuple[CaseResult, ...] = (CASE,),
+        details: tuple[DetailResult, ...] = (DETAIL,),
+    ) -> None:
         self._runs = runs
         self._cases = cases
+        self._details = details
         self.asked: list[dict[str, Any]] = []
 
     async def latest_runs(self, _: object, **asked: Any) -> tuple[RunSummary, ...]:
@@ -103,7 +112,7 @@ class FakeQueries:
 
     async def details_of_case(self, _: object, __: int, ___: str) -> tuple[DetailResult, ...]:
         """Return its checks."""
-        return (DETAIL,)
+        return self._details
 
 
 class FakeDatabase:
@@ -181,6 +190,24 @@ def test_details_show_attempts_checks_and_the_end_of_the_log(invoke: Invoke) -> 
     assert "1  Failed   ExpectationNotMet  0.44s          1  nightly-page-number-0123456789  node-1" in output
     assert "1  assertion  items  no    36        35    page 4\n" in output
     assert output.endswith("The end of the log of attempt 1:\n\n  page 4\n  \N{REPLACEMENT CHARACTER}[31mred\n")
+
+
+def test_details_show_what_was_left_out_and_where_each_test_is(
+    invoke: Invoke, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that was left out neither held nor failed; each is found by file and line."""
+    del queries
+    left_out = replace(TEST, position=2, passed=True, skipped=True, message="the bank is closed")
+    not_come_to = replace(TEST, position=3, skipped=True, message="the schema could not be loaded")
+    details = (replace(TEST, message="expected 5, got 6"), left_out, not_come_to)
+    monkeypatch.setattr(results, "queries", FakeQueries(details=details))
+    lines = [line.split("  ") for line in invoke("results", "nightly", "--details", "page-number").stdout.splitlines()]
+    found = [[cell.strip() for cell in line if cell] for line in lines if "tests/refunds.stt:12" in "".join(line)]
+    assert [line[-3:] for line in found] == [
+        ["no", "tests/refunds.stt:12", "expected 5, got 6"],
+        ["skipped", "tests/refunds.stt:12", "the bank is closed"],
+        ["not run", "tests/refunds.stt:12", "the schema could not be loaded"],
+    ]
 
 
 @pytest.mark.usefixtures("queries")

@@ -25,12 +25,15 @@ _CAUSES = {
 }
 
 
-def detail(name: str = "items", *, passed: bool = True, kind: DetailKind = DetailKind.ASSERTION) -> Detail:
+def detail(
+    name: str = "items", *, passed: bool = True, skipped: bool = False, kind: DetailKind = DetailKind.ASSERTION
+) -> Detail:
     """Make a check of the number of items."""
     return Detail(
         kind=kind,
         name=name,
         passed=passed,
+        skipped=skipped,
         expected="35",
         actual="35" if passed else "34",
         message="" if passed else "expected 35 items, got 34",

@@ -79,13 +79,32 @@ def test_a_case_that_passed_has_no_error_message() -> None:
         (Verdict.TIMED_OUT, (detail(),), None, []),
         (Verdict.PASSED, (detail(), detail("page 2", passed=False, kind=DetailKind.REQUEST)), True, []),
         (Verdict.PASSED, (detail("page 2", passed=False, kind=DetailKind.REQUEST),), None, None),
+        (Verdict.PASSED, (detail(), detail("later", skipped=True, kind=DetailKind.TEST)), True, []),
+        (Verdict.FAILED, (detail(passed=False), detail("not run", passed=False, skipped=True)), False, ["items"]),
+        (Verdict.PASSED, (detail("later", skipped=True, kind=DetailKind.TEST),), None, None),
+        (Verdict.PASSED, (detail("commit", kind=DetailKind.SOURCE),), None, None),
     ],
-    ids=["no checks", "all held", "one did not", "baseline broken", "cut off", "request repeated", "only requests"],
+    ids=[
+        "no checks",
+        "all held",
+        "one did not",
+        "baseline broken",
+        "cut off",
+        "request repeated",
+        "only requests",
+        "one left out",
+        "one not come to",
+        "all left out",
+        "only the commit",
+    ],
 )
 def test_the_validation_columns_say_which_checks_did_not_hold(
     *, verdict: Verdict, details: tuple[Detail, ...], validation_passed: bool | None, errors: list[str] | None
 ) -> None:
-    """A repeated request is evidence and no check; checks of a case that was cut off prove nothing if they held."""
+    """A repeated request and a commit are evidence, and what was not run says nothing.
+
+    Checks of a case that was cut off prove nothing if they held.
+    """
     row = rows.result_row(case_record(verdict=verdict, details=details))
     stored = None if row.validation_errors is None else [error["name"] for error in row.validation_errors.obj]
     assert (row.validation_passed, stored) == (validation_passed, errors)
@@ -108,6 +127,13 @@ def test_details_are_numbered_within_their_attempt() -> None:
     )
     stored = [(row.attempt, row.position, row.name) for row in rows.detail_rows(case_record(attempts=attempts))]
     assert stored == [(1, 1, "a"), (1, 2, "b"), (2, 1, "c")]
+
+
+def test_what_was_left_out_is_told_from_what_held() -> None:
+    """Both are passed, so that nobody counts a test that was left out among the failures."""
+    details = (detail("a"), detail("b", skipped=True), detail("c", passed=False))
+    stored = [(row.name, row.passed, row.skipped) for row in rows.detail_rows(case_record(details=details))]
+    assert stored == [("a", True, False), ("b", True, True), ("c", False, False)]
 
 
 @given(text=ANY_TEXT)
