@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """The case's outputs are larger than a report can carry."""
     CONNECTION_FAILED = "ConnectionFailed"
     """The connection that the case uses did not answer."""
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
+    """The server that the case's files come from did not answer, or did not answer as a Git server does."""
     TEST_SERVER_UNAVAILABLE = "TestServerUnavailable"
     """The test server that the operator deploys for the case did not answer."""
     IMAGE_PULL_FAILED = "ImagePullFailed"
