@@ -13,7 +13,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from support.builders import container_case, http_case, record_of, report_of, run_of, suite_of, termination_message
+from support.builders import (
+    container_case,
+    http_case,
+    record_of,
+    report_of,
+    run_of,
+    sql_case,
+    suite_of,
+    termination_message,
+)
 from support.simulation import Fate, SimulatedCluster, SimulatedJob
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.suite import CaseKind
@@ -41,7 +50,7 @@ def executions(draw: st.DrawFn) -> ExecutionRecord:
     count = draw(st.integers(1, 5))
     cases = []
     for index in range(count):
-        make = draw(st.sampled_from([http_case, container_case]))
+        make = draw(st.sampled_from([http_case, sql_case, container_case]))
         fields: dict[str, Any] = {
             "needs": [f"case-{need}" for need in range(index) if draw(st.integers(0, 3)) == 0],
             "retries": draw(st.integers(0, 2)),

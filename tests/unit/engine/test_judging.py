@@ -23,6 +23,7 @@ from support.builders import (
     reporting_pod,
     running_pod,
     seconds,
+    sql_case,
     termination_message,
     waiting_pod,
     with_pod,
@@ -38,9 +39,11 @@ from testrun_operator.engine.selection import PlannedCase
 
 SETTINGS = JudgingSettings()
 A_LITTLE_LATER = NOON + seconds(20)
-HTTP, CONTAINER = planned(http_case("one", timeout="1m"), container_case("two", timeout="1m"))
-CONTAINER = replace(CONTAINER, name="one")
-BOTH = pytest.mark.parametrize("case", [HTTP, CONTAINER], ids=["http", "container"])
+HTTP, SQL, CONTAINER = planned(
+    http_case("one", timeout="1m"), sql_case("two", timeout="1m"), container_case("three", timeout="1m")
+)
+SQL, CONTAINER = replace(SQL, name="one"), replace(CONTAINER, name="one")
+ALL = pytest.mark.parametrize("case", [HTTP, SQL, CONTAINER], ids=["http", "sql", "container"])
 
 
 def judged(seen: JobObservation, case: PlannedCase = HTTP, now: datetime = A_LITTLE_LATER) -> Any:
@@ -79,7 +82,7 @@ CONFIGURATION = (Verdict.ERRORED, FailureClass.CONFIGURATION)
 # -- 1. the operator has stopped it -------------------------------------------------------------------------------
 
 
-@BOTH
+@ALL
 def test_what_the_operator_decided_counts_before_anything_else(case: PlannedCase) -> None:
     """The outcome that is written on the Job is the attempt's, whatever its pod shows since."""
     decided = attempt_of(verdict=Verdict.CANCELLED, reason=Reason.RUN_CANCELLED, failure_class=None)
@@ -98,14 +101,14 @@ def test_a_complete_job_without_pod_has_passed(case: PlannedCase, reason: Reason
     assert (Verdict.PASSED, None, reason) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 def test_a_failed_job_without_pod_says_nothing_of_the_subject(case: PlannedCase) -> None:
     """A pod that vanished without a report is an infrastructure fault, never a failure."""
     outcome = ended(None, case, state=JobState.FAILED, finished_at=NOON)
     assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("state", [JobState.COMPLETE, JobState.FAILED])
 def test_a_finished_job_waits_for_its_pod_to_be_seen(case: PlannedCase, state: JobState) -> None:
     """Jobs and pods are watched apart: how the pod ended may be seen a moment after that the Job is over."""
@@ -136,18 +139,23 @@ REPORTS = [
 ]
 
 
+@pytest.mark.parametrize("case", [HTTP, SQL], ids=["http", "sql"])
 @pytest.mark.parametrize(("verdict", "failure_class", "reason"), REPORTS)
 @pytest.mark.parametrize(
     "disturbance",
     [{}, {"deleted": True}, {"reason": "Evicted"}, {"disruption": "PreemptionByScheduler"}],
     ids=["undisturbed", "deleted", "evicted", "preempted"],
 )
-def test_a_report_says_how_an_http_case_ended(
-    verdict: Verdict, failure_class: FailureClass | None, reason: Reason, disturbance: dict[str, Any]
+def test_a_report_says_how_a_case_ended(
+    case: PlannedCase,
+    verdict: Verdict,
+    failure_class: FailureClass | None,
+    reason: Reason,
+    disturbance: dict[str, Any],
 ) -> None:
     """A runner that reported had finished, whatever happened to its pod then."""
     seen = reporting_pod(verdict, failure_class=failure_class, reason=reason)
-    assert (verdict, failure_class, reason) == conclusion(ended(replace(seen, **disturbance)))
+    assert (verdict, failure_class, reason) == conclusion(ended(replace(seen, **disturbance), case))
 
 
 def test_a_report_brings_its_numbers_and_outputs() -> None:
@@ -209,7 +217,7 @@ def test_a_runner_that_ends_well_without_report_is_an_infrastructure_fault() -> 
     assert (*INFRASTRUCTURE, Reason.MALFORMED_REPORT) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("exit_code", [1, 137, 143])
 def test_a_pod_beyond_its_own_deadline_has_timed_out(case: PlannedCase, exit_code: int) -> None:
     """The pod's deadline is the case's timeout for the time in which no operator runs."""
@@ -217,7 +225,7 @@ def test_a_pod_beyond_its_own_deadline_has_timed_out(case: PlannedCase, exit_cod
     assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 def test_a_pod_beyond_its_deadline_without_container_has_timed_out(case: PlannedCase) -> None:
     """The kubelet may drop the container's state with the deadline; the pod's reason is enough."""
     outcome = ended(pod(phase=PodPhase.FAILED, reason="DeadlineExceeded"), case)
@@ -243,7 +251,7 @@ DISTURBANCES = [
 NAMES = [f"{fields}" for fields, _ in DISTURBANCES]
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
 @pytest.mark.parametrize("exit_code", [137, 143])
 def test_a_container_that_was_ended_with_its_pod_is_an_infrastructure_fault(
@@ -264,14 +272,14 @@ def test_a_container_that_had_passed_before_its_pod_was_disturbed_has_passed(
     assert (Verdict.PASSED, None, Reason.EXIT_CODE_ZERO) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 def test_a_container_without_enough_memory_is_a_configuration_error(case: PlannedCase) -> None:
     """Its limit is too low; it would be killed again, so it is not repeated."""
     outcome = ended(ended_pod(137, reason="OOMKilled"), case)
     assert (*CONFIGURATION, Reason.OUT_OF_MEMORY) == conclusion(outcome)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
 def test_a_container_that_cannot_be_started_is_a_configuration_error(case: PlannedCase, reason: str) -> None:
     """A command that does not exist is the suite's mistake; what the runtime said is in the message."""
@@ -280,7 +288,7 @@ def test_a_container_that_cannot_be_started_is_a_configuration_error(case: Plann
     assert 'the container could not be started: exec: "nope": not found' == outcome.message
 
 
-@BOTH
+@ALL
 def test_signal_nine_without_explanation_is_an_infrastructure_fault(case: PlannedCase) -> None:
     """Nobody kills a container with signal 9 for what the subject did."""
     assert (*INFRASTRUCTURE, Reason.CONTAINER_KILLED) == conclusion(ended(ended_pod(137, reason="Error"), case))
@@ -405,7 +413,7 @@ def test_an_infrastructure_fault_is_told_in_words(disturbance: dict[str, Any], m
 # -- 4. the pod is being deleted, or failed before its container ran ----------------------------------------------
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(("disturbance", "reason"), [row for row in DISTURBANCES if "reason" not in row[0]], ids=str)
 def test_a_running_case_whose_pod_is_deleted_is_stopped(
     case: PlannedCase, disturbance: dict[str, Any], reason: Reason
@@ -417,7 +425,7 @@ def test_a_running_case_whose_pod_is_deleted_is_stopped(
     assert (*INFRASTRUCTURE, reason) == conclusion(judgement.outcome)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
 def test_a_pod_that_failed_before_its_container_ran_is_an_infrastructure_fault(
     case: PlannedCase, disturbance: dict[str, Any], reason: Reason
@@ -453,7 +461,7 @@ def test_the_runner_has_some_seconds_more_to_report_that_time_is_up() -> None:
 # -- 6. the container does not run yet ----------------------------------------------------------------------------
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("seen", "limit", "expected"),
     [
@@ -477,7 +485,7 @@ def test_a_pod_that_does_not_start_is_given_its_time(
     assert expected == conclusion(stopped(seen, case, limit))
 
 
-@BOTH
+@ALL
 def test_a_wrong_image_name_needs_no_patience(case: PlannedCase) -> None:
     """A name that no registry could have does not get right by waiting."""
     judgement = judged(with_pod(job(), waiting_pod("InvalidImageName", "couldn't parse")), case, NOON)
