@@ -1,4 +1,4 @@
-"""A real NoETL for tests: server, worker, PostgreSQL and, where the release wants it, NATS, as processes of this machine.
+"""A real NoETL for tests: server, worker, PostgreSQL and, where it is wanted, NATS, as processes of this machine.
 
 Needs Python 3.12 or later somewhere on this machine, which is what NoETL asks for (the tests themselves run with 3.11,
 too), and Debian's packages ``postgresql`` and ``nats-server``. What is installed from the package index is exactly the
@@ -89,7 +89,6 @@ def installed(release: Release) -> str:
 
 
 def _install(python: str, release: Release, folder: Path) -> None:
-    print(f"installing noetl {release.version} (a minute; once per machine)", file=sys.stderr)
     log = cache.build_logs() / f"noetl-{release.version}-install.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     # Without a prefix of its own nothing in there names the folder, which moves when it is complete.
@@ -198,9 +197,7 @@ class NoetlServer:
         return self._dsn(OWNER, _PASSWORD)
 
     def _dsn(self, user: str, password: str) -> str:
-        return make_conninfo(
-            host=_LOCAL, port=self.postgres.port, dbname=self.database, user=user, password=password
-        )
+        return make_conninfo(host=_LOCAL, port=self.postgres.port, dbname=self.database, user=user, password=password)
 
     def register(self, playbook: str) -> dict[str, Any]:
         """Register a playbook, and give the server's answer."""

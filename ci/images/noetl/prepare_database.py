@@ -39,7 +39,7 @@ def connect() -> psycopg.Connection:
         except psycopg.OperationalError as fault:
             if time.monotonic() > deadline:
                 raise
-            print(f"waiting for Postgres: {str(fault).splitlines()[0]}", flush=True)  # noqa: T201 - a pod's log
+            print(f"waiting for Postgres: {str(fault).splitlines()[0]}", flush=True)
             time.sleep(PAUSE_SECONDS)
 
 

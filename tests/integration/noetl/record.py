@@ -1,0 +1,272 @@
+"""Records what a real NoETL writes while it runs the playbooks here: ``python tests/integration/noetl/record.py``.
+
+The recordings are what the unit tests of the "settled" rule replay: every row of the event log, of the queue or the
+commands, and of the executions, with the time at which it could be seen by somebody else. They are written to
+``tests/unit/runner/playbook/timelines``, one file for each playbook and release. What a test does not need, and what
+says where they were recorded, is left out.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg.rows import dict_row
+
+ROOT = Path(__file__).parents[3]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from tests.integration.pagination_server import running_test_server  # noqa: E402 - the paths above must come first
+
+from support.noetl import NoetlServer, running_noetl  # noqa: E402 - the same
+
+PLAYBOOKS = Path(__file__).parent / "playbooks"
+TIMELINES = ROOT / "tests" / "unit" / "runner" / "playbook" / "timelines"
+RELEASES = ("1.8.0", "2.5.5", "4.26.0")
+
+_POLL_SECONDS = 0.004
+_API_POLL_SECONDS = 0.1
+_QUIET_SECONDS = 5.0
+_LONGEST_SECONDS = 60.0
+_LONGEST_VALUE = 700
+
+# What is read of each table: its key, and the columns that tell something.
+_TABLES = {
+    "event": (
+        "event_id",
+        (
+            *("event_id", "execution_id", "parent_execution_id", "parent_event_id", "created_at", "event_type"),
+            *("node_id", "node_name", "node_type", "status", "duration", "context", "result", "meta", "error"),
+            *("current_index", "command_id"),
+        ),
+    ),
+    "queue": (
+        "queue_id",
+        (
+            *("queue_id", "execution_id", "parent_execution_id", "node_id", "node_name", "status", "attempts"),
+            *("max_attempts", "available_at", "lease_until"),
+        ),
+    ),
+    "command": (
+        "command_id",
+        (
+            *("command_id", "execution_id", "parent_execution_id", "step_name", "tool_kind", "status", "attempt"),
+            *("attempts", "error", "loop_event_id", "iter_index"),
+        ),
+    ),
+    "execution": (
+        "execution_id",
+        (
+            *("execution_id", "parent_execution_id", "status", "last_event_type", "last_node_name", "start_time"),
+            *("end_time", "error", "state"),
+        ),
+    ),
+}
+# Of no use without the server, large, or telling where it was recorded.
+_LEFT_OUT_KEYS = frozenset(
+    {
+        *("worker_id", "hostname", "pid", "stack_trace", "traceback", "server_url", "work", "render_context", "code"),
+        *("tool_config", "template", "playbook_content", "content", "producer", "worker_pool", "server"),
+    }
+)
+_FAMILY = """
+WITH RECURSIVE family(id) AS (
+    SELECT %s::bigint
+    UNION
+    SELECT event.execution_id FROM noetl.event JOIN family ON event.parent_execution_id = family.id
+)
+SELECT id FROM family
+"""
+
+
+@dataclass
+class _Watch:
+    """One table, and the versions of its rows that were seen."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+    follows_children: bool
+    seen: dict[Any, Any] = field(default_factory=dict)
+
+    def changes(self, connection: psycopg.Connection[dict[str, Any]], family: list[int]) -> Iterator[dict[str, Any]]:
+        """Give each row that is new or different."""
+        names = ", ".join(self.columns)
+        rows = connection.execute(
+            f"SELECT {names} FROM noetl.{self.table} WHERE execution_id = ANY(%s) ORDER BY {self.key}".encode(),
+            [family],
+        )
+        for row in rows.fetchall():
+            if self.seen.get(row[self.key]) != row:
+                self.seen[row[self.key]] = row
+                yield row
+
+
+def _watches(connection: psycopg.Connection[dict[str, Any]]) -> list[_Watch]:
+    """Find out which of the tables a release has, and which of their columns."""
+    found = connection.execute(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'noetl'"
+    ).fetchall()
+    present: dict[str, set[str]] = {}
+    for row in found:
+        present.setdefault(row["table_name"], set()).add(row["column_name"])
+    return [
+        _Watch(table, key, tuple(name for name in columns if name in present[table]), table == "event")
+        for table, (key, columns) in _TABLES.items()
+        if table in present
+    ]
+
+
+def _small(value: Any) -> Any:
+    """Leave out of a JSON value what is long or tells where it was recorded."""
+    if isinstance(value, dict):
+        kept = {key: _small(item) for key, item in value.items() if key not in _LEFT_OUT_KEYS}
+        return {key: item for key, item in kept.items() if item not in (None, {}, [])}
+    if isinstance(value, list):
+        return [_small(item) for item in value[:3]]
+    if isinstance(value, str):
+        # The last line of a traceback is the error; the lines before it are paths.
+        text = re.sub(r"/[\w./+-]*/(site-packages|lib/python[\d.]+)/", "", value)
+        text = re.sub(r"(127\.0\.0\.1|localhost):\d+", "test-server:5555", text)
+        return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return value
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Make a row a JSON object: ids as text, since JSON's numbers are too small for them."""
+    result: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None:
+            continue
+        if name.endswith("_id") and isinstance(value, int):
+            result[name] = str(value)
+        elif hasattr(value, "isoformat"):
+            result[name] = value.isoformat()
+        elif isinstance(value, dict | list | str):
+            small = _small(value)
+            length = len(json.dumps(small, default=str))
+            result[name] = small if length <= 2 * _LONGEST_VALUE else {"status": _status_of(value), "leftOut": length}
+        else:
+            result[name] = value
+    return result
+
+
+def _status_of(value: Any) -> Any:
+    return value.get("status") if isinstance(value, dict) else None
+
+
+@dataclass
+class Recorder:
+    """Records executions of one server."""
+
+    server: NoetlServer
+    api_url: str
+
+    def record(self, name: str) -> dict[str, Any]:
+        """Run a playbook, and give its timeline."""
+        started = time.monotonic()
+        execution = self.server.execute(f"testrun/{name}", {"api_url": self.api_url})
+        answered = time.monotonic()
+        rows = list(self._follow(execution, started))
+        return {
+            "release": self.server.release.version,
+            "playbook": name,
+            "executionId": execution,
+            "answeredAtMs": round((answered - started) * 1000, 1),
+            "rows": rows,
+        }
+
+    def _follow(self, execution: str, started: float) -> Iterator[dict[str, Any]]:
+        """Give every change until nothing has changed for some time."""
+        with psycopg.connect(self.server.owner_dsn, autocommit=True, row_factory=dict_row) as connection:
+            connection.execute("SET search_path TO noetl")
+            watches = _watches(connection)
+            last_change = last_api = time.monotonic()
+            answers: dict[str, Any] = {}
+            while time.monotonic() - last_change < _QUIET_SECONDS and time.monotonic() - started < _LONGEST_SECONDS:
+                family = [row["id"] for row in connection.execute(_FAMILY, [execution]).fetchall()]
+                for watch in watches:
+                    for row in watch.changes(connection, family):
+                        last_change = time.monotonic()
+                        yield {"atMs": _since(started), "table": watch.table, "row": _row(row)}
+                if time.monotonic() - last_api > _API_POLL_SECONDS:
+                    last_api = time.monotonic()
+                    yield from self._answers(execution, answers, started)
+                time.sleep(_POLL_SECONDS)
+
+    def _answers(self, execution: str, seen: dict[str, Any], started: float) -> Iterator[dict[str, Any]]:
+        """Give what the server's API says about the execution, where it says something else than before."""
+        for path in (f"/api/executions/{execution}", f"/api/executions/{execution}/status"):
+            answer = httpx.get(f"{self.server.url}{path}", timeout=10)
+            body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
+            wanted = ("status", "completed", "failed", "completion_inferred", "current_step")
+            said = {key: body[key] for key in wanted if key in body} if isinstance(body, dict) else body
+            kept = {"code": answer.status_code, "body": said} if answer.is_success else {"code": answer.status_code}
+            name = path.rpartition("/")[2].replace(execution, "execution")
+            if seen.get(name) != kept:
+                seen[name] = kept
+                yield {"atMs": _since(started), "table": f"api:{name}", "row": kept}
+
+
+def _since(started: float) -> float:
+    return round((time.monotonic() - started) * 1000, 1)
+
+
+def _register(server: NoetlServer) -> list[str]:
+    names = []
+    for path in sorted((PLAYBOOKS / server.release.version).glob("*.yaml")):
+        server.register(path.read_text())
+        names.append(path.stem)
+    return names
+
+
+def _summary(timeline: dict[str, Any]) -> str:
+    events = [row for row in timeline["rows"] if row["table"] == "event"]
+    own = [row for row in events if row["row"]["execution_id"] == timeline["executionId"]]
+    ends = [row for row in own if re.fullmatch(r"(playbook|execution)[._]\w+ed", row["row"]["event_type"])]
+    last = ends[-1] if ends else None
+    end = f"{last['row']['event_type']} at {last['atMs']:.0f} ms" if last else "no last event"
+    return f"{len(events):4} events, {end}, last row at {events[-1]['atMs']:.0f} ms" if events else "no events"
+
+
+def _write(timeline: dict[str, Any]) -> None:
+    target = TIMELINES / f"{timeline['playbook']}-{timeline['release']}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows = ",\n  ".join(json.dumps(row, default=str, ensure_ascii=False) for row in timeline.pop("rows"))
+    head = json.dumps(timeline, indent=1)[:-2]
+    target.write_text(f'{head},\n "rows": [\n  {rows}\n ]\n}}\n')
+
+
+def main() -> int:
+    """Record what the arguments say."""
+    parser = argparse.ArgumentParser(description="Records the event logs of real executions for the unit tests.")
+    parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE", help="1.8.0, 2.5.5, 4.26.0")
+    parser.add_argument("--only", nargs="*", help="names of playbooks (default: all)")
+    parser.add_argument("--dry-run", action="store_true", help="show the summaries, and write nothing")
+    arguments = parser.parse_args()
+    for release in arguments.releases:
+        with ExitStack() as stack:
+            api_url = stack.enter_context(running_test_server()).url
+            server = stack.enter_context(running_noetl(release))
+            recorder = Recorder(server, api_url)
+            for name in _register(server):
+                if arguments.only and name not in arguments.only:
+                    continue
+                timeline = recorder.record(name)
+                sys.stdout.write(f"{release:7} {name:24} {_summary(timeline)}\n")
+                sys.stdout.flush()
+                if not arguments.dry_run:
+                    _write(timeline)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
