@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 
 from testrun_operator.runner.sql.document import FixtureReference, Place, Sql
 from testrun_operator.runner.sql.parsing.problems import Problems
@@ -123,6 +124,11 @@ def split_at_block(content: Sequence[Content]) -> tuple[list[Text], Block | None
             return above, element, list(content[position + 1 :])
         above.append(element)
     return above, None, []
+
+
+def without_leading_rules(lines: Iterable[Text]) -> list[Text]:
+    """Return lines without the thematic breaks at their beginning."""
+    return list(dropwhile(lambda line: is_rule(line.text), lines))
 
 
 def report_stray(content: Iterable[Content], problems: Problems, *, block: str, text: str) -> None:

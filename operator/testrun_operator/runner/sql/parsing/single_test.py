@@ -22,6 +22,7 @@ from testrun_operator.runner.sql.parsing.sections import (
     read_fixtures,
     report_stray,
     split_at_block,
+    without_leading_rules,
 )
 from testrun_operator.runner.sql.parsing.tables import read_table
 from testrun_operator.runner.sql.parsing.texts import excerpt
@@ -282,9 +283,8 @@ class _TestReader:
             )
         if not self._check_first(section):
             return
-        lines, block, rest = split_at_block(section.content)
-        below = [element for element in rest if isinstance(element, Text)]
-        for element in (block, *rest):
+        lines = without_leading_rules(element for element in section.content if isinstance(element, Text))
+        for element in section.content:
             if isinstance(element, Block):
                 self._problems.add(
                     element.line,
@@ -293,7 +293,7 @@ class _TestReader:
         if not lines:
             self._problems.add(section.line, f"expected a table below {section.written}, but nothing stands there")
             return
-        table = read_table([*lines, *below], self._file, self._problems)
+        table = read_table(lines, self._file, self._problems)
         if table is None:
             return
         if not table.rows and not self._problems:
@@ -317,7 +317,7 @@ class _TestReader:
         sql = as_sql(block, self._file)
         if sql is None:
             self._problems.add(block.line, f"the block below {section.written} holds no query")
-        table_lines = [element for element in rest if isinstance(element, Text)]
+        table_lines = without_leading_rules(element for element in rest if isinstance(element, Text))
         for element in rest:
             if isinstance(element, Block):
                 self._problems.add(

@@ -32,6 +32,8 @@ def read_table(lines: Sequence[Text], file: str, problems: Problems) -> Table | 
         )
         return None
     columns = split_cells(header.text)
+    if columns and is_comment(columns[-1]):
+        columns.pop()
     names_are_good = _check_names(columns, header.line, problems)
     if len(lines) < _HEADER_AND_SEPARATOR or not _is_separator(lines[1]):
         problems.add(header.line, f"the table has no line {_separator_for(len(columns))} below its header row")
