@@ -123,10 +123,10 @@ def condition(status: Body, kind: str) -> Body:
     return next((found for found in status.get("conditions", []) if found["type"] == kind), {})
 
 
-def query(statement: str) -> list[list[str]]:
+def query(statement: str, database: str = "testrun") -> list[list[str]]:
     """Run SQL in the chart's Postgres, and return rows of texts."""
     printed = kubectl(
-        *("exec", "-n", SYSTEM_NAMESPACE, f"{POSTGRES}-0", "--", "psql", "-X", "-U", "testrun", "-d", "testrun"),
+        *("exec", "-n", SYSTEM_NAMESPACE, f"{POSTGRES}-0", "--", "psql", "-X", "-U", "testrun", "-d", database),
         *("-v", "ON_ERROR_STOP=1", "--no-align", "--tuples-only", "--field-separator=\x1f", "-c", statement),
     )
     return [line.split("\x1f") for line in printed.splitlines()]
