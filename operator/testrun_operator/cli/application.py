@@ -5,16 +5,28 @@ Three are for pods (``operator``, ``runner``, ``testserver``), the others are fo
 """
 
 from collections.abc import Coroutine
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import typer
 
 from testrun_operator.cli.errors import PlainErrors
+from testrun_operator.cli.options import read_duration
+from testrun_operator.cli.sql.commands import commands as sql_commands
+
+_FOR_PODS = ("operator", "runner", "testserver")
+
+
+class _Commands(PlainErrors):
+    """Lists the commands for people first, also those that have commands below them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name all commands."""
+        return sorted(super().list_commands(ctx), key=_FOR_PODS.__contains__)
+
 
 application = typer.Typer(
     name="testrun",
-    cls=PlainErrors,
+    cls=_Commands,
     help="Regression testing as Kubernetes resources: look at runs and results, check files, start the parts.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -22,6 +34,7 @@ application = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+application.add_typer(sql_commands)
 
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the TestRun.")]
@@ -72,17 +85,6 @@ def _run(command: Coroutine[Any, Any, int]) -> int:
     return asyncio.run(command)
 
 
-def _read_duration(text: str) -> timedelta:
-    from testrun_operator.api.base import parse_duration
-
-    try:
-        value = parse_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--timeout") from None
-    assert isinstance(value, timedelta)  # noqa: S101 - a text becomes one
-    return value
-
-
 @application.command()
 def status(name: RunName, namespace: Namespace = None, watch: Watch = False) -> None:  # noqa: FBT002 - typer
     """Show a TestRun: counts, conditions, and what did not pass.
@@ -102,7 +104,7 @@ def wait(name: RunName, namespace: Namespace = None, timeout: Timeout = "10m") -
     """
     from testrun_operator.cli.status import wait_for
 
-    raise typer.Exit(_run(wait_for(name, namespace, _read_duration(timeout))))
+    raise typer.Exit(_run(wait_for(name, namespace, read_duration(timeout))))
 
 
 @application.command()
@@ -143,7 +145,7 @@ def run(
         parallelism=parallelism,
         fail_fast=fail_fast,
     )
-    raise typer.Exit(_run(run_suite(wanted, wait=wait, limit=_read_duration(timeout), dry_run=dry_run)))
+    raise typer.Exit(_run(run_suite(wanted, wait=wait, limit=read_duration(timeout), dry_run=dry_run)))
 
 
 @application.command()

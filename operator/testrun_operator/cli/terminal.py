@@ -1,5 +1,6 @@
 """Output: tables that fit a terminal, plain columns in a pipe, and never a control character of somebody else's."""
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -46,9 +47,24 @@ def make_console(*, to_error: bool = False) -> Console:
     )
 
 
+def write_anything() -> None:
+    """Have characters that standard output and error cannot encode written as ``?``, in place of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def clean(text: str) -> str:
     """Bring a text on one line, and make control characters visible: messages contain what test subjects said."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
+
+
+def clean_lines(text: str) -> list[str]:
+    """Make control characters visible, line by line: of messages whose lines and indentation mean something."""
+    return [
+        "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line.expandtabs()).rstrip()
+        for line in text.splitlines()
+    ]
 
 
 def cell(value: object) -> Text:

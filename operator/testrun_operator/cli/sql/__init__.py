@@ -1,0 +1,12 @@
+"""``testrun sql``: database tests from a terminal, against a database of one's own (``docs/cases/sql-terminal.md``).
+
+::
+
+    commands.py      the table of commands
+    running.py       one execution: project, database, reports, exit code
+    interrupting.py  Ctrl-C: the running statement is cancelled on the server
+    progress.py      what is shown while it runs
+    telling.py       what is shown afterwards
+    watching.py      again, whenever a file changes (changes.py)
+    checking.py      what is malformed, without a database
+"""
