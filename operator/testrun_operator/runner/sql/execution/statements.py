@@ -18,7 +18,7 @@ from testrun_operator.runner.sql.databases.base import (
 )
 from testrun_operator.runner.sql.document import Place, Sql
 from testrun_operator.runner.sql.execution.texts import excerpt
-from testrun_operator.runner.sql.execution.watchdog import OutOfTime, Watch
+from testrun_operator.runner.sql.execution.watchdog import Watch
 from testrun_operator.runner.sql.project.model import File
 from testrun_operator.runner.sql.project.tables import CsvTable
 
@@ -143,7 +143,10 @@ class Statements:
         try:
             return self.session.find_routines(name)
         except StatementCancelled:
-            raise OutOfTime(self.watch.doing) from None
+            raise self.watch.out_of_time() from None
+        except CaseError:
+            self.watch.check()
+            raise
 
     def call(self, routine: Routine, arguments: Sequence[Argument], place: Place) -> CallResult:
         """Call a routine.
@@ -175,7 +178,7 @@ class Statements:
             self._look(text, place)
             raise Refused(error, text, _line_of(error, text, place)) from None
         except StatementCancelled:
-            raise OutOfTime(self.watch.doing) from None
+            raise self.watch.out_of_time() from None
         except DatabaseUnreachable:
             self.watch.check()
             raise

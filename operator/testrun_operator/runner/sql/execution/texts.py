@@ -1,6 +1,7 @@
 """Texts for people, of a length that fits into a report."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 MAX_MESSAGE: Final = 2000
@@ -34,7 +35,7 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
 
 
-def listed(names: "list[str] | tuple[str, ...]", limit: int = 20) -> str:
+def listed(names: Sequence[str], limit: int = 20) -> str:
     """Join names with commas; after some of them only say how many more there are."""
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

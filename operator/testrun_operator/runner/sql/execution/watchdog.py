@@ -28,12 +28,14 @@ class OutOfTime(CaseError):
     """The deadline has come. Whatever a statement says from then on is no result of a test.
 
     Args:
-        doing: what was being done.
+        doing: what was being done, or was about to be.
+        begun: whether it had begun.
     """
 
-    def __init__(self, doing: "Doing") -> None:
+    def __init__(self, doing: "Doing", *, begun: bool) -> None:
         super().__init__(f"the time was over: {doing}")
         self.doing = doing
+        self.begun = begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Watch:
         self._session: Session | None = None
         self.doing = Doing("nothing")
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has come."""
+        return self._watchdog.is_over
+
     def begin(self, text: str, place: Place | None = None) -> None:
         """Note what is done from now on.
 
@@ -69,7 +76,7 @@ class Watch:
         """
         self.doing = Doing(text, place, time.perf_counter())
         if self._watchdog.is_over:
-            raise OutOfTime(self.doing)
+            raise self.out_of_time(begun=False)
 
     def check(self) -> None:
         """Look at the time after a statement.
@@ -80,7 +87,12 @@ class Watch:
             OutOfTime: the deadline has come.
         """
         if self._watchdog.is_over:
-            raise OutOfTime(self.doing)
+            raise self.out_of_time()
+
+    def out_of_time(self, *, begun: bool = True) -> OutOfTime:
+        """Return the exception for a statement that was ended, or was not begun, because the time was over."""
+        self.release()
+        return OutOfTime(self.doing, begun=begun)
 
     @contextmanager
     def guarding(self, session: Session) -> Iterator[None]:
@@ -137,10 +149,6 @@ class Watchdog:
         watch = Watch(self)
         self._watches.append(watch)
         return watch
-
-    def end_time(self) -> None:
-        """Let the time be over now."""
-        self.is_over = True
 
     def _look_after(self) -> None:
         while not self._ended.wait(self._pause()):

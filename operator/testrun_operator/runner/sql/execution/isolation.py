@@ -1,0 +1,57 @@
+"""The promise of ``isolation: rollback``, that nothing of a test stays, and what to say where it is broken."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from testrun_operator.runner.sql.databases.base import Isolation
+from testrun_operator.runner.sql.document import Place
+from testrun_operator.runner.sql.execution.statements import IsolationBroken, Statements
+from testrun_operator.runner.sql.execution.texts import bounded, excerpt
+from testrun_operator.runner.sql.outcome import Step, StepKind
+
+_NAME: Final = "isolation: rollback"
+_FITTING: Final = "isolation: none or isolation: database is what fits such a test"
+
+
+@contextmanager
+def boundary(isolation: Isolation, statements: Statements) -> Iterator[None]:
+    """Do what is necessary around a test, so that it does not disturb others.
+
+    Raises:
+        NotPossible: the database has no transactions.
+        StatementFailed: the transaction cannot be begun or ended.
+        DatabaseUnreachable: as its name says.
+    """
+    if isolation is not Isolation.ROLLBACK:
+        yield
+        return
+    with statements.session.transaction():
+        statements.in_transaction = True
+        try:
+            yield
+        finally:
+            statements.in_transaction = False
+
+
+def broken(error: IsolationBroken) -> Step:
+    """Return the step of a test that ended its transaction."""
+    message = (
+        f"This ended the transaction that the test runs in, so that what was done stays in the database: "
+        f"{excerpt(error.text)}\n{_FITTING[0].upper()}{_FITTING[1:]}."
+    )
+    return Step(StepKind.ISOLATION, _NAME, error.place, passed=False, message=bounded(message))
+
+
+def broken_by_procedure(what: str, place: Place) -> Step:
+    """Return the step of a test with a procedure that wants to commit and is refused that.
+
+    Args:
+        what: which row or statement calls it.
+        place: its place.
+    """
+    message = (
+        f"{what[0].upper()}{what[1:]} calls a procedure that commits or rolls back, which the database refuses inside "
+        f"of the transaction that the test runs in; {_FITTING}"
+    )
+    return Step(StepKind.ISOLATION, _NAME, place, passed=False, message=bounded(message))
