@@ -122,6 +122,8 @@ def environment(release: Release, surroundings: Surroundings) -> dict[str, str]:
         "NOETL_WORKER_POOL_RUNTIME": "cpu",
         "NOETL_WORKER_POOL_NAME": "testrun",
         "NOETL_MAX_WORKERS": "4",
+        # Without this a request to an address that ends in ".local", as in a cluster, may be answered by NoETL itself.
+        "NOETL_HTTP_MOCK_LOCAL": "false",
         # A server that starts again would run what it finds unfinished a second time, under another id.
         "NOETL_AUTO_RESUME_ENABLED": "false",
     }

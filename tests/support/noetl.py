@@ -1,7 +1,7 @@
 """A real NoETL for tests: server, worker, PostgreSQL and, where it is wanted, NATS, as processes of this machine.
 
 Needs Python 3.12 or later somewhere on this machine, which is what NoETL asks for (the tests themselves run with 3.11,
-too), and Debian's packages ``postgresql`` and ``nats-server``. What is installed from the package index is exactly the
+too), Debian's package ``postgresql``, and ``nats-server`` or an apt that can fetch it. What is installed from the package index is exactly the
 lock file in ``ci/images/noetl``, once per machine, in the project's cache.
 
 Nothing real is in the processes' reach but the network: a worker runs what playbooks say.
@@ -147,7 +147,7 @@ class _Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - started before any thread
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - by the main thread
             )
 
     def stop(self, *, patience_seconds: float = 5) -> None:
@@ -301,10 +301,23 @@ def _prepare(python: str, postgres: PostgresServer, database: str) -> None:
         raise RuntimeError(f"the database was not prepared: {done.stdout}{done.stderr}")
 
 
+def _nats_program() -> str:
+    """Find the NATS server, or take it out of Debian's package: installing that would start one for the machine."""
+    if found := shutil.which("nats-server"):
+        return found
+    folder = cache.cache_home() / "noetl" / "nats-server"
+    if not folder.exists():
+        with cache.new_entry(folder) as partial:
+            for command in (["apt-get", "download", "nats-server"], ["dpkg-deb", "--extract", "", "."]):
+                words = [word or next(partial.glob("*.deb")).name for word in command]
+                done = subprocess.run(words, cwd=partial, capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    raise RuntimeError(f"these tests need nats-server, or Debian's package of it: {done.stderr}")
+    return str(folder / "usr" / "sbin" / "nats-server")
+
+
 def _nats(folder: Path, port: int) -> _Process:
-    program = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/bin")
-    if program is None:
-        raise RuntimeError("these tests need a NATS server: apt-get install nats-server")
+    program = _nats_program()
     arguments = [
         *(program, "--jetstream", "--store_dir", str(folder / "jetstream"), "--addr", _LOCAL, "--port", str(port)),
         *("--user", NATS_USER, "--pass", _PASSWORD),

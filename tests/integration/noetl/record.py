@@ -12,9 +12,11 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -43,9 +45,8 @@ _TABLES = {
     "event": (
         "event_id",
         (
-            *("event_id", "execution_id", "parent_execution_id", "parent_event_id", "created_at", "event_type"),
-            *("node_id", "node_name", "node_type", "status", "duration", "context", "result", "meta", "error"),
-            *("current_index", "command_id"),
+            *("event_id", "execution_id", "parent_execution_id", "created_at", "event_type", "node_id", "node_name"),
+            *("node_type", "status", "context", "result", "meta", "error", "command_id"),
         ),
     ),
     "queue": (
@@ -74,7 +75,11 @@ _TABLES = {
 _LEFT_OUT_KEYS = frozenset(
     {
         *("worker_id", "hostname", "pid", "stack_trace", "traceback", "server_url", "work", "render_context", "code"),
-        *("tool_config", "template", "playbook_content", "content", "producer", "worker_pool", "server"),
+        *("tool_config", "template", "playbook_content", "content", "producer", "worker_pool", "server", "code_b64"),
+        *("idempotency_key", "event_chain", "catalog_id", "persisted_event_id", "previous_step_event_id", "requestor"),
+        *("worker_locator", "locality", "informative", "step_config", "task", "headers", "emitter", "emitted_at"),
+        *("queue_meta", "worker_runtime", "spec", "case", "metrics", "step_event_ids", "variables", "issued_steps"),
+        *("_pagination", "_all_collected_items", "playbook_path", "retry_config", "root_event_id", "workload"),
     }
 )
 _FAMILY = """
@@ -94,7 +99,6 @@ class _Watch:
     table: str
     key: str
     columns: tuple[str, ...]
-    follows_children: bool
     seen: dict[Any, Any] = field(default_factory=dict)
 
     def changes(self, connection: psycopg.Connection[dict[str, Any]], family: list[int]) -> Iterator[dict[str, Any]]:
@@ -119,7 +123,7 @@ def _watches(connection: psycopg.Connection[dict[str, Any]]) -> list[_Watch]:
     for row in found:
         present.setdefault(row["table_name"], set()).add(row["column_name"])
     return [
-        _Watch(table, key, tuple(name for name in columns if name in present[table]), table == "event")
+        _Watch(table, key, tuple(name for name in columns if name in present[table]))
         for table, (key, columns) in _TABLES.items()
         if table in present
     ]
@@ -128,7 +132,8 @@ def _watches(connection: psycopg.Connection[dict[str, Any]]) -> list[_Watch]:
 def _small(value: Any) -> Any:
     """Leave out of a JSON value what is long or tells where it was recorded."""
     if isinstance(value, dict):
-        kept = {key: _small(item) for key, item in value.items() if key not in _LEFT_OUT_KEYS}
+        wanted = {key: item for key, item in value.items() if key not in _LEFT_OUT_KEYS and not key.endswith("_ms")}
+        kept = {key: _small(item) for key, item in wanted.items()}
         return {key: item for key, item in kept.items() if item not in (None, {}, [])}
     if isinstance(value, list):
         return [_small(item) for item in value[:3]]
@@ -172,48 +177,57 @@ class Recorder:
 
     def record(self, name: str) -> dict[str, Any]:
         """Run a playbook, and give its timeline."""
-        started = time.monotonic()
-        execution = self.server.execute(f"testrun/{name}", {"api_url": self.api_url})
-        answered = time.monotonic()
-        rows = list(self._follow(execution, started))
+        with psycopg.connect(self.server.owner_dsn, autocommit=True, row_factory=dict_row) as connection:
+            connection.execute("SET search_path TO noetl")
+            watches = _watches(connection)
+            started = time.monotonic()
+            execution = self.server.execute(f"testrun/{name}", {"api_url": self.api_url})
+            answered = _since(started)
+            # In a thread of its own: the server's answers take long enough to miss what happens in the tables.
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                over = Event()
+                answers = pool.submit(lambda: list(self._answers(execution, started, over)))
+                rows = list(_changes(connection, watches, execution, started))
+                over.set()
+                rows += answers.result()
         return {
             "release": self.server.release.version,
             "playbook": name,
             "executionId": execution,
-            "answeredAtMs": round((answered - started) * 1000, 1),
-            "rows": rows,
+            "answeredAtMs": answered,
+            "rows": sorted(rows, key=lambda row: row["atMs"]),
         }
 
-    def _follow(self, execution: str, started: float) -> Iterator[dict[str, Any]]:
-        """Give every change until nothing has changed for some time."""
-        with psycopg.connect(self.server.owner_dsn, autocommit=True, row_factory=dict_row) as connection:
-            connection.execute("SET search_path TO noetl")
-            watches = _watches(connection)
-            last_change = last_api = time.monotonic()
-            answers: dict[str, Any] = {}
-            while time.monotonic() - last_change < _QUIET_SECONDS and time.monotonic() - started < _LONGEST_SECONDS:
-                family = [row["id"] for row in connection.execute(_FAMILY, [execution]).fetchall()]
-                for watch in watches:
-                    for row in watch.changes(connection, family):
-                        last_change = time.monotonic()
-                        yield {"atMs": _since(started), "table": watch.table, "row": _row(row)}
-                if time.monotonic() - last_api > _API_POLL_SECONDS:
-                    last_api = time.monotonic()
-                    yield from self._answers(execution, answers, started)
-                time.sleep(_POLL_SECONDS)
-
-    def _answers(self, execution: str, seen: dict[str, Any], started: float) -> Iterator[dict[str, Any]]:
+    def _answers(self, execution: str, started: float, over: Event) -> Iterator[dict[str, Any]]:
         """Give what the server's API says about the execution, where it says something else than before."""
-        for path in (f"/api/executions/{execution}", f"/api/executions/{execution}/status"):
-            answer = httpx.get(f"{self.server.url}{path}", timeout=10)
-            body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
-            wanted = ("status", "completed", "failed", "completion_inferred", "current_step")
-            said = {key: body[key] for key in wanted if key in body} if isinstance(body, dict) else body
-            kept = {"code": answer.status_code, "body": said} if answer.is_success else {"code": answer.status_code}
-            name = path.rpartition("/")[2].replace(execution, "execution")
-            if seen.get(name) != kept:
-                seen[name] = kept
-                yield {"atMs": _since(started), "table": f"api:{name}", "row": kept}
+        seen: dict[str, Any] = {}
+        while not over.wait(_API_POLL_SECONDS):
+            for path in (f"/api/executions/{execution}", f"/api/executions/{execution}/status"):
+                answer = httpx.get(f"{self.server.url}{path}", timeout=10)
+                body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
+                wanted = ("status", "completed", "failed", "completion_inferred", "current_step")
+                said = {key: body[key] for key in wanted if key in body} if isinstance(body, dict) else body
+                kept = {"code": answer.status_code, "body": said} if answer.is_success else {"code": answer.status_code}
+                name = path.rpartition("/")[2].replace(execution, "execution")
+                if seen.get(name) != kept:
+                    seen[name] = kept
+                    yield {"atMs": _since(started), "table": f"api:{name}", "row": kept}
+
+
+def _changes(
+    connection: psycopg.Connection[dict[str, Any]], watches: list[_Watch], execution: str, started: float
+) -> Iterator[dict[str, Any]]:
+    """Give every change in the tables until nothing has changed for some time."""
+    last_change = time.monotonic()
+    while time.monotonic() - last_change < _QUIET_SECONDS and time.monotonic() - started < _LONGEST_SECONDS:
+        family = [row["id"] for row in connection.execute(_FAMILY, [execution]).fetchall()]
+        for watch in watches:
+            changed = list(watch.changes(connection, family))
+            seen_at = _since(started)
+            for row in changed:
+                last_change = time.monotonic()
+                yield {"atMs": seen_at, "table": watch.table, "row": _row(row)}
+        time.sleep(_POLL_SECONDS)
 
 
 def _since(started: float) -> float:
@@ -231,7 +245,7 @@ def _register(server: NoetlServer) -> list[str]:
 def _summary(timeline: dict[str, Any]) -> str:
     events = [row for row in timeline["rows"] if row["table"] == "event"]
     own = [row for row in events if row["row"]["execution_id"] == timeline["executionId"]]
-    ends = [row for row in own if re.fullmatch(r"(playbook|execution)[._]\w+ed", row["row"]["event_type"])]
+    ends = [row for row in own if re.fullmatch(r"(playbook|execution)[._](completed|failed|cancelled)", row["row"]["event_type"])]
     last = ends[-1] if ends else None
     end = f"{last['row']['event_type']} at {last['atMs']:.0f} ms" if last else "no last event"
     return f"{len(events):4} events, {end}, last row at {events[-1]['atMs']:.0f} ms" if events else "no events"
@@ -240,7 +254,8 @@ def _summary(timeline: dict[str, Any]) -> str:
 def _write(timeline: dict[str, Any]) -> None:
     target = TIMELINES / f"{timeline['playbook']}-{timeline['release']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
-    rows = ",\n  ".join(json.dumps(row, default=str, ensure_ascii=False) for row in timeline.pop("rows"))
+    compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+    rows = ",\n  ".join(compact.encode(row) for row in timeline.pop("rows"))
     head = json.dumps(timeline, indent=1)[:-2]
     target.write_text(f'{head},\n "rows": [\n  {rows}\n ]\n}}\n')
 
