@@ -4,7 +4,16 @@ import io
 
 import pytest
 
-from testrun_operator.cli.terminal import Column, clean, format_seconds, make_console, make_table, show
+from testrun_operator.cli.terminal import (
+    Column,
+    clean,
+    clean_lines,
+    format_seconds,
+    make_console,
+    make_table,
+    show,
+    write_anything,
+)
 
 
 class Terminal(io.StringIO):
@@ -48,6 +57,21 @@ def test_a_pipe_gets_one_line_for_each_row_without_blanks_at_its_end(monkeypatch
 def test_a_text_is_brought_on_one_line_and_its_control_characters_are_seen() -> None:
     """A row stays a row, and nobody else moves the cursor."""
     assert clean("one\n\ttwo \x1b[31mred") == "one two \N{REPLACEMENT CHARACTER}[31mred"
+
+
+def test_lines_and_their_indentation_are_kept_where_they_mean_something() -> None:
+    """Databases point with them at what they mean."""
+    text = "LINE 1: SELECT\r\n\n\t^ \x1b[31mhere  \n"
+    assert clean_lines(text) == ["LINE 1: SELECT", "", "        ^ \N{REPLACEMENT CHARACTER}[31mhere"]
+
+
+def test_what_the_output_cannot_encode_is_written_as_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that knows Latin alone is no reason to end with an exception."""
+    output = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr("sys.stdout", output)
+    write_anything()
+    show(make_console(), "✘ Müller")
+    assert output.buffer.getvalue() == b"? M\xfcller\n"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

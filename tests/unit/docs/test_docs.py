@@ -17,7 +17,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ([a-z]+)(.*)")
+COMMAND = re.compile(r"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ((?:sql )?[a-z]+)(.*)")
 
 
 @pytest.fixture(params=PAGES, ids=NAMES)
@@ -84,7 +84,7 @@ def test_every_command_and_option_exists(page: Path) -> None:
     """Of the command line, wherever a page names it."""
     unknown = []
     for command, arguments in commands(page):
-        help_text = CliRunner().invoke(application, [command, "--help"])
+        help_text = CliRunner().invoke(application, [*command.split(), "--help"])
         if help_text.exit_code != 0:
             unknown.append(command)
         options = re.findall(r"(?<=\s)--?[a-z][-a-z]*", arguments)
