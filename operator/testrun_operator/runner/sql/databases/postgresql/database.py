@@ -1,0 +1,139 @@
+"""A PostgreSQL database, to which sessions are opened."""
+
+import math
+import time
+from contextlib import AbstractContextManager
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.sql.databases.base import Copies, DatabaseUnreachable
+from testrun_operator.runner.sql.databases.dsn import Dsn
+from testrun_operator.runner.sql.databases.postgresql.copying import prepare_copies
+from testrun_operator.runner.sql.databases.postgresql.failures import unreachable
+from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
+
+_CONNECT_SECONDS: Final = 10
+_SETTINGS: Final = "-c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1"
+"""How values are written. Said while connecting: so they are what DISCARD ALL and RESET go back to."""
+_CHECK_CLIENT: Final = "client_connection_check_interval"
+"""Ends what runs for a client that was killed; servers on some systems do not have it."""
+_ZONE_IS_NOBODYS: Final = b"""
+    SELECT source IN ('default', 'configuration file') FROM pg_catalog.pg_settings WHERE name = 'TimeZone'
+"""
+
+
+class PostgresDatabase:
+    """A database of PostgreSQL 14 or newer.
+
+    A session's time zone is that which was chosen for the database, the user or in the address. Where nobody chose one
+    it is UTC and not that of the server's machine, so that tests find the same times everywhere.
+
+    Args:
+        dsn: where it is.
+        timeout: seconds from now within which everything must be done; None for as long as it takes.
+    """
+
+    def __init__(self, dsn: Dsn, timeout: float | None = None) -> None:
+        self._dsn = dsn
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._masker = Masker(dsn.secrets)
+        self._version = ""
+        self._checks_client = True
+
+    def __repr__(self) -> str:
+        return f"<PostgresDatabase {self.label}>"
+
+    @property
+    def label(self) -> str:
+        """See :attr:`Database.label`; with the server's version once there was a session."""
+        return f"PostgreSQL{self._version}, {self._dsn.label}"
+
+    @property
+    def dsn(self) -> Dsn:
+        """Where it is."""
+        return self._dsn
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long from now there is time; None for as long as it takes."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def for_database(self, name: str) -> "PostgresDatabase":
+        """Give another database of the same server, for the same user and the same time."""
+        return PostgresDatabase(self._dsn.for_database(name), self.seconds_left)
+
+    def connect(self) -> PostgresSession:
+        """See :meth:`Database.connect`."""
+        try:
+            connection = self.open_connection()
+            try:
+                row = connection.execute(_ZONE_IS_NOBODYS).fetchone()
+                return PostgresSession(
+                    connection, self._masker, self._deadline, uses_utc=row is not None and bool(row[0])
+                )
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            raise self.failure(error) from None
+
+    def open_connection(self) -> psycopg.Connection:
+        """Open a connection with our settings.
+
+        Raises:
+            psycopg.Error: it cannot be opened.
+        """
+        try:
+            connection = self._connect()
+        except psycopg.OperationalError as error:
+            if _CHECK_CLIENT not in str(error) or not self._checks_client:
+                raise
+            self._checks_client = False
+            connection = self._connect()
+        version = connection.info.parameter_status("server_version") or ""
+        self._version = f" {version.split()[0]}" if version else ""
+        return connection
+
+    def copies(self, prefix: str) -> AbstractContextManager[Copies]:
+        """See :meth:`Database.copies`."""
+        return prepare_copies(self, prefix)
+
+    def close(self) -> None:
+        """See :meth:`Database.close`; it holds nothing."""
+
+    def failure(self, error: psycopg.Error) -> DatabaseUnreachable:
+        """Say why there is no connection, without the password."""
+        return unreachable(error, self._masker, self._dsn.label)
+
+    def masked(self, error: psycopg.Error) -> str:
+        """Give the text of an error without the password."""
+        return self._masker.text(str(error))
+
+    def _connect(self) -> psycopg.Connection:
+        dsn = self._dsn
+        left = self.seconds_left
+        settings = [_SETTINGS]
+        if self._checks_client:
+            settings.append(f"-c {_CHECK_CLIENT}=5s")
+        if left is not None:
+            settings.append(f"-c statement_timeout={math.ceil(left * 1000) or 1}")
+        own = {"host": dsn.host, "port": dsn.port, "dbname": dsn.database, "user": dsn.user, "password": dsn.password}
+        parameters: dict[str, str | int] = {
+            "application_name": "testrun-operator",
+            **dsn.parameters,
+            **{name: value for name, value in own.items() if value is not None},
+            "client_encoding": "UTF8",
+            # What the address says comes last, and so counts.
+            "options": " ".join([*settings, dsn.parameters.get("options", "")]).strip(),
+            "connect_timeout": _connect_seconds(dsn.parameters.get("connect_timeout"), left),
+        }
+        # Statements are not prepared: a test may create the same table again and again.
+        return psycopg.connect(make_conninfo("", **parameters), autocommit=True, prepare_threshold=None)
+
+
+def _connect_seconds(given: str | None, left: float | None) -> int:
+    wanted = int(given) if given is not None and given.isdecimal() and int(given) else _CONNECT_SECONDS
+    return wanted if left is None else max(1, min(wanted, math.ceil(left)))

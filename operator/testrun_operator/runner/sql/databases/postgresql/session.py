@@ -1,0 +1,224 @@
+"""One connection to PostgreSQL."""
+
+import contextlib
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.pq import ExecStatus, TransactionStatus
+
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.sql.databases.base import (
+    Argument,
+    CallResult,
+    NotPossible,
+    Routine,
+    Rows,
+    Statement,
+    StatementFailed,
+)
+from testrun_operator.runner.sql.databases.postgresql.calling import read_call, write_call
+from testrun_operator.runner.sql.databases.postgresql.failures import (
+    COPY_FROM_STDIN,
+    NO_COPY_FROM_STDIN,
+    Circumstances,
+    translate,
+)
+from testrun_operator.runner.sql.databases.postgresql.loading import copy_in, copy_out, copy_statement, leave_copy
+from testrun_operator.runner.sql.databases.postgresql.routines import PostgresRoutine, find_routines
+from testrun_operator.runner.sql.databases.postgresql.transactions import RollbackTransaction
+from testrun_operator.runner.sql.databases.postgresql.values import read_rows
+from testrun_operator.runner.sql.databases.splitting import split_statements
+
+_T = TypeVar("_T")
+
+_CANCEL_SECONDS: Final = 5.0
+_COPY_TO_STDOUT: Final = re.compile(r"copy\b.*\bto\s+stdout\b", re.IGNORECASE | re.DOTALL)
+_USE_UTC: Final = b"SET TimeZone TO 'UTC'"
+
+
+class PostgresSession:
+    """One connection. Statements go to the server as psql sends them, by the simple protocol.
+
+    Args:
+        connection: in autocommit mode; closed with the session.
+        masker: keeps the password out of messages.
+        deadline: when, by the monotonic clock, all time is over; None for never.
+        uses_utc: whether the time zone is UTC, because nobody chose one for the database or the user.
+    """
+
+    def __init__(
+        self, connection: psycopg.Connection, masker: Masker, deadline: float | None, *, uses_utc: bool
+    ) -> None:
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._calls = psycopg.RawCursor(connection)
+        self._catalogue = connection.cursor()
+        self._masker = masker
+        self._deadline = deadline
+        self._uses_utc = uses_utc
+        self._transaction: RollbackTransaction | None = None
+        self._is_whole = True
+        self._lock = threading.Lock()
+        """Held while a statement is being cancelled, so that no other one is hit."""
+        self._is_busy = False
+        self._is_cancelled = False
+        if uses_utc:
+            self._cursor.execute(_USE_UTC)
+
+    def split(self, script: str) -> Sequence[Statement]:
+        """See :meth:`Session.split`."""
+        return split_statements(script)
+
+    def execute(self, statement: str) -> int | None:
+        """See :meth:`Session.execute`."""
+        self._send(statement)
+        count = self._cursor.rowcount
+        return count if count >= 0 else None
+
+    def query(self, statement: str) -> Rows:
+        """See :meth:`Session.query`."""
+        self._send(statement)
+        rows = _rows_of(self._cursor)
+        if rows is None:
+            raise StatementFailed("the statement returns no rows; a query is needed here")
+        return rows
+
+    def find_routines(self, name: str) -> Sequence[Routine]:
+        """See :meth:`Session.find_routines`."""
+        return find_routines(name, self._fetch)
+
+    def call(self, routine: Routine, arguments: Sequence[Argument]) -> CallResult:
+        """See :meth:`Session.call`; the routine must come from :meth:`find_routines`."""
+        if not isinstance(routine, PostgresRoutine):
+            raise TypeError("the routine is not one of PostgreSQL")
+        statement, values = write_call(routine, arguments)
+        self._guard(lambda: self._calls.execute(statement.encode(), values), statement, self._calls)
+        return read_call(routine, _rows_of(self._calls))
+
+    def load_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> int:
+        """See :meth:`Session.load_rows`."""
+        statement = copy_statement(table, columns, self._fetch)
+        return self._guard(lambda: copy_in(self._cursor, statement, rows), statement, self._cursor)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """See :meth:`Session.transaction`."""
+        if not self._connection.closed and self._status() is not TransactionStatus.IDLE:
+            raise NotPossible(
+                "tests cannot be rolled back one by one, because a statement before them has begun a transaction and "
+                "not ended it"
+            )
+        self._transaction = RollbackTransaction(self._connection)
+        try:
+            yield
+        finally:
+            self._is_whole = self._transaction.is_whole
+            self._transaction.end()
+            self._transaction = None
+
+    def transaction_is_whole(self) -> bool:
+        """See :meth:`Session.transaction_is_whole`; after the block it tells how it was at its end."""
+        return self._is_whole if self._transaction is None else self._transaction.is_whole
+
+    def reset(self) -> None:
+        """See :meth:`Session.reset`."""
+        self._guard(self._discard, "DISCARD ALL", self._cursor)
+
+    def cancel(self) -> None:
+        """See :meth:`Session.cancel`; where the server does not listen, or if called again, the connection is ended."""
+        with self._lock:
+            if not self._is_busy:
+                return
+            hang_up = self._is_cancelled
+            self._is_cancelled = True
+            if not hang_up:
+                try:
+                    self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+                except (psycopg.Error, OSError):
+                    hang_up = True
+            if hang_up:
+                self._hang_up()
+
+    def close(self) -> None:
+        """See :meth:`Session.close`."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            self._connection.close()
+
+    def _send(self, statement: str) -> None:
+        """Send a statement as it is; its last result is in the cursor then."""
+        cursor = self._cursor
+        query = _encoded(statement)
+        if statement[:4].lower() == "copy":
+            if COPY_FROM_STDIN.match(statement):
+                raise StatementFailed(NO_COPY_FROM_STDIN)
+            if _COPY_TO_STDOUT.match(statement):
+                self._guard(lambda: copy_out(cursor, query), statement, cursor)
+                return
+        self._guard(lambda: cursor.execute(query), statement, cursor)
+        while cursor.nextset():
+            pass
+
+    def _fetch(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Ask the catalogue."""
+        cursor = self._catalogue
+        self._guard(lambda: cursor.execute(query.encode(), parameters), query, cursor)
+        return cursor.fetchall()
+
+    def _guard(self, work: Callable[[], _T], statement: str, cursor: psycopg.Cursor) -> _T:
+        """Do something with the server that may be cancelled, in the transaction if there is one."""
+        with self._lock:
+            self._is_busy = True
+            self._is_cancelled = False
+        try:
+            if self._transaction is None:
+                return work()
+            return self._transaction.run(work, cursor, statement)
+        except psycopg.Error as error:
+            leave_copy(self._connection)
+            circumstances = Circumstances(
+                statement=statement,
+                is_cancelled=self._is_cancelled or (self._deadline is not None and time.monotonic() >= self._deadline),
+                is_closed=self._connection.closed,
+                in_transaction=self._transaction is not None,
+            )
+            raise translate(error, circumstances, self._masker) from None
+        finally:
+            with self._lock:
+                self._is_busy = False
+
+    def _discard(self) -> None:
+        if self._status() is not TransactionStatus.IDLE:
+            self._cursor.execute(b"ROLLBACK")
+        self._cursor.execute(b"DISCARD ALL")
+        if self._uses_utc:
+            self._cursor.execute(_USE_UTC)
+
+    def _status(self) -> TransactionStatus:
+        return self._connection.info.transaction_status
+
+    def _hang_up(self) -> None:
+        """End the network connection below the driver, which wakes the thread that waits for an answer."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            duplicate = socket.socket(fileno=os.dup(self._connection.fileno()))
+            with duplicate:
+                duplicate.shutdown(socket.SHUT_RDWR)
+
+
+def _rows_of(cursor: psycopg.Cursor[Any]) -> Rows | None:
+    result = cursor.pgresult
+    return read_rows(result) if result is not None and result.status == ExecStatus.TUPLES_OK else None
+
+
+def _encoded(statement: str) -> bytes:
+    if "\0" in statement:
+        raise StatementFailed("the statement has a character of the number 0 in it, which PostgreSQL cannot hold")
+    try:
+        return statement.encode()
+    except UnicodeEncodeError:
+        raise StatementFailed("the statement has a character in it that no text can have: half of a pair") from None
