@@ -23,7 +23,12 @@ from testrun_operator.runner.sql.outcome import (
 )
 from testrun_operator.runner.sql.project.model import Project
 from testrun_operator.runner.sql.reports.excerpts import Texts
-from testrun_operator.runner.sql.reports.summary import could_not_run, describe_verdict, summarize
+from testrun_operator.runner.sql.reports.summary import (
+    could_not_run,
+    describe_verdict,
+    has_values_to_show,
+    summarize,
+)
 
 _INDENT = 4
 _MOST_STEPS = 20
@@ -106,7 +111,7 @@ class Teller:
         elif step.kind is StepKind.FORM or not self._tables.knows(step.place.file):
             self._tell_excerpt(step.place, 0 if step.kind is StepKind.FORM else _AROUND)
         self._tell_lines(clean_lines(step.message))
-        if not (step.expected in step.message and step.actual in step.message):
+        if has_values_to_show(step):
             self._tell_value("expected", step.expected)
             self._tell_value("received", step.actual)
 

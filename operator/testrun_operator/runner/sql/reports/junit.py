@@ -21,6 +21,7 @@ from testrun_operator.runner.sql.outcome import (
     TestCaseOutcome,
     TestOutcome,
 )
+from testrun_operator.runner.sql.reports.summary import has_values_to_show
 
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
@@ -142,7 +143,7 @@ def _unrun(name: str, outcome: TestOutcome | TestCaseOutcome) -> _Entry:
 
 def _describe(step: Step) -> str:
     lines = [f"{step.place}: {step.name}", step.message]
-    if not (step.expected in step.message and step.actual in step.message):
+    if has_values_to_show(step):
         lines += [f"expected: {step.expected}", f"received: {step.actual}"]
     return "\n".join(line for line in lines if line)
 

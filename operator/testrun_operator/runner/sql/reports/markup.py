@@ -7,6 +7,7 @@ from testrun_operator.runner.sql.document import Place
 from testrun_operator.runner.sql.outcome import Mark, Step, StepKind
 from testrun_operator.runner.sql.reports.blocks import clean
 from testrun_operator.runner.sql.reports.excerpts import Line, Texts
+from testrun_operator.runner.sql.reports.summary import has_values_to_show
 
 _SIGNS = {
     # The second character keeps browsers from showing a coloured picture instead.
@@ -58,7 +59,7 @@ def render_step(step: Step, texts: Texts, file: str) -> str:
         file: the file below whose line the note will stand.
     """
     pieces = [render_place(step.place, step.name), render_message(step.message)]
-    if not (step.expected in step.message and step.actual in step.message):
+    if has_values_to_show(step):
         pieces.append(
             f'<dl class="values"><dt>expected</dt><dd><pre>{text(step.expected)}</pre></dd>'
             f"<dt>received</dt><dd><pre>{text(step.actual)}</pre></dd></dl>"

@@ -45,7 +45,12 @@ class CaseRenderer:
         borders = [*(bisect_right(starts, line - 1) for line in lines), len(blocks)]
         html = [self._render_head(outcome, blocks[: borders[0]])]
         for line, first, after in zip(lines, borders, borders[1:], strict=False):
-            html.append(self._render_test(tests.get(line), blocks[first:after], outcome.file))
+            part = blocks[first:after]
+            if line in tests:
+                html.append(self._render_test(tests[line], part, outcome.file))
+            else:
+                # A file that could not be run as a whole has no outcomes of its tests.
+                html.append(self._render_other(part, "not selected" if tests else Mark.NOT_RUN))
         return "".join(html)
 
     def _render_head(self, outcome: TestCaseOutcome, blocks: Sequence[Block]) -> str:
@@ -61,11 +66,12 @@ class CaseRenderer:
             notes.append(markup.render_note([markup.render_message(outcome.message)], mark=outcome.mark))
         return "".join([*notes, *self._render_blocks(part)])
 
-    def _render_test(self, outcome: TestOutcome | None, blocks: Sequence[Block], file: str) -> str:
+    def _render_other(self, blocks: Sequence[Block], why: str) -> str:
+        body = "".join(self._render_blocks(Part(blocks)))
+        return f'<article class="test other"><p class="aside">{why}</p>{body}</article>\n'
+
+    def _render_test(self, outcome: TestOutcome, blocks: Sequence[Block], file: str) -> str:
         part = Part(blocks)
-        if outcome is None:
-            body = "".join(self._render_blocks(part))
-            return f'<article class="test unselected"><p class="aside">not selected</p>{body}</article>'
         for step in outcome.steps:
             note = "" if step.passed else markup.render_step(step, self._texts, file)
             if step.place.file == file:

@@ -71,7 +71,7 @@ tr.notes .note { margin: 0; border-radius: 0; position: sticky; left: 0; max-wid
 .test > h4:first-of-type { margin-top: 0; }
 .test.passed { border-color: var(--good-line); } .test.failed { border-color: var(--bad-line); }
 .test.not-run { border-color: var(--unsure-line); }
-.test.skipped, .test.unselected { color: var(--quiet); }
+.test.skipped, .test.other { color: var(--quiet); }
 .aside { float: right; margin: 0 0 0 1rem; font-size: .9rem; }
 .test.passed > .aside { color: var(--good); } .test.failed > .aside { color: var(--bad); font-weight: 600; }
 .test.not-run > .aside { color: var(--unsure); }

@@ -1,6 +1,6 @@
 """An execution in one line, for the terminal and for the page."""
 
-from testrun_operator.runner.sql.outcome import Counts, Mark, ProjectOutcome, Stop
+from testrun_operator.runner.sql.outcome import Counts, Mark, ProjectOutcome, Step, Stop
 
 _MINUTE = 60.0
 
@@ -40,6 +40,11 @@ def count_marks(marks: list[Mark]) -> Counts:
 def summarize(outcome: ProjectOutcome) -> str:
     """Render an outcome in one line: ``1 failed, 119 passed, 3 skipped in 4.2 s``."""
     return f"{describe_counts(outcome.counts)} in {format_time(outcome.seconds)}"
+
+
+def has_values_to_show(step: Step) -> bool:
+    """Whether what was expected and received says more than the message of a step already does."""
+    return step.expected != step.actual and not (step.actual and step.actual in step.message)
 
 
 def could_not_run(outcome: ProjectOutcome) -> bool:

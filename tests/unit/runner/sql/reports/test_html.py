@@ -264,7 +264,15 @@ def test_every_test_has_its_mark_as_a_word_a_sign_and_a_colour(mark: Mark, kind:
 def test_a_test_that_was_not_selected_says_so() -> None:
     """It is shown where it stands, so that the file can be read as a whole."""
     page = render(TEXT, outcome_of(passed(line=FIRST)))
-    assert "It rounds." in block(page, r"<article class=\"test unselected\">.*?</article>")
+    other = block(page, r"<article class=\"test other\">.*?</article>")
+    assert "It rounds." in other
+    assert ">not selected<" in other
+
+
+def test_the_tests_of_a_file_that_could_not_be_run_were_not_run() -> None:
+    """A fixture is missing, for instance."""
+    page = render_page(project(), ProjectOutcome((case(problems=(Problem(Place(FILE, 5), "there is none"),)),)))
+    assert re.findall(r'<article class="test other"><p class="aside">(.*?)</p>', page) == ["not run", "not run"]
 
 
 def test_a_malformed_place_is_shown_as_it_was_written() -> None:
