@@ -13,6 +13,7 @@ from testrun_operator.cli.sql.interrupting import (
     Interrupted,
     InterruptibleDatabase,
     Interruption,
+    collecting_signals,
     run_interruptibly,
 )
 from testrun_operator.errors import CaseError
@@ -135,11 +136,12 @@ class OneSession:
         """Do nothing."""
 
 
-def send(number: signal.Signals, when: threading.Event) -> None:
-    """Send a signal to this process once something has happened."""
+def send(number: signal.Signals, when: threading.Event, after: float = 0.0) -> None:
+    """Send a signal to this process once something has happened, and some seconds after that."""
 
     def wait_and_send() -> None:
         assert when.wait(20)
+        time.sleep(after)
         os.kill(os.getpid(), number)
 
     threading.Thread(target=wait_and_send, daemon=True).start()
@@ -251,9 +253,18 @@ def test_a_second_signal_does_not_wait() -> None:
         time.sleep(60)
 
     send(signal.SIGINT, began)
-    send(signal.SIGINT, received)
+    send(signal.SIGINT, received, after=0.6)
     with pytest.raises(KeyboardInterrupt):
         run_interruptibly(work, Impatient())
+
+
+def test_a_signal_that_comes_twice_at_once_is_one() -> None:
+    """Ctrl-C reaches all programs of a terminal, and some pass it on to those that they started."""
+    with collecting_signals() as received:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+    assert received == [signal.SIGINT, signal.SIGTERM]
 
 
 def test_without_a_signal_the_result_and_the_errors_come_through() -> None:

@@ -128,7 +128,7 @@ def test_reasons_are_told_once_with_how_often_they_are_given() -> None:
 
 
 def test_what_ended_the_execution_is_told_with_the_lines_of_the_script() -> None:
-    """And why the rest was not run."""
+    """It is why the rest was not run, which is not said again."""
     schema = File("schema.sql", "".join(f"SELECT {number};\n" for number in range(1, 10)))
     case = TestCaseOutcome("Division.", FILE, Place(FILE, 1), Mark.NOT_RUN, message="the schema could not be loaded")
     outcome = ProjectOutcome(
@@ -144,8 +144,6 @@ def test_what_ended_the_execution_is_told_with_the_lines_of_the_script() -> None
         "            2 > SELECT 2;\n"
         "            3   SELECT 3;\n"
         "            4   SELECT 4;\n"
-        "\n"
-        "1 not run: the schema could not be loaded\n"
         "\n"
         "failed: 1 not run in 0.00 s\n"
     )

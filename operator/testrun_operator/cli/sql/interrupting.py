@@ -7,6 +7,7 @@ and copies are dropped on the way out.
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from types import FrameType
@@ -25,6 +26,8 @@ from testrun_operator.runner.sql.databases.base import (
 )
 
 _Result = TypeVar("_Result")
+_ECHO_SECONDS = 0.5
+"""What starts programs, as make does, passes a signal on that the terminal has sent to them already."""
 _LOOK_SECONDS = 0.2
 """A cancel may come between two statements, where it does nothing; so it is repeated."""
 
@@ -110,9 +113,9 @@ def run_interruptibly(work: Callable[[], _Result], interruption: Interruption) -
         finally:
             done.set()
 
-    threading.Thread(target=run, name="sql-tests", daemon=True).start()
     why: Interrupted | None = None
-    with _signals() as received:
+    with collecting_signals() as received:
+        threading.Thread(target=run, name="sql-tests", daemon=True).start()
         while not done.wait(_LOOK_SECONDS):
             if received:
                 why = why or Interrupted(received[0])
@@ -125,13 +128,17 @@ def run_interruptibly(work: Callable[[], _Result], interruption: Interruption) -
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect signals in place of ending the process by them; the second one ends it."""
+def collecting_signals() -> Iterator[list[int]]:
+    """Collect signals in place of ending the process by them; a second one ends it."""
     received: list[int] = []
+    last = 0.0
 
     def receive(number: int, _: FrameType | None) -> None:
-        if received:
+        nonlocal last
+        now = time.monotonic()
+        if received and now - last > _ECHO_SECONDS:
             raise KeyboardInterrupt
+        last = now
         received.append(number)
 
     before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -129,8 +129,12 @@ class Teller:
         self._space()
 
     def _tell_left_out(self, outcome: ProjectOutcome) -> None:
-        """Say why tests were skipped or not run, each reason once."""
-        reasons = Counter((mark, clean(message)) for mark, message in _left_out(outcome.cases))
+        """Say why tests were skipped or not run, each reason once; what ended the execution has been told already."""
+        reasons = Counter(
+            (mark, clean(message))
+            for mark, message in _left_out(outcome.cases)
+            if mark is Mark.SKIPPED or outcome.stopped is None
+        )
         for (mark, reason), number in reasons.items():
             show(self._console, Text(f"{number} {mark}: {reason or 'no reason given'}", STYLES[mark]))
         if reasons:
