@@ -124,7 +124,7 @@ def _step(
     return Step(
         kind,
         check.description,
-        looked.refused.place if looked.refused is not None else check.place,
+        looked.refused.place if looked.refused is not None else fault.place or check.place,
         passed=False,
         expected=bounded(fault.expected),
         actual=bounded(fault.actual),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from testrun_operator.runner.sql.databases.base import CallResult, StatementFailed, Value
-from testrun_operator.runner.sql.document import ExpectedError, Row
+from testrun_operator.runner.sql.document import ExpectedError, Place, Row
 from testrun_operator.runner.sql.execution.cells import Cells
 from testrun_operator.runner.sql.execution.columns import Column, Target
 from testrun_operator.runner.sql.execution.comparing import find_difference, show
@@ -41,6 +41,8 @@ class Fault:
     message: str
     expected: str = ""
     actual: str = ""
+    place: Place | None = None
+    """Where, if that is known better than by what was looked at: a row of an expected result."""
 
 
 def announced_by(error: ExpectedError | None) -> Announced:

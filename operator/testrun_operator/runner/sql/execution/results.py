@@ -40,11 +40,14 @@ def judge_result(expected: ExpectedResult, actual: Rows, cells: Cells) -> Fault 
     shown = list(islice(faults, _MAX_SHOWN + 1))
     if not shown:
         return None
+    lines = [message for _, message in shown[:_MAX_SHOWN]]
     if len(shown) > _MAX_SHOWN:
-        shown[_MAX_SHOWN] = "and more"
-    head = f"Expected {rows(len(wanted))}, but received {len(received)}"
-    lines = shown if len(wanted) == len(received) else [head, *shown]
-    return Fault("\n".join(lines), rows(len(wanted)), rows(len(received)))
+        lines.append("and more")
+    if len(wanted) != len(received):
+        lines.insert(0, f"Expected {rows(len(wanted))}, but received {len(received)}")
+    first = next((row for row, _ in shown if row is not None), None)
+    place = None if first is None else expected.table.rows[first].place
+    return Fault("\n".join(lines), rows(len(wanted)), rows(len(received)), place)
 
 
 def _match_columns(wanted: Sequence[str], received: Sequence[str]) -> tuple[list[int], str]:
@@ -66,35 +69,37 @@ def _match_columns(wanted: Sequence[str], received: Sequence[str]) -> tuple[list
     return [folded.index(name.casefold()) for name in wanted], ""
 
 
+_Told = tuple[int | None, str]
+"""A row of the table, from 0, and what is wrong with it; None for a row that is only among those received."""
+
+
 def _in_order(
     columns: Sequence[str], wanted: Sequence[tuple[Expected, ...]], received: Sequence[tuple[Value, ...]]
-) -> Iterator[str]:
+) -> Iterator[_Told]:
     for number, (expected, values) in enumerate(zip(wanted, received, strict=False), 1):
         for name, one, value in zip(columns, expected, values, strict=True):
             difference = find_difference(one, value)
             if difference is not None:
-                yield (
-                    f"Row {number}: expected value {difference.expected} in the column {name}, "
-                    f"but received {difference.actual}{difference.where}"
-                )
+                what = f"value {difference.expected} in the column {name}"
+                yield number - 1, f"Row {number}: expected {what}, but received {difference.actual}{difference.where}"
     for number in range(len(received), len(wanted)):
-        yield f"Row {number + 1}: expected {_show_expected(wanted[number])}, but there was none"
+        yield number, f"Row {number + 1}: expected {_show_expected(wanted[number])}, but there was none"
     for number in range(len(wanted), len(received)):
-        yield f"Row {number + 1}: expected none, but received {_show_values(received[number])}"
+        yield None, f"Row {number + 1}: expected none, but received {_show_values(received[number])}"
 
 
-def _in_any_order(wanted: Sequence[tuple[Expected, ...]], received: Sequence[tuple[Value, ...]]) -> Iterator[str]:
+def _in_any_order(wanted: Sequence[tuple[Expected, ...]], received: Sequence[tuple[Value, ...]]) -> Iterator[_Told]:
     missing, further = _pair(wanted, received)
-    for expected in missing:
-        yield f"Expected the row {_show_expected(expected)}, but there was none"
-    for values in further:
-        yield f"Expected no row {_show_values(values)}, but there was one"
+    for number in missing:
+        yield number, f"Expected the row {_show_expected(wanted[number])}, but there was none"
+    for number in further:
+        yield None, f"Expected no row {_show_values(received[number])}, but there was one"
 
 
 def _pair(
     wanted: Sequence[tuple[Expected, ...]], received: Sequence[tuple[Value, ...]]
-) -> tuple[list[tuple[Expected, ...]], list[tuple[Value, ...]]]:
-    """Find a row for each expected one; return those without.
+) -> tuple[list[int], Iterator[int]]:
+    """Find a row for each expected one; return the numbers of those without, on both sides.
 
     Where a column has values of one kind, and no digests or files are expected, two rows are equal just if their keys
     are, and the time is proportional to their number. The others are compared one by one.
@@ -104,31 +109,25 @@ def _pair(
     for number, values in enumerate(received):
         waiting.setdefault(tuple(key_of(value.text, value.kind) for value in values), deque()).append(number)
     taken: set[int] = set()
-    others: list[tuple[Expected, ...]] = []
-    missing: list[tuple[Expected, ...]] = []
-    for expected in wanted:
+    others: list[int] = []
+    missing: list[int] = []
+    for number, expected in enumerate(wanted):
         if kinds is None or any(one.sha256 is not None or one.data is not None for one in expected):
-            others.append(expected)
+            others.append(number)
             continue
         key = tuple(key_of(one.text, kind) for one, kind in zip(expected, kinds, strict=True))
         if waiting.get(key):
             taken.add(waiting[key].popleft())
         else:
-            missing.append(expected)
-    for expected in others:
-        found = next(
-            (
-                number
-                for number, values in enumerate(received)
-                if number not in taken and _row_matches(expected, values)
-            ),
-            None,
-        )
+            missing.append(number)
+    for number in others:
+        free = (at for at in range(len(received)) if at not in taken and _row_matches(wanted[number], received[at]))
+        found = next(free, None)
         if found is None:
-            missing.append(expected)
+            missing.append(number)
         else:
             taken.add(found)
-    return missing, [values for number, values in enumerate(received) if number not in taken]
+    return sorted(missing), (at for at in range(len(received)) if at not in taken)
 
 
 def _row_matches(expected: tuple[Expected, ...], values: tuple[Value, ...]) -> bool:
