@@ -158,6 +158,8 @@ class ExpectedError:
 class Test:
     """One test. Exactly one of ``body``, ``data`` and ``problems`` says what it is."""
 
+    __test__ = False  # the name begins with "Test"; pytest must not collect it
+
     name: str
     """Its description on one line, blanks folded; ``Untitled test`` where it has none."""
     place: Place
@@ -185,6 +187,8 @@ class Test:
 @dataclass(frozen=True, slots=True)
 class TestCase:
     """One test case file."""
+
+    __test__ = False  # the name begins with "Test"; pytest must not collect it
 
     file: str
     name: str

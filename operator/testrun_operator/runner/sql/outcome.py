@@ -61,6 +61,8 @@ class Step:
 class TestOutcome:
     """How a test ended."""
 
+    __test__ = False  # the name begins with "Test"; pytest must not collect it
+
     name: str
     place: Place
     mark: Mark
@@ -77,6 +79,8 @@ class TestOutcome:
 @dataclass(frozen=True, slots=True)
 class TestCaseOutcome:
     """How a test case file ended."""
+
+    __test__ = False  # the name begins with "Test"; pytest must not collect it
 
     name: str
     file: str
