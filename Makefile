@@ -30,9 +30,14 @@ demo: install ## a cluster, the image, the chart and a sample TestRun, with its 
 test: check test-unit test-integration test-e2e ## every check and every test
 
 .PHONY: bench
-bench: install ## measure the operator against Jobs made by hand (N=50, PARALLELISM=8, ROUNDS=3)
+bench: install bench-sql ## measure the operator against Jobs made by hand (N=50, PARALLELISM=8, ROUNDS=3), and bench-sql
 	@$(BIN)/python bench/bench.py $(if $(N),--cases $(N)) $(if $(PARALLELISM),--parallelism $(PARALLELISM)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: bench-sql
+bench-sql: $(VENV)/installed ## measure database tests against a loop that sends the same statements
+	@ci/tools postgresql
+	@$(BIN)/python bench/sql.py
 
 .PHONY: clean-cluster
 clean-cluster: ## take the cluster down and leave nothing of it behind but caches
