@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Measures database tests against the same statements sent by a bare psycopg loop: `make bench-sql`, or `bench/sql.py --help`.
+"""Measures database tests against a bare psycopg loop: `make bench-sql`, or `bench/sql.py --help`.
 
-Both ways run in turn against one real PostgreSQL, so that what is reported is a ratio within one run and not a time of
+Both send the same statements, in turn, to one real PostgreSQL, so that what is reported is a ratio within one run and not a time of
 a machine. The statements of the loop are those that the tests' files contain, in the same order; the loop does not
 parse, compare or report anything.
 
