@@ -36,7 +36,7 @@ bench: install bench-sql ## measure the operator against Jobs made by hand (N=50
 
 .PHONY: bench-sql
 bench-sql: $(VENV)/installed ## measure database tests against a loop that sends the same statements
-	@ci/tools postgresql
+	@ci/tools postgresql mariadb-server-core mariadb-client-core
 	@$(BIN)/python bench/sql.py
 
 .PHONY: clean-cluster
@@ -98,7 +98,7 @@ $(VENV)/installed: requirements/dev.lock pyproject.toml ci/tools
 
 .PHONY: postgresql
 postgresql:
-	@ci/tools postgresql
+	@ci/tools postgresql mariadb-server-core mariadb-client-core
 
 .PHONY: cluster
 cluster: ## bring the cluster up
