@@ -99,7 +99,6 @@ def run_interruptibly(work: Callable[[], _Result], interruption: Interruption) -
 
     Raises:
         Interrupted: a signal came.
-        KeyboardInterrupt: a second one came.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []
@@ -137,7 +136,7 @@ def collecting_signals() -> Iterator[list[int]]:
         nonlocal last
         now = time.monotonic()
         if received and now - last > _ECHO_SECONDS:
-            raise KeyboardInterrupt
+            raise Interrupted(number)
         last = now
         received.append(number)
 

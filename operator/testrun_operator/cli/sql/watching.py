@@ -38,21 +38,24 @@ def watch(wanted: Wanted, console: Console) -> Exit:
     files = Files(wanted.path, [report for report in (wanted.junit, wanted.html) if report is not None])
     last = Exit.UNKNOWN
     only: Collection[str] | None = None
-    while True:
-        seen = files.look()
-        _begin(console, only)
-        try:
-            project = _select(load_path(wanted.path), only)
-            last = run_tests(wanted, console, project)
-        except TestrunError as error:
-            # A file that is just being written is no reason to end.
-            show(console, Text(f"Error: {clean(str(error))}", "bold red"))
-            last = Exit.UNKNOWN
-        show(console, Text("waiting for changes; Ctrl-C ends", "dim"))
-        try:
+    try:
+        while True:
+            seen = files.look()
+            _begin(console, only)
+            last = _run(wanted, console, only)
+            show(console, Text("waiting for changes; Ctrl-C ends", "dim"))
             only = seen.tests_to_run(_wait_for_change(files, seen))
-        except KeyboardInterrupt:
-            return last
+    except KeyboardInterrupt:
+        return last
+
+
+def _run(wanted: Wanted, console: Console, only: Collection[str] | None) -> Exit:
+    try:
+        return run_tests(wanted, console, _select(load_path(wanted.path), only))
+    except TestrunError as error:
+        # A file that is just being written is no reason to end.
+        show(console, Text(f"Error: {clean(str(error))}", "bold red"))
+        return Exit.UNKNOWN
 
 
 def _select(project: Project, only: Collection[str] | None) -> Project:
