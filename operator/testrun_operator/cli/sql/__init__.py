@@ -9,4 +9,5 @@
     telling.py       what is shown afterwards
     watching.py      again, whenever a file changes (changes.py)
     checking.py      what is malformed, without a database
+    writing.py       a project as a ConfigMap, and as one script
 """

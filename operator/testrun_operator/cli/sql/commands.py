@@ -17,6 +17,10 @@ commands = typer.Typer(
 
 ProjectOrFile = Annotated[Path, typer.Argument(metavar="PATH", help="A project's folder, or a test case file (.stt).")]
 
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it. Default: standard output.")
+]
+
 
 @commands.command()
 def run(
@@ -103,3 +107,38 @@ def check(path: ProjectOrFile) -> None:
 
     write_anything()
     raise typer.Exit(check_files(path))
+
+
+@commands.command()
+def pack(
+    path: ProjectOrFile,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Name of the ConfigMap.")],
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the ConfigMap.")] = None,
+    connection: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Connection of the suite; writes the whole case.")
+    ] = None,
+    output: OutputFile = None,
+) -> None:
+    """Pack a project into a ConfigMap, for cases in a cluster.
+
+    Also writes the lines of the case that restore the folders: to standard output with --output, else to standard
+    error.
+    """
+    from testrun_operator.cli.sql.writing import write_config_map
+
+    raise typer.Exit(write_config_map(path, name, namespace, connection, output))
+
+
+@commands.command()
+def script(
+    path: Annotated[Path, typer.Argument(metavar="PROJECT", help="A project's folder.")],
+    dialect: Annotated[
+        Literal["postgresql", "mysql", "oracle", "sqlite"], typer.Option(help="Whose client the script is for.")
+    ] = "postgresql",
+    output: OutputFile = None,
+) -> None:
+    """Write the schema and the sources of a project, in their order, as one script for a DBA to apply."""
+    from testrun_operator.cli.sql.writing import write_dba_script
+    from testrun_operator.runner.sql.project.dba_script import Dialect
+
+    raise typer.Exit(write_dba_script(path, Dialect(dialect), output))
