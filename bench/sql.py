@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Measures database tests against a bare psycopg loop: `make bench-sql`, or `bench/sql.py --help`.
 
-Both send the same statements, in turn, to one real PostgreSQL, so that what is reported is a ratio within one run and not a time of
-a machine. The statements of the loop are those that the tests' files contain, in the same order; the loop does not
-parse, compare or report anything.
+Both send the same statements, in turn, to one real PostgreSQL, so that what is reported is a ratio within one run and
+not a time of a machine. The loop has the statements in memory; it does not parse, compare or report anything.
 
 - ratio: the time of the whole execution, reading and parsing of the files included, by that of the loop.
 - tests per second: of the execution.
