@@ -179,6 +179,7 @@ def test_the_examples_are_well_formed() -> None:
 @given(ANY_TEXT)
 @example("")
 @example("\n")
+@example("## TEST")
 @example("# TEST CASE\n# TEST CASE\n")
 @example("# TEST CASE\nx\n## TEST\nx\n```\n")
 @example("# TEST CASE \N{COMBINING ACUTE ACCENT}[\n")
@@ -239,6 +240,7 @@ def positions_outside_of_comments(text: str) -> list[int]:
         "```Zebras cross here```",
         "Zebras ```cross``` here",
         "Zebras cross ```here",
+        "Zebras cross ```here```",
         "Zebras cross here```",
         "``` Zebras; cross here",
         "~~~ Zebras; cross here",

@@ -67,6 +67,12 @@ def test_a_body_is_a_fenced_block_in_any_form(text: str, sql: Sql | None) -> Non
     assert (test.name, test.place, test.marking) == ("It answers.", at(3), Marking())
 
 
+def test_a_body_may_stand_behind_the_description() -> None:
+    """As the original allowed."""
+    test = only_test("## TEST\nIt\nanswers. ```SELECT 1;```\n")
+    assert (test.name, test.body, test.problems) == ("It answers.", Sql("SELECT 1;", at(5)), ())
+
+
 def test_line_ends_of_windows_do_not_get_into_sql() -> None:
     """A text over several lines is the same on each machine."""
     text = f"{HEADER}## TEST\nIt answers.\n```\nSELECT 'a\nb';\n```\n".replace("\n", "\r\n")
@@ -232,6 +238,7 @@ def test_assertions_may_be_repeated_in_all_forms() -> None:
         ("### ASSERTION\nIt did.\n", "8: the assertion '### ASSERTION' has no SQL: write it in a block between"),
         ("### ASSERTIONS\n#### SQL\nIt did.\n    SELECT 1\n", "9: the assertion '#### SQL' has no SQL"),
         ("### ASSERTIONS\nAll of them:\n#### SQL\nIt did.\n```1```\n", "9: the assertion '### ASSERTIONS' has no SQL"),
+        ("### ASSERTIONS\n#### SQL\nOne.\n#### SQL\nTwo.\n```1```\n", "9: the assertion '#### SQL' has no SQL"),
         ("### ASSERTION\nIt did.\n```\n\n```\n", "10: the assertion is blank: its block holds no SQL"),
         (
             f"### ASSERTION\nIt did.\n{BODY}{BODY}",

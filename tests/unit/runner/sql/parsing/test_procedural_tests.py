@@ -211,6 +211,13 @@ def test_all_columns_that_are_known_may_stand_together() -> None:
     assert [len(row.cells) for row in test.data.rows] == [7, 7, 7]
 
 
+@pytest.mark.parametrize("column", ["B$", "RETURN$", "=RETURN=", "=return="])
+def test_a_digest_may_be_expected(column: str) -> None:
+    """Of each output, and of what a function returns."""
+    test = only_test(f"|A|{column}|\n|-|-|\n|1|=SHA256:{DIGEST}=|\n")
+    assert test.problems == ()
+
+
 def test_assertions_results_and_fixtures_stand_below_the_table() -> None:
     """As in tests with SQL."""
     test = only_test(

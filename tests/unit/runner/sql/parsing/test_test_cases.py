@@ -94,6 +94,7 @@ def test_nothing_that_means_nothing_disturbs_the_title(beginning: str, line_end:
         (f"TEST CASE\n=========\nIt works.\n{TEST}", "1: 'TEST CASE' stands above the title of the test case"),
         (f"---\ntitle: x\n---\n# TEST CASE\nIt works.\n{TEST}", "2: 'title: x' stands above the title"),
         (f"```\nSELECT 1;\n```\n# TEST CASE\nIt works.\n{TEST}", "1: this block stands above the title"),
+        ("<!-- never closed\n# TEST CASE\nIt works.\n", "1: this comment is never closed: write '-->' where it ends"),
         (f"## NOTES\n# TEST CASE\nIt works.\n{TEST}", "1: '## NOTES' stands above the title"),
         (f"## TEST CASE\nIt works.\n{TEST}", "1: a test case begins with '# TEST CASE', with one '#', and not with"),
         (f"#TEST CASE\nIt works.\n{TEST}", "1: '#TEST CASE' is no title in Markdown: write a blank behind '#'"),
@@ -136,6 +137,13 @@ def test_a_title_that_is_missing_does_not_hide_the_tests() -> None:
     assert [test.name for test in case.tests] == ["It answers.", "It answers.", "Untitled test"]
     assert [bool(test.problems) for test in case.tests] == [False, False, True]
     assert (case.name, case.place) == (FILE, Place(FILE, 1))
+
+
+def test_the_title_with_one_hash_is_the_title() -> None:
+    """The other is none, wherever it stands."""
+    case = parse_test_case(f"## TEST CASE a\nx\n# TEST CASE\nIt works.\n## TEST CASE b\nx\n{TEST}", FILE)
+    assert (case.place.line, case.routine, case.name) == (3, None, "It works.")
+    assert [problem.place.line for problem in case.problems] == [1, 1, 5]
 
 
 def test_the_description_may_have_several_lines_and_any_form() -> None:
