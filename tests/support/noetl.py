@@ -1,8 +1,8 @@
 """A real NoETL for tests: server, worker, PostgreSQL and, where it is wanted, NATS, as processes of this machine.
 
 Needs Python 3.12 or later somewhere on this machine, which is what NoETL asks for (the tests themselves run with 3.11,
-too), Debian's package ``postgresql``, and ``nats-server`` or an apt that can fetch it. What is installed from the package index is exactly the
-lock file in ``ci/images/noetl``, once per machine, in the project's cache.
+too), Debian's package ``postgresql``, and ``nats-server`` or an apt that can fetch it. What is installed from the
+package index is exactly the lock file in ``ci/images/noetl``, once per machine, in the project's cache.
 
 Nothing real is in the processes' reach but the network: a worker runs what playbooks say.
 """

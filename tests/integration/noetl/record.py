@@ -11,9 +11,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -37,7 +36,9 @@ RELEASES = ("1.8.0", "2.5.5", "4.26.0")
 _POLL_SECONDS = 0.004
 _API_POLL_SECONDS = 0.1
 _QUIET_SECONDS = 5.0
-_LONGEST_SECONDS = 60.0
+_DISTURB_SECONDS = 0.5
+# Longer than the leases of queues, after which work that was lost is given to somebody else.
+_LEASE_SECONDS = 100.0
 _LONGEST_VALUE = 700
 
 # What is read of each table: its key, and the columns that tell something.
@@ -168,6 +169,59 @@ def _status_of(value: Any) -> Any:
     return value.get("status") if isinstance(value, dict) else None
 
 
+@dataclass(frozen=True)
+class Scenario:
+    """Something that happens to the server, the worker or the execution."""
+
+    name: str
+    about: str
+    playbook: str
+    before: Callable[[NoetlServer], Any] | None = None
+    after: Callable[[NoetlServer, str], Any] | None = None
+    releases: tuple[str, ...] = RELEASES
+    quiet_seconds: float = _QUIET_SECONDS
+
+
+def _cancel(server: NoetlServer, execution: str) -> None:
+    httpx.post(f"{server.url}/api/executions/{execution}/cancel", json={"reason": "recorded"}).raise_for_status()
+
+
+def _restart_server(server: NoetlServer, _execution: str) -> None:
+    server.stop_server(kill=True)
+    server.start_server()
+
+
+def _restart_workers(server: NoetlServer, _execution: str) -> None:
+    server.stop_workers()
+    server.start_workers()
+
+
+SCENARIOS = (
+    Scenario("no_worker", "there is no worker", "hello_world", before=lambda server: server.stop_workers()),
+    Scenario(
+        "worker_killed",
+        "the worker is killed during a step, and there is no other",
+        "slow",
+        after=lambda server, _execution: server.stop_workers(),
+    ),
+    Scenario(
+        "worker_restarted",
+        "the worker is killed during a step, and comes back",
+        "slow",
+        after=_restart_workers,
+        quiet_seconds=_LEASE_SECONDS,
+    ),
+    Scenario(
+        "server_restarted",
+        "the server is killed during a step, and comes back",
+        "slow",
+        after=_restart_server,
+        quiet_seconds=_LEASE_SECONDS,
+    ),
+    Scenario("cancelled", "cancelled during a step", "slow", after=_cancel, releases=("4.26.0",)),
+)
+
+
 @dataclass
 class Recorder:
     """Records executions of one server."""
@@ -175,59 +229,84 @@ class Recorder:
     server: NoetlServer
     api_url: str
 
-    def record(self, name: str) -> dict[str, Any]:
+    def record(self, name: str, scenario: Scenario | None = None) -> dict[str, Any]:
         """Run a playbook, and give its timeline."""
+        if scenario and scenario.before:
+            scenario.before(self.server)
         with psycopg.connect(self.server.owner_dsn, autocommit=True, row_factory=dict_row) as connection:
             connection.execute("SET search_path TO noetl")
             watches = _watches(connection)
             started = time.monotonic()
-            execution = self.server.execute(f"testrun/{name}", {"api_url": self.api_url})
+            execution = self.server.execute(f"testrun/{name}", {"api_url": self.api_url, "seconds": 2})
             answered = _since(started)
             # In a thread of its own: the server's answers take long enough to miss what happens in the tables.
             with ThreadPoolExecutor(max_workers=1) as pool:
                 over = Event()
                 answers = pool.submit(lambda: list(self._answers(execution, started, over)))
-                rows = list(_changes(connection, watches, execution, started))
+                rows = list(self._changes(connection, watches, execution, started, scenario))
                 over.set()
                 rows += answers.result()
         return {
             "release": self.server.release.version,
             "playbook": name,
+            **({"scenario": scenario.name, "about": scenario.about} if scenario else {}),
             "executionId": execution,
             "answeredAtMs": answered,
             "rows": sorted(rows, key=lambda row: row["atMs"]),
         }
+
+    def _changes(
+        self,
+        connection: psycopg.Connection[dict[str, Any]],
+        watches: list[_Watch],
+        execution: str,
+        started: float,
+        scenario: Scenario | None,
+    ) -> Iterator[dict[str, Any]]:
+        """Give every change in the tables until nothing has changed for some time."""
+        disturb = scenario.after if scenario else None
+        quiet_seconds = scenario.quiet_seconds if scenario else _QUIET_SECONDS
+        last_change, disturb_at = time.monotonic(), float("inf")
+        while time.monotonic() - last_change < quiet_seconds:
+            # By this thread and no other: a program ends with the thread that started it.
+            if disturb and time.monotonic() > disturb_at:
+                disturb(self.server, execution)
+                disturb, last_change = None, time.monotonic()
+            family = [row["id"] for row in connection.execute(_FAMILY, [execution]).fetchall()]
+            for watch in watches:
+                changed = list(watch.changes(connection, family))
+                seen_at = _since(started)
+                for row in changed:
+                    last_change = time.monotonic()
+                    if row.get("node_name") == "sleep" and row.get("event_type") in ("action_started", "step.enter"):
+                        disturb_at = time.monotonic() + _DISTURB_SECONDS
+                    yield {"atMs": seen_at, "table": watch.table, "row": _row(row)}
+            time.sleep(_POLL_SECONDS)
 
     def _answers(self, execution: str, started: float, over: Event) -> Iterator[dict[str, Any]]:
         """Give what the server's API says about the execution, where it says something else than before."""
         seen: dict[str, Any] = {}
         while not over.wait(_API_POLL_SECONDS):
             for path in (f"/api/executions/{execution}", f"/api/executions/{execution}/status"):
-                answer = httpx.get(f"{self.server.url}{path}", timeout=10)
-                body = answer.json() if answer.headers.get("content-type", "").startswith("application/json") else None
-                wanted = ("status", "completed", "failed", "completion_inferred", "current_step")
-                said = {key: body[key] for key in wanted if key in body} if isinstance(body, dict) else body
-                kept = {"code": answer.status_code, "body": said} if answer.is_success else {"code": answer.status_code}
+                kept = _answer(f"{self.server.url}{path}")
                 name = path.rpartition("/")[2].replace(execution, "execution")
                 if seen.get(name) != kept:
                     seen[name] = kept
                     yield {"atMs": _since(started), "table": f"api:{name}", "row": kept}
 
 
-def _changes(
-    connection: psycopg.Connection[dict[str, Any]], watches: list[_Watch], execution: str, started: float
-) -> Iterator[dict[str, Any]]:
-    """Give every change in the tables until nothing has changed for some time."""
-    last_change = time.monotonic()
-    while time.monotonic() - last_change < _QUIET_SECONDS and time.monotonic() - started < _LONGEST_SECONDS:
-        family = [row["id"] for row in connection.execute(_FAMILY, [execution]).fetchall()]
-        for watch in watches:
-            changed = list(watch.changes(connection, family))
-            seen_at = _since(started)
-            for row in changed:
-                last_change = time.monotonic()
-                yield {"atMs": seen_at, "table": watch.table, "row": _row(row)}
-        time.sleep(_POLL_SECONDS)
+def _answer(url: str) -> dict[str, Any]:
+    """Ask the server, which may be down, and keep what is of interest."""
+    try:
+        answer = httpx.get(url, timeout=10)
+    except httpx.HTTPError as fault:
+        return {"fault": type(fault).__name__}
+    if not answer.is_success:
+        return {"code": answer.status_code}
+    body = answer.json()
+    wanted = ("status", "completed", "failed", "completion_inferred", "current_step")
+    said = {key: body[key] for key in wanted if key in body} if isinstance(body, dict) else body
+    return {"code": answer.status_code, "body": said}
 
 
 def _since(started: float) -> float:
@@ -245,14 +324,16 @@ def _register(server: NoetlServer) -> list[str]:
 def _summary(timeline: dict[str, Any]) -> str:
     events = [row for row in timeline["rows"] if row["table"] == "event"]
     own = [row for row in events if row["row"]["execution_id"] == timeline["executionId"]]
-    ends = [row for row in own if re.fullmatch(r"(playbook|execution)[._](completed|failed|cancelled)", row["row"]["event_type"])]
+    end_types = re.compile(r"(playbook|execution)[._](completed|failed|cancelled)")
+    ends = [row for row in own if end_types.fullmatch(row["row"]["event_type"])]
     last = ends[-1] if ends else None
     end = f"{last['row']['event_type']} at {last['atMs']:.0f} ms" if last else "no last event"
     return f"{len(events):4} events, {end}, last row at {events[-1]['atMs']:.0f} ms" if events else "no events"
 
 
 def _write(timeline: dict[str, Any]) -> None:
-    target = TIMELINES / f"{timeline['playbook']}-{timeline['release']}.json"
+    name = timeline.get("scenario", timeline["playbook"])
+    target = TIMELINES / f"{name}-{timeline['release']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
     rows = ",\n  ".join(compact.encode(row) for row in timeline.pop("rows"))
@@ -264,22 +345,30 @@ def main() -> int:
     """Record what the arguments say."""
     parser = argparse.ArgumentParser(description="Records the event logs of real executions for the unit tests.")
     parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE", help="1.8.0, 2.5.5, 4.26.0")
-    parser.add_argument("--only", nargs="*", help="names of playbooks (default: all)")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="names of playbooks and scenarios (default: all)")
     parser.add_argument("--dry-run", action="store_true", help="show the summaries, and write nothing")
     arguments = parser.parse_args()
+
+    def wanted(name: str) -> bool:
+        return not arguments.only or name in arguments.only
+
+    def done(name: str, timeline: dict[str, Any]) -> None:
+        sys.stdout.write(f"{timeline['release']:7} {name:24} {_summary(timeline)}\n")
+        sys.stdout.flush()
+        if not arguments.dry_run:
+            _write(timeline)
+
     for release in arguments.releases:
-        with ExitStack() as stack:
-            api_url = stack.enter_context(running_test_server()).url
-            server = stack.enter_context(running_noetl(release))
-            recorder = Recorder(server, api_url)
-            for name in _register(server):
-                if arguments.only and name not in arguments.only:
-                    continue
-                timeline = recorder.record(name)
-                sys.stdout.write(f"{release:7} {name:24} {_summary(timeline)}\n")
-                sys.stdout.flush()
-                if not arguments.dry_run:
-                    _write(timeline)
+        with running_test_server() as api, running_noetl(release) as server:
+            recorder = Recorder(server, api.url)
+            for name in filter(wanted, _register(server)):
+                done(name, recorder.record(name))
+        for scenario in SCENARIOS:
+            if wanted(scenario.name) and release in scenario.releases:
+                # A server of its own: what is left open would disturb the next.
+                with running_noetl(release) as server:
+                    _register(server)
+                    done(scenario.name, Recorder(server, "http://unused").record(scenario.playbook, scenario))
     return 0
 
 
