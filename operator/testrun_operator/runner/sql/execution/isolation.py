@@ -11,7 +11,7 @@ from testrun_operator.runner.sql.execution.texts import bounded, excerpt
 from testrun_operator.runner.sql.outcome import Step, StepKind
 
 _NAME: Final = "isolation: rollback"
-_FITTING: Final = "isolation: none or isolation: database is what fits such a test"
+_FITTING: Final = "What fits such a test is isolation: none or isolation: database."
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def boundary(isolation: Isolation, statements: Statements) -> Iterator[None]:
 def broken(error: IsolationBroken) -> Step:
     """Return the step of a test that ended its transaction."""
     message = (
-        f"This ended the transaction that the test runs in, so that what was done stays in the database: "
-        f"{excerpt(error.text)}\n{_FITTING[0].upper()}{_FITTING[1:]}."
+        "This ended the transaction that the test runs in, so that what was done stays in the database: "
+        f"{excerpt(error.text)}\n{_FITTING}"
     )
     return Step(StepKind.ISOLATION, _NAME, error.place, passed=False, message=bounded(message))
 
@@ -52,6 +52,6 @@ def broken_by_procedure(what: str, place: Place) -> Step:
     """
     message = (
         f"{what[0].upper()}{what[1:]} calls a procedure that commits or rolls back, which the database refuses inside "
-        f"of the transaction that the test runs in; {_FITTING}"
+        f"of the transaction that the test runs in.\n{_FITTING}"
     )
     return Step(StepKind.ISOLATION, _NAME, place, passed=False, message=bounded(message))

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from support.recording_database import RecordingDatabase
 
+from support.recording_database import RecordingDatabase
+from testrun_operator.runner.sql.databases.base import CallResult, Kind, Mode, Parameter, Routine, Value
 from testrun_operator.runner.sql.document import TestCase
 from testrun_operator.runner.sql.execution.executor import execute
 from testrun_operator.runner.sql.execution.request import Request
@@ -90,6 +91,37 @@ class Executed:
 
 
 Run = Callable[..., Executed]
+Make = Callable[..., Project]
+DIVIDE = Routine(
+    "divide",
+    "divide(text, numeric)",
+    (Parameter("what", Mode.IN, "text"), Parameter("quotient", Mode.OUT, "numeric")),
+    is_function=False,
+)
+GENERIC = "# TEST CASE\nGeneric.\n\n"
+PROCEDURAL = "# TEST CASE divide\nProcedural.\n\n"
+
+
+def generic(body: str = "fine", *sections: str, title: str = "## TEST", name: str = "It works.") -> str:
+    """Write a generic test."""
+    return "\n".join([title, name, "```", body, "```", *sections, "", ""])
+
+
+def data(*lines: str, sections: str = "") -> str:
+    """Write a procedural test."""
+    return "\n".join(["## TEST", "Rows.", "### DATA", lines[0], "|" + "-|" * (lines[0].count("|") - 1), *lines[1:]]) + (
+        f"\n{sections}\n"
+    )
+
+
+@pytest.fixture
+def divide() -> RecordingDatabase:
+    """Return a database with a procedure."""
+    results = {
+        "five": CallResult((("quotient", Value("5.000", Kind.NUMBER)),)),
+        "null": CallResult((("quotient", Value(None)),)),
+    }
+    return RecordingDatabase({"divide": [DIVIDE]}, results)
 
 
 @pytest.fixture

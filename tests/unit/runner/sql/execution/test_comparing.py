@@ -132,10 +132,9 @@ def test_a_large_value_is_told_by_its_length_its_digest_and_its_first_difference
     other = [*lines[:49], "this is LINE 50 of a letter", *lines[50:]]
     found = find_difference(Expected("\n".join(lines)), Value("\n".join(other)))
     assert found is not None
-    assert found.expected == (
-        f"({len(chr(10).join(lines))} characters, SHA-256 {hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:12]}…)"
-    )
-    at = "\n".join(lines).index("line 50") + 1
+    whole = "\n".join(lines)
+    assert found.expected == f"({len(whole)} characters, SHA-256 {hashlib.sha256(whole.encode()).hexdigest()[:12]}…)"
+    at = whole.index("line 50") + 1
     assert f"they differ first at character {at}, line 50, column 9" in found.where
     assert "line 50 of a let" in found.where
     assert "LINE 50 of a let" in found.where
