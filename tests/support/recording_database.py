@@ -53,8 +53,9 @@ class RecordingDatabase:
     """What was done, in its order."""
     sessions: list["RecordingSession"] = field(default_factory=list)
     name: str = "original"
-    makes_routines: dict[str, tuple[str, Routine]] = field(default_factory=dict)
-    """Statements that make a routine."""
+    session_type: "type[RecordingSession] | None" = None
+    copies_type: "type[RecordingCopies] | None" = None
+    made_copies: "RecordingCopies | None" = None
 
     @property
     def label(self) -> str:
@@ -65,7 +66,7 @@ class RecordingDatabase:
         """Open a session."""
         if not self.is_reachable:
             raise DatabaseUnreachable("nobody is there")
-        session = RecordingSession(self)
+        session = (self.session_type or RecordingSession)(self)
         self.sessions.append(session)
         return session
 
@@ -74,11 +75,11 @@ class RecordingDatabase:
         """Prepare copies."""
         if not self.has_copies:
             raise NotPossible("copies need the right to make them")
-        copies = RecordingCopies(self, prefix)
+        self.made_copies = (self.copies_type or RecordingCopies)(self, prefix)
         try:
-            yield copies
+            yield self.made_copies
         finally:
-            self.log.append("drop template")
+            self.made_copies.dropped = True
 
     def close(self) -> None:
         """Do nothing."""
@@ -94,28 +95,36 @@ class RecordingCopies:
     alive: int = 0
     most_alive: int = 0
 
+    dropped: bool = False
+
     def __post_init__(self) -> None:
         self.template = self._like("template")
-        self.original.made = self.made  # type: ignore[attr-defined]
-        self.original.copies_object = self  # type: ignore[attr-defined]
+        self._lock = threading.Lock()
 
     @contextmanager
     def copy(self) -> Iterator[RecordingDatabase]:
         """Make a copy."""
+        assert not self.dropped
         assert all(session.closed for session in self.template.sessions)
-        database = self._like(f"copy {len(self.made) + 1}")
-        self.made.append(database)
-        self.alive += 1
-        self.most_alive = max(self.most_alive, self.alive)
+        with self._lock:
+            database = self._like(f"copy {len(self.made) + 1}")
+            self.made.append(database)
+            self.alive += 1
+            self.most_alive = max(self.most_alive, self.alive)
         try:
             yield database
         finally:
+            self.drop(database)
+
+    def drop(self, database: RecordingDatabase) -> None:
+        """Drop a copy."""
+        assert all(session.closed for session in database.sessions)
+        with self._lock:
             self.alive -= 1
-            assert all(session.closed for session in database.sessions)
 
     def _like(self, name: str) -> RecordingDatabase:
         original = self.original
-        return RecordingDatabase(original.routines, original.results, name=name)
+        return RecordingDatabase(original.routines, original.results, name=name, session_type=original.session_type)
 
 
 class RecordingSession:

@@ -1,6 +1,5 @@
 """What is found before anything is run, and what is left out."""
 
-
 import pytest
 
 from support.recording_database import RecordingDatabase

@@ -1,6 +1,5 @@
 """The schema, sources and fixtures that cannot be loaded, and what is still run then."""
 
-
 import pytest
 
 from support.recording_database import RecordingDatabase

@@ -1,6 +1,5 @@
 """The promise of rollback, and what is done where it is broken; a database that goes away."""
 
-
 import pytest
 
 from support.recording_database import RecordingDatabase

@@ -1,6 +1,5 @@
 """How bodies, rows, assertions and expected results are judged, and what is said."""
 
-
 import pytest
 
 from support.recording_database import RecordingDatabase
