@@ -4,7 +4,10 @@ import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
+from tests.unit.runner.sql.reports.outcomes import outcomes
 
 from testrun_operator.cli.sql.telling import Teller
 from testrun_operator.runner.sql.document import Place, Problem
@@ -176,6 +179,14 @@ def test_problems_and_notices_of_the_project_are_told() -> None:
         "\n"
         "failed: 1 passed in 0.00 s\n"
     )
+
+
+@given(outcomes, st.sampled_from([10, 80, 100_000]))
+def test_every_outcome_can_be_told(outcome: ProjectOutcome, width: int) -> None:
+    """On every terminal, in every encoding, and without a character that a terminal would obey."""
+    told = tell(outcome, width=width)
+    assert all(character == "\n" or character.isprintable() for character in told)
+    assert told.encode()
 
 
 @pytest.mark.parametrize("width", [2, 20, 80])
