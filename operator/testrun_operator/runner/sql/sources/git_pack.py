@@ -167,7 +167,7 @@ class _Reader:
             given = self._buffer[self._position :]
             try:
                 part = inflater.decompress(given, _CHUNK)
-                while inflater.unconsumed_tail:
+                while inflater.unconsumed_tail and not inflater.eof:
                     yield part
                     part = inflater.decompress(inflater.unconsumed_tail, _CHUNK)
             except zlib.error:
