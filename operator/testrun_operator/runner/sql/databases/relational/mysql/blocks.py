@@ -36,6 +36,7 @@ class Blocks:
     def __init__(self) -> None:
         self._open: list[str] = []
         self._previous = ""
+        self._in_handler = False
 
     @property
     def is_inside(self) -> bool:
@@ -45,6 +46,7 @@ class Blocks:
     def punctuation(self, mark: str) -> None:
         """Take note of a character that is no part of a word."""
         self._previous = mark
+        self._in_handler = self._in_handler and mark != ";"
 
     def word(self, script: str, match: re.Match[str]) -> int:
         """Take note of a word.
@@ -60,11 +62,17 @@ class Blocks:
         self._previous = word
         if word == "end":
             return self._end(script, match.end(), previous)
+        self._in_handler = self._in_handler or word == "handler"
         top = self._open[-1] if self._open else None
         if word in _BLOCKS and previous != ".":
             at_statement = previous in (_BEFORE_STATEMENT if top else _BEFORE_BODY) and top != _EXPRESSION
-            if at_statement or (word == "begin" and top is None):
+            # DECLARE … HANDLER FOR SQLEXCEPTION BEGIN; and the body itself, whatever stands before it.
+            at_block = word == "begin" and (
+                top is None or (self._in_handler and (previous.isalnum() or previous == ","))
+            )
+            if at_statement or at_block:
                 self._open.append(word)
+                self._in_handler = False
             elif word == "case":
                 self._open.append(_EXPRESSION)
         return match.end()
@@ -75,8 +83,9 @@ class Blocks:
             self._open.pop()
             return position
         second = _SECOND_WORD.match(script, position)
-        if second is not None and second[1].lower() == top:
-            self._open.pop()
+        if second is not None:
+            if second[1].lower() == top:
+                self._open.pop()
             return second.end()
         # A column may be called end, too.
         if top == "begin" and previous in {";", "begin"}:
