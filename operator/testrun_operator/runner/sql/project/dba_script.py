@@ -127,7 +127,9 @@ def _delimit_routines(text: str, statements: Sequence[Statement]) -> str:
         before = text[position:start]
         position = text.index(";", end) + 1
         gap = "" if not before or before.endswith("\n") else "\n"
-        done.append(f"{before}{gap}DELIMITER {delimiter}\n{statement.text}\n{delimiter}\nDELIMITER ;")
+        # The client ignores what else stands on the line of a DELIMITER.
+        behind = "" if text.startswith(("\n", "\r\n"), position) or position == len(text) else "\n"
+        done.append(f"{before}{gap}DELIMITER {delimiter}\n{statement.text}\n{delimiter}\nDELIMITER ;{behind}")
     return "".join([*done, text[position:]])
 
 

@@ -105,6 +105,7 @@ ROUTINE = "CREATE PROCEDURE p()\nBEGIN\n  SELECT 1;\nEND"
         (f"delimiter $$\n{ROUTINE}", f"delimiter $$\n{ROUTINE}\n$$\nDELIMITER ;\n"),
         (f"{ROUTINE};\n", f"DELIMITER //\n{ROUTINE}\n//\nDELIMITER ;\n"),
         (f"{ROUTINE}", f"DELIMITER //\n{ROUTINE}\n//\nDELIMITER ;\n"),
+        (f"{ROUTINE}; SELECT 2;", f"DELIMITER //\n{ROUTINE}\n//\nDELIMITER ;\n SELECT 2;\n"),
         (
             f"SELECT 1; {ROUTINE};\n-- a // b\nSELECT 2",
             f"SELECT 1; \nDELIMITER $$\n{ROUTINE}\n$$\nDELIMITER ;\n-- a // b\nSELECT 2\n;\n",
