@@ -21,6 +21,7 @@ _FORMS: Final = (
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9]*)(\+[a-z0-9_]+)?:(?=//)", re.IGNORECASE)
 _KEYWORD: Final = re.compile(r"[a-z_]+\s*=")
 _ORACLE_JDBC: Final = re.compile(r"(?://)?(?P<host>[^:/@?()]+)(?::(?P<port>\d+))?(?P<kind>[/:])(?P<name>[^/:@?]+)")
+_RAW_PASSWORD: Final = re.compile(r"://[^/:@?]*:([^/@?]+)@|[?&](?:ssl)?password=([^&]+)", re.IGNORECASE)
 _MAX_PORT: Final = 65535
 _ENCODE: Final = "in user names and passwords @ is written %40, / %2F, : %3A, ? %3F, # %23, and % %25"
 
@@ -291,7 +292,7 @@ def _forms_of(secrets: list[str], text: str) -> tuple[str, ...]:
     """Give secrets as they are and in the percent-encoded forms that the address may have had."""
     forms = {form for secret in secrets for form in (secret, quote(secret), quote(secret, safe=""))}
     # As somebody encoded it by hand: %2f for %2F, or characters that need not be.
-    forms |= {raw for raw in re.findall(r"[^\s:@/?&=]*%[^\s:@/?&=]*", text) if unquote(raw) in secrets}
+    forms.update(raw for match in _RAW_PASSWORD.finditer(text) if unquote(raw := match[1] or match[2]) in secrets)
     return tuple(sorted(forms))
 
 

@@ -1,5 +1,6 @@
 """Calls of procedures and functions: their text, and what they give back."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,6 +10,8 @@ from testrun_operator.runner.sql.databases.postgresql.routines import PostgresRo
 
 _NO_SUCH_ROUTINE: Final = "42883"
 """What the server says where an argument is missing, though less plainly."""
+
+_PLACEHOLDER: Final = re.compile(r"^CONTEXT: unnamed portal parameter \$([0-9]{1,4})\b", re.MULTILINE)
 
 Values = list[str | bytes | None]
 
@@ -70,6 +73,17 @@ def read_call(routine: PostgresRoutine, rows: Rows | None) -> CallResult:
         returned=first[-1] if routine.returns is not None else None,
         row_count=len(rows.rows),
     )
+
+
+def name_parameter(routine: PostgresRoutine, arguments: Sequence[Argument], error: StatementFailed) -> StatementFailed:
+    """Say which parameter the server means by ``$2`` when it says what is wrong with a value."""
+    match = _PLACEHOLDER.search(error.message)
+    given = {argument.name for argument in arguments}
+    names = [slot.parameter for slot in routine.slots if slot.is_input and slot.parameter in given]
+    if match is None or not 0 < int(match[1]) <= len(names):
+        return error
+    message = f"{error.message}\n(it is about the parameter {names[int(match[1]) - 1]})"
+    return StatementFailed(message, sqlstate=error.sqlstate, line=error.line)
 
 
 def _is_written(slot: Slot, given: dict[str, str | bytes | None]) -> bool:

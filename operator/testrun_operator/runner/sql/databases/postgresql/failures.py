@@ -9,6 +9,7 @@ import psycopg
 from testrun_operator.errors import CaseError
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.sql.databases.base import DatabaseUnreachable, StatementCancelled, StatementFailed
+from testrun_operator.runner.sql.databases.postgresql.wire import NO_DATA, takes_data
 
 QUERY_CANCELLED: Final = "57014"
 _SYNTAX_ERROR: Final = "42601"
@@ -18,12 +19,6 @@ _NOT_IN_TRANSACTION: Final = {
     "25001": "it cannot run inside of a transaction",
 }
 _PSQL_COMMAND: Final = re.compile(r"^[ \t]*\\\S|\\g(?:set|x|exec|desc)?\s*$", re.MULTILINE)
-COPY_FROM_STDIN: Final = re.compile(r"\bcopy\b.*\bfrom\s+stdin\b", re.IGNORECASE | re.DOTALL)
-
-NO_COPY_FROM_STDIN: Final = (
-    "COPY … FROM STDIN takes its data from psql, which is not used here; put the rows into INSERT statements or a "
-    "CSV fixture"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ def unreachable(error: psycopg.Error, masker: Masker, place: str) -> DatabaseUnr
 def _text(error: psycopg.Error) -> str:
     """Write an error as psql does, without the line of the statement: an expected text must not be found in that."""
     diag = error.diag
-    if diag.message_primary is None:
+    if diag.message_primary is None:  # psycopg has refused it by itself
         return str(error).strip() or type(error).__name__
     parts = [f"{diag.severity}: {diag.message_primary}"]
     for title, part in (
@@ -87,8 +82,8 @@ def _explanation(sqlstate: str | None, circumstances: Circumstances) -> str | No
             "it can with isolation: none or isolation: database"
         )
     if sqlstate == _SYNTAX_ERROR:
-        if COPY_FROM_STDIN.search(circumstances.statement):
-            return NO_COPY_FROM_STDIN
+        if takes_data(circumstances.statement):
+            return NO_DATA
         if _PSQL_COMMAND.search(circumstances.statement):
             return r"commands of psql, such as \i, \copy or \gset, are not supported here: only SQL is"
     return None

@@ -1,12 +1,9 @@
-"""Puts rows into tables, and takes what ``COPY … TO STDOUT`` writes."""
+"""Puts rows into tables."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import psycopg
-from psycopg.generators import copy_end, copy_from
-from psycopg.pq import TransactionStatus
 
 from testrun_operator.runner.sql.databases.postgresql.names import fold, parse_name, quote
 from testrun_operator.runner.sql.databases.postgresql.routines import Fetch
@@ -36,6 +33,14 @@ def copy_statement(table: str, columns: Sequence[str], fetch: Fetch) -> str:
     return f"COPY {_qualified(chosen)} ({listed}) FROM STDIN"
 
 
+def copy_rows(cursor: psycopg.Cursor, statement: str, rows: Iterable[Sequence[str | None]]) -> int:
+    """Send rows; return how many there were."""
+    with cursor.copy(statement.encode()) as copy:
+        for row in rows:
+            copy.write_row(row)
+    return max(0, cursor.rowcount)
+
+
 def _qualified(parts: Sequence[str]) -> str:
     return ".".join(quote(part) for part in parts)
 
@@ -49,33 +54,3 @@ def _column(written: str, known: dict[str, None]) -> str:
         return written
     similar = [name for name in known if fold(name) == fold(written)]
     return similar[0] if len(similar) == 1 else folded
-
-
-def copy_in(cursor: psycopg.Cursor, statement: str, rows: Iterable[Sequence[str | None]]) -> int:
-    """Send rows; return how many there were."""
-    with cursor.copy(statement.encode()) as copy:
-        for row in rows:
-            copy.write_row(row)
-    return max(0, cursor.rowcount)
-
-
-def copy_out(cursor: psycopg.Cursor, statement: bytes) -> None:
-    """Run ``COPY … TO STDOUT`` and drop what it writes."""
-    with cursor.copy(statement) as copy:
-        for _ in copy:
-            pass
-
-
-def leave_copy(connection: psycopg.Connection) -> None:
-    """Bring a connection back to its senses on which a COPY began where none was expected."""
-    if connection.closed or connection.info.transaction_status is not TransactionStatus.ACTIVE:
-        return
-    try:
-        with contextlib.suppress(psycopg.Error):  # it sends data, or refuses the end as it must
-            connection.wait(copy_end(connection.pgconn, b"there is no data"))
-        while isinstance(connection.wait(copy_from(connection.pgconn)), memoryview):
-            pass
-    except psycopg.Error:
-        pass
-    if connection.info.transaction_status is TransactionStatus.ACTIVE:
-        connection.close()

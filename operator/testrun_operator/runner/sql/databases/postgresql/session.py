@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.sql.databases.base import (
@@ -22,23 +22,18 @@ from testrun_operator.runner.sql.databases.base import (
     Statement,
     StatementFailed,
 )
-from testrun_operator.runner.sql.databases.postgresql.calling import read_call, write_call
-from testrun_operator.runner.sql.databases.postgresql.failures import (
-    COPY_FROM_STDIN,
-    NO_COPY_FROM_STDIN,
-    Circumstances,
-    translate,
-)
-from testrun_operator.runner.sql.databases.postgresql.loading import copy_in, copy_out, copy_statement, leave_copy
+from testrun_operator.runner.sql.databases.postgresql.calling import name_parameter, read_call, write_call
+from testrun_operator.runner.sql.databases.postgresql.failures import Circumstances, translate
+from testrun_operator.runner.sql.databases.postgresql.loading import copy_rows, copy_statement
 from testrun_operator.runner.sql.databases.postgresql.routines import PostgresRoutine, find_routines
 from testrun_operator.runner.sql.databases.postgresql.transactions import RollbackTransaction
 from testrun_operator.runner.sql.databases.postgresql.values import read_rows
+from testrun_operator.runner.sql.databases.postgresql.wire import row_count, send
 from testrun_operator.runner.sql.databases.splitting import split_statements
 
 _T = TypeVar("_T")
 
 _CANCEL_SECONDS: Final = 5.0
-_COPY_TO_STDOUT: Final = re.compile(r"copy\b.*\bto\s+stdout\b", re.IGNORECASE | re.DOTALL)
 _USE_UTC: Final = b"SET TimeZone TO 'UTC'"
 
 
@@ -58,7 +53,6 @@ class PostgresSession:
         self._connection = connection
         self._cursor = connection.cursor()
         self._calls = psycopg.RawCursor(connection)
-        self._catalogue = connection.cursor()
         self._masker = masker
         self._deadline = deadline
         self._uses_utc = uses_utc
@@ -69,7 +63,7 @@ class PostgresSession:
         self._is_busy = False
         self._is_cancelled = False
         if uses_utc:
-            self._cursor.execute(_USE_UTC)
+            send(connection, _USE_UTC, set())
 
     def split(self, script: str) -> Sequence[Statement]:
         """See :meth:`Session.split`."""
@@ -77,14 +71,11 @@ class PostgresSession:
 
     def execute(self, statement: str) -> int | None:
         """See :meth:`Session.execute`."""
-        self._send(statement)
-        count = self._cursor.rowcount
-        return count if count >= 0 else None
+        return row_count(self._send(statement))
 
     def query(self, statement: str) -> Rows:
         """See :meth:`Session.query`."""
-        self._send(statement)
-        rows = _rows_of(self._cursor)
+        rows = self._rows_of(self._send(statement))
         if rows is None:
             raise StatementFailed("the statement returns no rows; a query is needed here")
         return rows
@@ -98,13 +89,21 @@ class PostgresSession:
         if not isinstance(routine, PostgresRoutine):
             raise TypeError("the routine is not one of PostgreSQL")
         statement, values = write_call(routine, arguments)
-        self._guard(lambda: self._calls.execute(statement.encode(), values), statement, self._calls)
-        return read_call(routine, _rows_of(self._calls))
+
+        def work(tags: set[bytes | None]) -> None:
+            self._calls.execute(statement.encode(), values)
+            tags.add(b"CALL")
+
+        try:
+            self._guard(work, statement)
+        except StatementFailed as error:
+            raise name_parameter(routine, arguments, error) from None
+        return read_call(routine, self._rows_of(self._calls.pgresult))
 
     def load_rows(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> int:
         """See :meth:`Session.load_rows`."""
         statement = copy_statement(table, columns, self._fetch)
-        return self._guard(lambda: copy_in(self._cursor, statement, rows), statement, self._cursor)
+        return self._guard(lambda _tags: copy_rows(self._cursor, statement, rows), statement)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -128,7 +127,7 @@ class PostgresSession:
 
     def reset(self) -> None:
         """See :meth:`Session.reset`."""
-        self._guard(self._discard, "DISCARD ALL", self._cursor)
+        self._guard(self._discard, "DISCARD ALL")
 
     def cancel(self) -> None:
         """See :meth:`Session.cancel`; where the server does not listen, or if called again, the connection is ended."""
@@ -150,37 +149,40 @@ class PostgresSession:
         with contextlib.suppress(psycopg.Error, OSError):
             self._connection.close()
 
-    def _send(self, statement: str) -> None:
-        """Send a statement as it is; its last result is in the cursor then."""
-        cursor = self._cursor
-        query = _encoded(statement)
-        if statement[:4].lower() == "copy":
-            if COPY_FROM_STDIN.match(statement):
-                raise StatementFailed(NO_COPY_FROM_STDIN)
-            if _COPY_TO_STDOUT.match(statement):
-                self._guard(lambda: copy_out(cursor, query), statement, cursor)
-                return
-        self._guard(lambda: cursor.execute(query), statement, cursor)
-        while cursor.nextset():
-            pass
+    def _send(self, statement: str) -> PGresult | None:
+        """Send a statement as it is; return its last result."""
+        query = statement.encode() if statement.isascii() else self._encoded(statement)
+        if b"\0" in query:
+            raise StatementFailed("the statement has a character of the number 0 in it, which PostgreSQL cannot hold")
+        return self._guard(lambda tags: send(self._connection, query, tags), statement)
+
+    def _encoded(self, statement: str) -> bytes:
+        try:
+            return statement.encode(self._connection.info.encoding)
+        except UnicodeEncodeError as error:
+            problem = f"the statement has the character {statement[error.start]!a} in it, which cannot be sent"
+            raise StatementFailed(f"{problem}: {error.reason}") from None
+        except psycopg.Error:
+            return statement.encode(errors="replace")  # the connection is lost, as will be said next
 
     def _fetch(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Ask the catalogue."""
-        cursor = self._catalogue
-        self._guard(lambda: cursor.execute(query.encode(), parameters), query, cursor)
-        return cursor.fetchall()
 
-    def _guard(self, work: Callable[[], _T], statement: str, cursor: psycopg.Cursor) -> _T:
+        def work(_tags: set[bytes | None]) -> list[tuple[Any, ...]]:
+            return self._cursor.execute(query.encode(), parameters).fetchall()
+
+        return self._guard(work, query)
+
+    def _guard(self, work: Callable[[set[bytes | None]], _T], statement: str) -> _T:
         """Do something with the server that may be cancelled, in the transaction if there is one."""
         with self._lock:
             self._is_busy = True
             self._is_cancelled = False
         try:
             if self._transaction is None:
-                return work()
-            return self._transaction.run(work, cursor, statement)
+                return work(set())
+            return self._transaction.run(work)
         except psycopg.Error as error:
-            leave_copy(self._connection)
             circumstances = Circumstances(
                 statement=statement,
                 is_cancelled=self._is_cancelled or (self._deadline is not None and time.monotonic() >= self._deadline),
@@ -192,15 +194,20 @@ class PostgresSession:
             with self._lock:
                 self._is_busy = False
 
-    def _discard(self) -> None:
+    def _discard(self, tags: set[bytes | None]) -> None:
         if self._status() is not TransactionStatus.IDLE:
-            self._cursor.execute(b"ROLLBACK")
-        self._cursor.execute(b"DISCARD ALL")
+            send(self._connection, b"ROLLBACK", tags)
+        send(self._connection, b"DISCARD ALL", tags)
         if self._uses_utc:
-            self._cursor.execute(_USE_UTC)
+            send(self._connection, _USE_UTC, tags)
 
     def _status(self) -> TransactionStatus:
         return self._connection.info.transaction_status
+
+    def _rows_of(self, result: PGresult | None) -> Rows | None:
+        if result is None or result.status != ExecStatus.TUPLES_OK:
+            return None
+        return read_rows(result, self._connection.info.encoding)
 
     def _hang_up(self) -> None:
         """End the network connection below the driver, which wakes the thread that waits for an answer."""
@@ -208,17 +215,3 @@ class PostgresSession:
             duplicate = socket.socket(fileno=os.dup(self._connection.fileno()))
             with duplicate:
                 duplicate.shutdown(socket.SHUT_RDWR)
-
-
-def _rows_of(cursor: psycopg.Cursor[Any]) -> Rows | None:
-    result = cursor.pgresult
-    return read_rows(result) if result is not None and result.status == ExecStatus.TUPLES_OK else None
-
-
-def _encoded(statement: str) -> bytes:
-    if "\0" in statement:
-        raise StatementFailed("the statement has a character of the number 0 in it, which PostgreSQL cannot hold")
-    try:
-        return statement.encode()
-    except UnicodeEncodeError:
-        raise StatementFailed("the statement has a character in it that no text can have: half of a pair") from None

@@ -5,10 +5,12 @@ savepoints; the tags that the server answers with tell what they did.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+
+from testrun_operator.runner.sql.databases.postgresql.wire import send
 
 _T = TypeVar("_T")
 
@@ -17,8 +19,8 @@ _SET: Final = b"SAVEPOINT " + _NAME
 _BEGIN: Final = b"BEGIN;" + _SET
 _NEXT: Final = b"RELEASE " + _NAME + b";" + _SET
 _BACK: Final = b"ROLLBACK TO " + _NAME
-_COMMITS: Final = frozenset({"COMMIT", "PREPARE TRANSACTION"})
-_MOVES_SAVEPOINTS: Final = frozenset({"BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"})
+_COMMITS: Final = frozenset({b"COMMIT", b"PREPARE TRANSACTION"})
+_MOVES_SAVEPOINTS: Final = frozenset({b"BEGIN", b"START TRANSACTION", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE"})
 
 
 class RollbackTransaction:
@@ -32,30 +34,36 @@ class RollbackTransaction:
         self.is_whole = True
         """Whether everything since its begin will be rolled back."""
         self._connection = connection
-        self._cursor = connection.cursor()
         self._before_next: bytes | None = _BEGIN
         """What must be sent before the next statement; together with it would be cheaper, but a syntax error in the
         statement would keep the savepoint from being set."""
 
-    def run(self, work: Callable[[], _T], cursor: psycopg.Cursor[Any], statement: str) -> _T:
+    def run(self, work: Callable[[set[bytes | None]], _T]) -> _T:
         """Run something in the transaction, and undo it if it fails.
 
         Args:
-            work: sends the statement.
-            cursor: has the results afterwards.
-            statement: its text.
+            work: sends a statement, and adds the server's tags to the set that it is given, also where it fails.
 
         Raises:
-            psycopg.Error: from the work.
+            Exception: from the work.
         """
         if self._before_next is not None:
             self._prepare(self._before_next)
+        tags: set[bytes | None] = set()
         try:
-            result = work()
+            result = work(tags)
         except Exception:
-            self._undo(statement)
+            self._note_commit(tags)
+            self._undo()
             raise
-        self._look_at(_tags(cursor))
+        self._note_commit(tags)
+        if self._status() is TransactionStatus.IDLE:
+            self._before_next = _BEGIN  # so that at least what follows is rolled back
+        elif _MOVES_SAVEPOINTS.isdisjoint(tags):
+            self._before_next = _NEXT
+        else:
+            # To release ours would release the author's, and it may be gone already.
+            self._before_next = _SET
         return result
 
     def end(self) -> None:
@@ -63,51 +71,39 @@ class RollbackTransaction:
         if self._connection.closed:
             return  # the server rolls back by itself
         try:
-            if self._connection.info.transaction_status is not TransactionStatus.IDLE:
-                self._cursor.execute(b"ROLLBACK")
+            if self._status() is not TransactionStatus.IDLE:
+                self._send(b"ROLLBACK")
         except psycopg.Error:
             self._connection.close()
 
     def _prepare(self, commands: bytes) -> None:
         try:
-            self._cursor.execute(commands)
+            self._send(commands)
         except psycopg.Error:
-            self.end()  # cancelled; nothing is left to be kept
+            self.end()  # cancelled, or the connection is lost; nothing is left to be kept
             self._before_next = _BEGIN
             raise
         self._before_next = None
 
-    def _look_at(self, tags: set[str | None]) -> None:
+    def _note_commit(self, tags: set[bytes | None]) -> None:
         if not _COMMITS.isdisjoint(tags):
             self.is_whole = False
-        if self._connection.info.transaction_status is TransactionStatus.IDLE:
-            self._before_next = _BEGIN  # so that at least what follows is rolled back
-        elif _MOVES_SAVEPOINTS.isdisjoint(tags):
-            self._before_next = _NEXT
-        else:
-            # To release ours would release the author's, and it may be gone already.
-            self._before_next = _SET
 
-    def _undo(self, statement: str) -> None:
+    def _undo(self) -> None:
         if self._connection.closed:
             return
-        if self._connection.info.transaction_status is TransactionStatus.IDLE:
-            # A single statement has failed to commit, and so all is rolled back; of several, one may have committed.
-            self.is_whole = self.is_whole and ";" not in statement
-            self._before_next = _BEGIN
+        if self._status() is TransactionStatus.IDLE:
+            self._before_next = _BEGIN  # a commit has failed, and so all is rolled back
             return
         try:
-            self._cursor.execute(_BACK)
+            self._send(_BACK)
         except psycopg.Error:
-            # Several statements in one, which ended the transaction and began another.
-            self.is_whole = False
+            # Several statements in one, which ended the transaction and began another; or it was cancelled.
             self._before_next = _BEGIN
             self.end()
 
+    def _send(self, commands: bytes) -> None:
+        send(self._connection, commands, set())
 
-def _tags(cursor: psycopg.Cursor[Any]) -> set[str | None]:
-    """Give the server's words for what it did, of all results; the last result is chosen then."""
-    tags = {cursor.statusmessage}
-    while cursor.nextset():
-        tags.add(cursor.statusmessage)
-    return tags
+    def _status(self) -> TransactionStatus:
+        return TransactionStatus(self._connection.pgconn.transaction_status)

@@ -21,26 +21,26 @@ _KINDS: Final = {
 """By the type's number, which never changes; of a domain it is that of its base. Not money: it has a sign before it."""
 
 
-def read_rows(result: PGresult) -> Rows:
+def read_rows(result: PGresult, encoding: str) -> Rows:
     """Read all rows of a result, which must be one that has rows, in the server's text format."""
     fields = range(result.nfields)
     kinds = [_KINDS.get(result.ftype(field), Kind.TEXT) for field in fields]
-    columns = tuple(_text(result.fname(field) or b"") for field in fields)
+    columns = tuple(_text(result.fname(field) or b"", encoding) for field in fields)
     rows = tuple(
-        tuple(_value(result.get_value(row, field), kind) for field, kind in zip(fields, kinds, strict=True))
+        tuple(_value(result.get_value(row, field), kind, encoding) for field, kind in zip(fields, kinds, strict=True))
         for row in range(result.ntuples)
     )
     return Rows(columns, rows)
 
 
-def _value(raw: bytes | None, kind: Kind) -> Value:
+def _value(raw: bytes | None, kind: Kind, encoding: str) -> Value:
     if raw is None:
         return Value(None, kind)
     if kind is Kind.BOOLEAN:
         return Value("true" if raw == b"t" else "false", kind)
-    return Value(_text(raw), kind)
+    return Value(_text(raw, encoding), kind)
 
 
-def _text(raw: bytes) -> str:
-    # Databases of the encoding SQL_ASCII hold bytes that are no UTF-8.
-    return raw.decode(errors="backslashreplace")
+def _text(raw: bytes, encoding: str) -> str:
+    # Databases of the encoding SQL_ASCII hold whatever bytes they were given.
+    return raw.decode(encoding, errors="backslashreplace")
