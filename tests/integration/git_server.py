@@ -152,6 +152,8 @@ def http_server(
         def _answer(self) -> None:
             authorization = self.headers.get("Authorization")
             self.server_log.append((self.path, authorization))
+            if self.path.startswith("http://"):  # to a proxy, which this server is, too: for a host that is itself
+                self.path = "/" + self.path.split("/", 3)[3]
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             target = redirect(self.path)
             if target is not None:

@@ -523,6 +523,24 @@ def test_gits_own_protocol_has_no_credentials(tmp_path: Path) -> None:
         fetch("git://127.0.0.1:9/ledger.git", tmp_path, environment=CREDENTIALS)
 
 
+def test_a_proxy_of_the_environment_is_used(
+    root: Path, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusters without a way out have one; hosts in NO_PROXY are asked directly."""
+    with http_server(root, user="ann", password=SECRET) as proxy, http_server(root) as direct:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        fetched = fetch("http://git.invalid/ledger.git", tmp_path / "1", environment=CREDENTIALS)
+        assert fetched.commit == ledger.fourth
+        assert {path.partition("?")[0] for path, _ in proxy.requests} == {
+            "http://git.invalid/ledger.git/info/refs",
+            "http://git.invalid/ledger.git/git-upload-pack",
+        }
+        asked = len(proxy.requests)
+        assert fetch(f"{direct.url}/ledger.git", tmp_path / "2").commit == ledger.fourth
+        assert len(proxy.requests) == asked
+
+
 # --- https -----------------------------------------------------------------------------------------------------------
 
 

@@ -240,5 +240,7 @@ def _no_tests(root: Path, layout: Layout) -> str:
         message += f"; {TESTS_FOLDER} has no files"
     if layout.root.name == TESTS_FOLDER:
         message += f". Give the project's folder, which is {printable(str(layout.root.parent))}"
+    if any(name.lower().endswith(TEST_ENDING) for name, is_folder in names_in(layout.root) if not is_folder):
+        message += ". To run a file alone, give its own path"
     more = [*map(str, layout.problems), *layout.notices]
     return ". ".join([message, *more[:_MAX_SHOWN]]) + "."

@@ -133,7 +133,10 @@ def test_nothing_found_says_what_was_looked_for(make_project: MakeProject) -> No
     with pytest.raises(NothingToRun, match="tests has 1 other file"):
         load_project(root)
     (root / "charge.stt").write_text(TEST)
-    with pytest.raises(NothingToRun, match=r"charge.stt is not used: test cases of a project are below tests"):
+    with pytest.raises(
+        NothingToRun,
+        match=r"To run a file alone, give its own path\. charge.stt is not used: test cases of a project are below tests",
+    ):
         load_project(root)
     assert load_project(root, tests_required=False).tests == ()
 
