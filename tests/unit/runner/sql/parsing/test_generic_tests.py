@@ -49,6 +49,8 @@ def problems_of(text: str) -> list[str]:
         ("### SQL\n```\nSELECT 1;\n```", Sql("SELECT 1;", at(7))),
         ("\n### sql:\n\n<!-- now -->\n```\nSELECT 1;\n```", Sql("SELECT 1;", at(10))),
         ("~~~\nSELECT '```';\n```\n~~~~", Sql("SELECT '```';\n```", at(6))),
+        ("```\nSELECT 'a ``` b';\n```", Sql("SELECT 'a ``` b';", at(6))),
+        ("~~~\nSELECT a ~~~\n~~~", Sql("SELECT a ~~~", at(6))),
         ("````plpgsql\nSELECT 1;\n```\n````", Sql("SELECT 1;\n```", at(6))),
         ("```\n\nSELECT 1;\n\n```", Sql("\nSELECT 1;\n", at(6))),
         ("```SELECT 1;```", Sql("SELECT 1;", at(5))),
@@ -93,6 +95,9 @@ def test_line_ends_of_windows_do_not_get_into_sql() -> None:
         ("## TEST\n<!--\n## TEST\n```\n-->It answers.\n", "It answers."),
         ("## TEST\n<!-- a --> <!-- b\n--> It <!--> answers.\n", "It answers."),
         ("## TEST\n```x``` is a code span.\n", "```x``` is a code span."),
+        ("## TEST\n`x` and ``y`` are, too,\n~~but this is not\n", "`x` and ``y`` are, too, ~~but this is not"),
+        ("## TEST\n<!-->It answers.\n", "It answers."),
+        ("## TEST\n<!--->It answers.\n", "It answers."),
     ],
 )
 def test_the_description_is_the_name(text: str, name: str) -> None:
@@ -170,6 +175,7 @@ def test_a_title_that_is_not_quite_right_is_reported(title: str, problem: str) -
         (f"## TEST\nIt answers.\n{BODY}### DATA\n|A|\n|-|\n|1|\n", "8: '### DATA' belongs to tests of a routine, whos"),
         (f"## TEST\nIt answers.\n{BODY}### TEST CASE\n", "8: '### TEST CASE' is not known inside a test"),
         (f"## TEST\nIt answers.\n{BODY}ERROR\n-----\n", "8: 'ERROR' stands below the test's block"),
+        (f"## TEST\nERROR\n--\n{BODY}", "4: titles cannot be underlined here: write '### ERROR'"),
         (f"## TEST\nERROR\n-----\n{BODY}", "4: titles cannot be underlined here: write '### ERROR'"),
         ("## TEST\nIt answers.\n```\nSELECT 1;\n", "5: this block is never closed: write '```' on a line of its own"),
         ("## TEST\nIt answers.\n~~~~\nSELECT 1;\n~~~\n", "5: this block is never closed: write '~~~~' on a line of it"),
@@ -188,6 +194,26 @@ def test_a_malformed_test_is_reported_with_its_line(text: str, problem: str) -> 
     """Each time with what would be right."""
     found = problems_of(text)
     assert [line for line in found if line.startswith(problem)], found
+
+
+def test_a_closing_fence_at_the_end_of_a_line_closes_the_block() -> None:
+    """It is reported, and what stands below it is read as what it is."""
+    test = only_test(
+        f"## TEST\nIt answers.\n{BODY}### ASSERTION\nIt did.\n```\nSELECT 2;\nSELECT 3;```\n"
+        f"### ASSERTION\nAgain.\n{BODY}"
+    )
+    assert [str(problem) for problem in test.problems] == [
+        f"{FILE}:12: the closing fence '```' must stand on a line of its own"
+    ]
+    assert [check.sql.text for check in test.checks] == ["SELECT 2;\nSELECT 3;", "SELECT 1;"]
+
+
+def test_a_block_that_is_not_closed_is_reported_once() -> None:
+    """However many fences it swallows; what is in it stays in it."""
+    text = "```\n1\n### ASSERTION\nIt did.\n```sql\n2\n### ASSERTION\nAgain.\n```sql\n3\n```\n"
+    found = problems_of(f"## TEST\nIt answers.\n{text}")
+    assert len(found) == 1
+    assert found[0].startswith("9: a fence begins here, but the block of line 5 is still open: write '```' on a line")
 
 
 def test_a_malformed_test_does_not_spoil_the_others() -> None:

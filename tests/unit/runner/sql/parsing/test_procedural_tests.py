@@ -83,6 +83,8 @@ def test_a_row_may_be_turned_into_a_comment() -> None:
         ("C:\\temp\\", "C:\\temp\\"),
         ("<!-- kept -->", "<!-- kept -->"),
         ("a ```b``` c", "a ```b``` c"),
+        ("```", "```"),
+        ("a ```b", "a ```b"),
         ("*a* `b` [c](d) &amp;", "*a* `b` [c](d) &amp;"),
         ("# TEST CASE", "# TEST CASE"),
         ("__NULL__", "__NULL__"),

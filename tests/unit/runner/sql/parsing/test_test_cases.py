@@ -166,6 +166,17 @@ def test_control_characters_do_not_get_into_names() -> None:
     assert case.name == "It \N{REPLACEMENT CHARACTER}[2Jworks\N{REPLACEMENT CHARACTER}."
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+def test_characters_that_are_none_do_not_get_any_further(character: str) -> None:
+    """They are reported where they stand, and neither a report nor a database has to bear them."""
+    case = parse_test_case(
+        f"# TEST CASE\nIt works{character}.\n## TEST\nIt {character}\nanswers.\n```{character}```\n", FILE
+    )
+    mark = "\N{REPLACEMENT CHARACTER}"
+    assert (case.name, case.tests[0].name) == (f"It works{mark}.", f"It {mark} answers.")
+    assert [problem.place.line for problem in (*case.problems, *case.tests[0].problems)] == [2, 4, 6]
+
+
 @pytest.mark.parametrize(
     ("title", "marking"),
     [
