@@ -135,7 +135,7 @@ def test_nothing_found_says_what_was_looked_for(make_project: MakeProject) -> No
     (root / "charge.stt").write_text(TEST)
     with pytest.raises(
         NothingToRun,
-        match=r"To run a file alone, give its own path\. charge.stt is not used: test cases of a project are below tests",
+        match=r"give its own path\. charge.stt is not used: test cases of a project are below tests",
     ):
         load_project(root)
     assert load_project(root, tests_required=False).tests == ()
