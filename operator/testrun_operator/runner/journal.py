@@ -10,8 +10,10 @@ from testrun_operator.api.report import Detail, DetailKind
 from testrun_operator.runner.masking import Masker
 
 MAX_DETAIL_BYTES = 4 * 1024 * 1024
-"""More than this of details about pages and requests is left out: a container's log is usually cut at 10 MiB, and
-the report must be whole. Assertions are always kept; there are few."""
+"""More than this of details about what passed is left out, and more than this again of what failed: a container's log
+is usually cut at 10 MiB, and the report must be whole."""
+MAX_LOG_CHARACTERS = 1024 * 1024
+"""More than this is not written to the log, for the same reason."""
 _MAX_TEXT = 1000
 
 
@@ -37,43 +39,72 @@ class Journal:
         self._write_line = write_line
         self._tell_detail = tell_detail
         self._tell_progress = tell_progress
-        self._detail_bytes = 0
-        self._left_out = 0
+        self._bytes_of_passed = 0
+        self._bytes_of_kept = 0
+        self._leaves_out_passed = False
+        self._leaves_out_kept = False
+        self._log_characters = 0
         self.step_count = 0
 
     def log(self, text: str) -> None:
         """Write one line to the log."""
-        self._write_line(self._masker.excerpt(text, _MAX_TEXT))
+        if self._log_characters > MAX_LOG_CHARACTERS:
+            return
+        line = self._masker.excerpt(text, _MAX_TEXT)
+        self._log_characters += len(line)
+        self._write_line(line)
+        if self._log_characters > MAX_LOG_CHARACTERS:
+            self._write_line("Further lines are left out: there are too many of them. The report has the details.")
 
     def progress(self, text: str) -> None:
         """Say what the case is doing now, as in ``waiting for the answer to GET http://…``."""
         self._tell_progress(self._masker.excerpt(text, _MAX_TEXT), self.step_count)
 
     def count_step(self) -> None:
-        """Count a request, page or event."""
+        """Count a request, page, event or test."""
         self.step_count += 1
 
-    def detail(self, detail: Detail) -> None:
-        """Keep a detail, and write an assertion to the log."""
+    def detail(self, detail: Detail, *, is_logged: bool = True) -> None:
+        """Keep a detail, as long as there are not too many.
+
+        What failed is kept longest, then assertions, then all else.
+
+        Args:
+            detail: the detail.
+            is_logged: whether an assertion is written to the log, too.
+        """
         shortened = detail.model_copy(
             update={
                 field: self._masker.excerpt(getattr(detail, field), _MAX_TEXT)
                 for field in ("name", "expected", "actual", "message", "location")
             }
         )
-        if detail.kind is DetailKind.ASSERTION:
+        if detail.kind is DetailKind.ASSERTION and is_logged:
             self.log(_assertion_line(shortened))
-        else:
-            self._detail_bytes += len(shortened.model_dump_json(exclude_defaults=True))
-            if self._detail_bytes > MAX_DETAIL_BYTES:
-                self._leave_out()
-                return
-        self._tell_detail(shortened)
+        if self._has_room(shortened):
+            self._tell_detail(shortened)
 
-    def _leave_out(self) -> None:
-        self._left_out += 1
-        if self._left_out == 1:
-            self.log(f"Details of further pages are left out: there are more than {MAX_DETAIL_BYTES} bytes of them.")
+    def _has_room(self, detail: Detail) -> bool:
+        size = len(detail.model_dump_json(exclude_defaults=True))
+        if detail.passed and self._bytes_of_passed + size <= MAX_DETAIL_BYTES:
+            self._bytes_of_passed += size
+            return True
+        is_needed = not detail.passed or detail.kind is DetailKind.ASSERTION
+        # Of the room for what failed, what passed gets a half at most.
+        room = MAX_DETAIL_BYTES // 2 if detail.passed else MAX_DETAIL_BYTES
+        if is_needed and self._bytes_of_kept + size <= room:
+            self._bytes_of_kept += size
+            return True
+        self._leave_out(detail)
+        return False
+
+    def _leave_out(self, detail: Detail) -> None:
+        if detail.passed and not self._leaves_out_passed:
+            self._leaves_out_passed = True
+            self.log(f"Details of what passed are left out from here on: there are {MAX_DETAIL_BYTES} bytes of them.")
+        if not detail.passed and not self._leaves_out_kept:
+            self._leaves_out_kept = True
+            self.log(f"Details of what failed are left out from here on: there are {MAX_DETAIL_BYTES} bytes of them.")
 
 
 def _assertion_line(detail: Detail) -> str:

@@ -12,6 +12,7 @@ RunCase = Callable[[Context], Conclusion]
 
 _MODULES = {
     CaseKind.HTTP: "testrun_operator.runner.http.case",
+    CaseKind.SQL: "testrun_operator.runner.sql.case",
 }
 """Each module has a function ``run_case(context)``. They are named, not imported: only one is needed, and the libraries
 that the others use would cost each case's pod its start-up time."""
@@ -26,3 +27,12 @@ def find_kind(kind: CaseKind) -> RunCase:
     if kind not in _MODULES:
         raise InvalidCase(kind.value, f"the runner runs cases of the kinds {', '.join(_MODULES)}")
     return cast("RunCase", import_module(_MODULES[kind]).run_case)
+
+
+def describe_steps(kind: CaseKind, count: int) -> str:
+    """Say how far a case came: ``3 requests sent``, ``1 test run``."""
+    what = _STEPS.get(kind, ("step", "done"))
+    return f"{count} {what[0]}{'' if count == 1 else 's'} {what[1]}"
+
+
+_STEPS = {CaseKind.HTTP: ("request", "sent"), CaseKind.SQL: ("test", "run")}

@@ -21,7 +21,7 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.errors import CaseError
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.journal import Journal
-from testrun_operator.runner.kinds import find_kind
+from testrun_operator.runner.kinds import describe_steps, find_kind
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.messages import Received, Sender
 from testrun_operator.runner.problem import CannotJudge
@@ -128,7 +128,7 @@ def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
     seconds = time.monotonic() - received.doing_since
     message = (
         f"the case did not end within {format_duration(document.timeout)}: "
-        f"{received.doing} for {seconds:.1f} s, with {received.step_count} requests sent"
+        f"{received.doing} for {seconds:.1f} s, with {describe_steps(document.case.kind, received.step_count)}"
     )
     return Conclusion(Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message)
 

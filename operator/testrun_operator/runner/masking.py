@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from testrun_operator.api.document import CaseDocument
+from testrun_operator.api.document import GIT_PASSWORD_VARIABLE, CaseDocument
+from testrun_operator.errors import CaseError
 
 MASK = "***"
 MIN_SECRET_LENGTH = 4
@@ -39,12 +40,13 @@ class Masker:
     @classmethod
     def for_document(cls, document: CaseDocument, environment: Mapping[str, str]) -> Self:
         """Return the masker of all secrets that the pod of this case has."""
-        variables: set[str] = set()
+        secrets = [environment.get(GIT_PASSWORD_VARIABLE, "")]
         for endpoint in document.connections.values():
-            variables |= {header.variable for header in endpoint.secret_headers}
+            secrets += [environment.get(header.variable, "") for header in endpoint.secret_headers]
             if endpoint.dsn_variable:
-                variables.add(endpoint.dsn_variable)
-        return cls(environment.get(variable, "") for variable in variables)
+                dsn = environment.get(endpoint.dsn_variable, "")
+                secrets += [dsn, *_secrets_of(dsn)]
+        return cls(secrets)
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
@@ -75,3 +77,12 @@ class Masker:
 
 def _escape(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode()
+
+
+def _secrets_of(dsn: str) -> tuple[str, ...]:
+    from testrun_operator.runner.sql.databases.dsn import read_dsn  # noqa: PLC0415 - most cases have no database
+
+    try:
+        return read_dsn(dsn).secrets
+    except CaseError:
+        return ()  # it cannot be used either; and what is said of it has nothing of it

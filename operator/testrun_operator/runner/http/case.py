@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, Detail, DetailKind
 from testrun_operator.runner.context import Conclusion, Context
+from testrun_operator.runner.failures import join_failures
 from testrun_operator.runner.http.client import Client
 from testrun_operator.runner.http.exchange import NotJson
 from testrun_operator.runner.http.expectations import Finding, Judge
@@ -59,18 +60,7 @@ def run_case(context: Context) -> Conclusion:
 
 def describe_failures(failures: list[Finding], masker: Masker) -> str:
     """Return the first failures in one message of at most 1024 characters."""
-    told = [f"{failure.name}: {failure.sentence}" for failure in failures if not failure.not_judged]
-    message = ""
-    for index, sentence in enumerate(told):
-        rest = len(told) - index
-        more = f"; and {rest} more" if rest > 1 or message else ""
-        joined = (
-            f"{message}; {sentence}" if message else masker.excerpt(sentence, MAX_MESSAGE_CHARACTERS - len(more) - 1)
-        )
-        if len(joined) + len(more) > MAX_MESSAGE_CHARACTERS:
-            return message + more
-        message = joined
-    return message
+    return join_failures([f"{one.name}: {one.sentence}" for one in failures if not one.not_judged], masker)
 
 
 def _fetch(plan: Plan, client: Client, context: Context) -> Walk:

@@ -48,13 +48,12 @@ def run_test(planned: PlannedTest, surroundings: Surroundings) -> TestEnd:
         steps.append(_failed_fixture(failure))
     except IsolationBroken as error:
         steps.append(broken(error))
-    except StatementFailed as error:
+    except (StatementFailed, NotPossible) as error:
+        # The database has transactions, as was tried at the beginning; so it is something that was done before.
         steps.append(_no_transaction(planned.test, error))
     except (OutOfTime, StatementCancelled, DatabaseUnreachable) as error:
         stopped = interruption(error, surroundings.statements.watch)
         is_cause = stopped.why is Stop.TIMED_OUT and not (isinstance(error, OutOfTime) and not error.begun)
-    except NotPossible as error:
-        stopped = Stopped(Stop.IMPOSSIBLE, bounded(str(error)), planned.test.place)
     seconds = time.perf_counter() - begun
     return TestEnd(end_of_test(planned, steps, seconds, stopped, is_cause=is_cause), failed_load, stopped)
 
@@ -121,6 +120,6 @@ def _failed_fixture(failure: LoadFailed) -> Step:
     return Step(StepKind.FIXTURE, name, failure.place, passed=False, message=failure.message)
 
 
-def _no_transaction(test: Test, error: StatementFailed) -> Step:
-    message = bounded(f"The transaction of isolation: rollback cannot be begun or ended: {error.message}")
+def _no_transaction(test: Test, error: StatementFailed | NotPossible) -> Step:
+    message = bounded(f"The transaction of isolation: rollback cannot be begun or ended: {error}")
     return Step(StepKind.ISOLATION, "isolation: rollback", test.place, passed=False, message=message)

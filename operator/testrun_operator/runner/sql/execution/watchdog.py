@@ -20,7 +20,7 @@ from testrun_operator.runner.sql.execution.voice import Voice
 
 _LOOK_SECONDS: Final = 0.2
 """How often is looked at what is being done."""
-_CANCEL_SECONDS: Final = 0.1
+_CANCEL_SECONDS: Final = 0.3
 """A cancel may come between two statements, where it does nothing; so it is repeated."""
 
 
