@@ -1,0 +1,10 @@
+"""The case kind ``playbook`` (``docs/cases/playbook.md``): NoETL playbooks, judged by their event log.
+
+Data flows one way::
+
+    files        the playbooks and credentials to be registered
+    server/      the NoETL server: which generation it is, registering, starting, cancelling
+    eventlog/    what is in the log now: from Postgres, or through the server → log.Log
+    settling     is that all of it? pure: Log → what is missing
+    judging      what it says, pure: Log and expectations → findings
+"""
