@@ -7,7 +7,7 @@ import pytest
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import MAX_TERMINATION_BYTES, Detail, DetailKind, Report, decode, decode_from_log
 from testrun_operator.api.verdict import FailureClass, Verdict
-from testrun_operator.runner.journal import MAX_DETAIL_BYTES, Journal
+from testrun_operator.runner.journal import MAX_DETAIL_BYTES, MAX_LOG_CHARACTERS, Journal
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.reporting import write_report
 
@@ -86,3 +86,41 @@ def test_details_of_pages_are_bounded_and_assertions_are_kept() -> None:
     assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in details) <= MAX_DETAIL_BYTES + 1000
     assert details[-1].name == "items"
     assert [line for line in lines if "left out" in line] == [lines[0]]
+
+
+def test_what_failed_is_kept_where_what_passed_is_left_out() -> None:
+    """A case may have a hundred thousand rows; the failures are what is looked for."""
+    details: list[Detail] = []
+    lines: list[str] = []
+    journal = Journal(MASKER, write_line=lines.append, tell_detail=details.append, tell_progress=lambda *_: None)
+    for number in range(10_000):
+        passed = number % 5 > 0
+        journal.detail(detail(f"row {number}", kind=DetailKind.ROW, passed=passed, text="x" * 900), is_logged=False)
+    assert sum(not one.passed for one in details) == 2000
+    assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in details) <= 2 * MAX_DETAIL_BYTES
+    assert [line for line in lines if "what passed are left out" in line] == lines
+    for number in range(10_000):
+        journal.detail(detail(f"row {number}", kind=DetailKind.ROW, passed=False, text="x" * 900), is_logged=False)
+    assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in details) <= 2 * MAX_DETAIL_BYTES
+    assert "what failed are left out" in lines[-1]
+    assert len(lines) == 2
+
+
+def test_assertions_that_passed_leave_room_for_those_that_fail() -> None:
+    """Though they are kept longer than pages."""
+    details: list[Detail] = []
+    journal = Journal(MASKER, write_line=lambda _: None, tell_detail=details.append, tell_progress=lambda *_: None)
+    for passed in (True, False):
+        for number in range(20_000):
+            journal.detail(detail(f"check {number}", kind=DetailKind.ASSERTION, passed=passed, text="x" * 900))
+    assert sum(not one.passed for one in details) > 1000
+
+
+def test_the_log_is_bounded() -> None:
+    """The report that comes after it must not be rotated away."""
+    lines: list[str] = []
+    journal = Journal(MASKER, write_line=lines.append, tell_detail=lambda _: None, tell_progress=lambda *_: None)
+    for _ in range(10_000):
+        journal.log("x" * 900)
+    assert sum(len(line) for line in lines) <= MAX_LOG_CHARACTERS + 2000
+    assert lines[-1].startswith("Further lines are left out")
