@@ -43,15 +43,15 @@ def broken(error: IsolationBroken) -> Step:
     return Step(StepKind.ISOLATION, _NAME, error.place, passed=False, message=bounded(message))
 
 
-def broken_by_procedure(what: str, place: Place) -> Step:
-    """Return the step of a test with a procedure that wants to commit and is refused that.
+def refused_by_transaction(what: str, place: Place) -> Step:
+    """Return the step of a test that does what cannot be done inside of a transaction.
 
     Args:
-        what: which row or statement calls it.
+        what: which row or statement does it.
         place: its place.
     """
     message = (
-        f"{what[0].upper()}{what[1:]} calls a procedure that commits or rolls back, which the database refuses inside "
-        f"of the transaction that the test runs in.\n{_FITTING}"
+        f"{what[0].upper()}{what[1:]} commits, rolls back, or does something else that the database refuses inside of "
+        f"the transaction that the test runs in.\n{_FITTING}"
     )
     return Step(StepKind.ISOLATION, _NAME, place, passed=False, message=bounded(message))

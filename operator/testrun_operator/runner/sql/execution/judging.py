@@ -10,7 +10,7 @@ from testrun_operator.runner.sql.execution.cells import Cells
 from testrun_operator.runner.sql.execution.columns import Column, Target
 from testrun_operator.runner.sql.execution.comparing import find_difference, show
 from testrun_operator.runner.sql.execution.overloads import Call
-from testrun_operator.runner.sql.execution.statements import ENDS_TRANSACTION
+from testrun_operator.runner.sql.execution.statements import NOT_IN_TRANSACTION
 
 _ANY: Final = "any"
 
@@ -91,9 +91,9 @@ def judge_error(announced: Announced, error: StatementFailed | None, message: st
     return Fault(f"Expected {what} to occur, but the error was{state}:\n{message}", what, error.message)
 
 
-def ends_transaction(announced: Announced, error: StatementFailed) -> bool:
-    """Whether an error says that a procedure may not commit here, and the author did not ask for just that."""
-    if error.sqlstate != ENDS_TRANSACTION:
+def needs_no_transaction(announced: Announced, error: StatementFailed) -> bool:
+    """Whether an error comes of the transaction around the test, and the author did not ask for just that error."""
+    if error.sqlstate not in NOT_IN_TRANSACTION:
         return False
     return announced.accepts_anything or not (announced.expects and _is_expected(announced, error))
 

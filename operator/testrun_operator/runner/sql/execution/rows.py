@@ -14,13 +14,13 @@ from testrun_operator.runner.sql.document import FixturePoint, Row
 from testrun_operator.runner.sql.execution.cells import CellUnreadable
 from testrun_operator.runner.sql.execution.checks import Checks
 from testrun_operator.runner.sql.execution.columns import Column
-from testrun_operator.runner.sql.execution.isolation import broken_by_procedure
+from testrun_operator.runner.sql.execution.isolation import refused_by_transaction
 from testrun_operator.runner.sql.execution.judging import (
     Fault,
     announced_in,
-    ends_transaction,
     judge_error,
     judge_values,
+    needs_no_transaction,
 )
 from testrun_operator.runner.sql.execution.overloads import Call, CallRefused, choose_call
 from testrun_operator.runner.sql.execution.planning import PlannedTest
@@ -72,8 +72,8 @@ class RowRunner:
             seconds = time.perf_counter() - begun
             lead = f"Row {number} of {count}: "
             yield _step(row, f"row {number} of {count}", lead, called, seconds, number)
-            if called.error is not None and self._commits(row, called.error):
-                yield broken_by_procedure(f"row {number} of {count}", row.place)
+            if called.error is not None and self._is_refused_by_transaction(row, called.error):
+                yield refused_by_transaction(f"row {number} of {count}", row.place)
             if not called.was_refused:
                 yield from self._checks.look(number, lead)
             self._surroundings.load(FixturePoint.AFTER_EACH_ROW)
@@ -107,9 +107,9 @@ class RowRunner:
             self._call = choose_call(self._surroundings.routines(), self._columns)
         return self._call
 
-    def _commits(self, row: Row, error: StatementFailed) -> bool:
+    def _is_refused_by_transaction(self, row: Row, error: StatementFailed) -> bool:
         in_transaction = self._surroundings.statements.in_transaction
-        return in_transaction and ends_transaction(announced_in(row, self._columns), error)
+        return in_transaction and needs_no_transaction(announced_in(row, self._columns), error)
 
 
 def _step(row: Row, name: str, lead: str, called: _Called, seconds: float, number: int) -> Step:

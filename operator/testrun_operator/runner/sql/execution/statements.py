@@ -23,8 +23,8 @@ from testrun_operator.runner.sql.project.model import File
 from testrun_operator.runner.sql.project.tables import CsvTable
 
 _T = TypeVar("_T")
-ENDS_TRANSACTION: Final = "2D000"
-"""SQLSTATE of a procedure that commits or rolls back where it must not: inside of a transaction."""
+NOT_IN_TRANSACTION: Final = frozenset({"2D000", "25001"})
+"""SQLSTATEs of what cannot be done inside of a transaction: a procedure that commits, and statements like VACUUM."""
 
 
 class Refused(CaseError):

@@ -12,8 +12,8 @@ from testrun_operator.runner.sql.databases.base import (
 from testrun_operator.runner.sql.document import FixturePoint, Sql, Test
 from testrun_operator.runner.sql.execution.checks import NO_STATEMENT, Checks, judge_count
 from testrun_operator.runner.sql.execution.endings import TestEnd, end_of_test, interruption
-from testrun_operator.runner.sql.execution.isolation import boundary, broken, broken_by_procedure
-from testrun_operator.runner.sql.execution.judging import Fault, announced_by, ends_transaction, judge_error
+from testrun_operator.runner.sql.execution.isolation import boundary, broken, refused_by_transaction
+from testrun_operator.runner.sql.execution.judging import Fault, announced_by, judge_error, needs_no_transaction
 from testrun_operator.runner.sql.execution.loading import LoadFailed, load_fixtures
 from testrun_operator.runner.sql.execution.planning import PlannedTest
 from testrun_operator.runner.sql.execution.rows import RowRunner
@@ -93,8 +93,8 @@ def _run_body(test: Test, body: Sql, surroundings: Surroundings, checks: Checks)
         if fault is not None and test.expected_error is None:
             fault = Fault(refused.message, fault.expected, fault.actual)
     yield _body_step(body, fault, refused, begun)
-    if refused is not None and statements.in_transaction and ends_transaction(announced, refused.error):
-        yield broken_by_procedure("the body", refused.place)
+    if refused is not None and statements.in_transaction and needs_no_transaction(announced, refused.error):
+        yield refused_by_transaction("the body", refused.place)
     if unexpected is None:
         yield from checks.look()
 
