@@ -1,8 +1,9 @@
 """A PostgreSQL database, to which sessions are opened."""
 
+import contextlib
 import math
 import time
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -16,20 +17,33 @@ from testrun_operator.runner.sql.databases.postgresql.failures import unreachabl
 from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
 
 _CONNECT_SECONDS: Final = 10
-_SETTINGS: Final = "-c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1"
+_SETTINGS: Final = "-c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 """How values are written. Said while connecting: so they are what DISCARD ALL and RESET go back to."""
 _CHECK_CLIENT: Final = "client_connection_check_interval"
 """Ends what runs for a client that was killed; servers on some systems do not have it."""
-_ZONE_IS_NOBODYS: Final = b"""
-    SELECT source IN ('default', 'configuration file') FROM pg_catalog.pg_settings WHERE name = 'TimeZone'
+_CHOSEN: Final = b"""
+    SELECT current_setting('DateStyle'), source IN ('default', 'configuration file')
+    FROM pg_catalog.pg_settings
+    WHERE name = 'TimeZone'
 """
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was learned about a server and its databases that have the same settings."""
+
+    version: str = ""
+    checks_client: bool = True
+    settings: str | None = None
+    """Further settings that sessions need; None until one was opened."""
 
 
 class PostgresDatabase:
     """A database of PostgreSQL 14 or newer.
 
-    A session's time zone is that which was chosen for the database, the user or in the address. Where nobody chose one
-    it is UTC and not that of the server's machine, so that tests find the same times everywhere.
+    Times are written in ISO's style; the order of day and month in what is read stays as it was chosen. A session's
+    time zone is that which was chosen for the database, the user or in the address. Where nobody chose one it is UTC
+    and not that of the server's machine, so that tests find the same times everywhere.
 
     Args:
         dsn: where it is.
@@ -40,8 +54,7 @@ class PostgresDatabase:
         self._dsn = dsn
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._masker = Masker(dsn.secrets)
-        self._version = ""
-        self._checks_client = True
+        self._known = _Known()
 
     def __repr__(self) -> str:
         return f"<PostgresDatabase {self.label}>"
@@ -49,7 +62,7 @@ class PostgresDatabase:
     @property
     def label(self) -> str:
         """See :attr:`Database.label`; with the server's version once there was a session."""
-        return f"PostgreSQL{self._version}, {self._dsn.label}"
+        return f"PostgreSQL{self._known.version}, {self._dsn.label}"
 
     @property
     def dsn(self) -> Dsn:
@@ -63,22 +76,21 @@ class PostgresDatabase:
 
     def for_database(self, name: str) -> "PostgresDatabase":
         """Give another database of the same server, for the same user and the same time."""
-        return PostgresDatabase(self._dsn.for_database(name), self.seconds_left)
+        other = PostgresDatabase(self._dsn.for_database(name), self.seconds_left)
+        other._known = self._known
+        return other
 
     def connect(self) -> PostgresSession:
         """See :meth:`Database.connect`."""
         try:
             connection = self.open_connection()
-            try:
-                row = connection.execute(_ZONE_IS_NOBODYS).fetchone()
-                return PostgresSession(
-                    connection, self._masker, self._deadline, uses_utc=row is not None and bool(row[0])
-                )
-            except BaseException:
-                connection.close()
-                raise
+            if self._known.settings is None:
+                with contextlib.closing(connection):
+                    self._known.settings = _further_settings(connection)
+                connection = self.open_connection()
         except psycopg.Error as error:
             raise self.failure(error) from None
+        return PostgresSession(connection, self._masker, self._deadline)
 
     def open_connection(self) -> psycopg.Connection:
         """Open a connection with our settings.
@@ -89,15 +101,15 @@ class PostgresDatabase:
         try:
             connection = self._connect()
         except psycopg.OperationalError as error:
-            if _CHECK_CLIENT not in str(error) or not self._checks_client:
+            if _CHECK_CLIENT not in str(error) or not self._known.checks_client:
                 raise
-            self._checks_client = False
+            self._known.checks_client = False
             connection = self._connect()
         version = connection.info.parameter_status("server_version") or ""
-        self._version = f" {version.split()[0]}" if version else ""
+        self._known.version = f" {version.split()[0]}" if version else ""
         return connection
 
-    def copies(self, prefix: str) -> AbstractContextManager[Copies]:
+    def copies(self, prefix: str) -> contextlib.AbstractContextManager[Copies]:
         """See :meth:`Database.copies`."""
         return prepare_copies(self, prefix)
 
@@ -115,8 +127,8 @@ class PostgresDatabase:
     def _connect(self) -> psycopg.Connection:
         dsn = self._dsn
         left = self.seconds_left
-        settings = [_SETTINGS]
-        if self._checks_client:
+        settings = [_SETTINGS, self._known.settings or ""]
+        if self._known.checks_client:
             settings.append(f"-c {_CHECK_CLIENT}=5s")
         if left is not None:
             settings.append(f"-c statement_timeout={math.ceil(left * 1000) or 1}")
@@ -127,11 +139,21 @@ class PostgresDatabase:
             **{name: value for name, value in own.items() if value is not None},
             "client_encoding": "UTF8",
             # What the address says comes last, and so counts.
-            "options": " ".join([*settings, dsn.parameters.get("options", "")]).strip(),
+            "options": " ".join(filter(None, [*settings, dsn.parameters.get("options")])),
             "connect_timeout": _connect_seconds(dsn.parameters.get("connect_timeout"), left),
         }
         # Statements are not prepared: a test may create the same table again and again.
         return psycopg.connect(make_conninfo("", **parameters), autocommit=True, prepare_threshold=None)
+
+
+def _further_settings(connection: psycopg.Connection) -> str:
+    """Tell what must be set and depends on what was chosen; it is said while connecting again, as the others are."""
+    row = connection.execute(_CHOSEN).fetchone()
+    style, zone_is_nobodys = row or ("ISO", False)
+    settings = ["-c TimeZone=UTC"] if zone_is_nobodys else []
+    if not style.startswith("ISO"):
+        settings.append(f"-c DateStyle=ISO,{style.rpartition(', ')[2]}")
+    return " ".join(settings)
 
 
 def _connect_seconds(given: str | None, left: float | None) -> int:

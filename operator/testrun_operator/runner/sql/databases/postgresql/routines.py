@@ -117,7 +117,12 @@ def find_routines(name: str, fetch: Fetch) -> tuple[PostgresRoutine, ...]:
             'behind it where there are several, and "double quotes" around what has other characters'
         )
     candidates = [_Candidate(*row) for row in fetch(_CANDIDATES, [parts[-1]])]
-    found = [one for one in candidates if (one.schema == parts[0] if len(parts) > 1 else one.is_visible)]
+    if len(parts) > 1:
+        found = [one for one in candidates if one.schema == parts[0]]
+    else:
+        # The server's own, of which some have surprising names, are meant only if nobody else has one.
+        own = [one for one in candidates if one.schema != "pg_catalog"] or candidates
+        found = [one for one in own if one.is_visible]
     routines = [one for one in found if one.kind in {"p", "f"}]
     types = _types(fetch, (number for one in candidates for number in (*one.types, one.return_type)))
     if not routines:

@@ -34,7 +34,6 @@ from testrun_operator.runner.sql.databases.splitting import split_statements
 _T = TypeVar("_T")
 
 _CANCEL_SECONDS: Final = 5.0
-_USE_UTC: Final = b"SET TimeZone TO 'UTC'"
 
 
 class PostgresSession:
@@ -44,26 +43,20 @@ class PostgresSession:
         connection: in autocommit mode; closed with the session.
         masker: keeps the password out of messages.
         deadline: when, by the monotonic clock, all time is over; None for never.
-        uses_utc: whether the time zone is UTC, because nobody chose one for the database or the user.
     """
 
-    def __init__(
-        self, connection: psycopg.Connection, masker: Masker, deadline: float | None, *, uses_utc: bool
-    ) -> None:
+    def __init__(self, connection: psycopg.Connection, masker: Masker, deadline: float | None) -> None:
         self._connection = connection
         self._cursor = connection.cursor()
         self._calls = psycopg.RawCursor(connection)
         self._masker = masker
         self._deadline = deadline
-        self._uses_utc = uses_utc
         self._transaction: RollbackTransaction | None = None
         self._is_whole = True
         self._lock = threading.Lock()
         """Held while a statement is being cancelled, so that no other one is hit."""
         self._is_busy = False
         self._is_cancelled = False
-        if uses_utc:
-            send(connection, _USE_UTC, set())
 
     def split(self, script: str) -> Sequence[Statement]:
         """See :meth:`Session.split`."""
@@ -198,8 +191,6 @@ class PostgresSession:
         if self._status() is not TransactionStatus.IDLE:
             send(self._connection, b"ROLLBACK", tags)
         send(self._connection, b"DISCARD ALL", tags)
-        if self._uses_utc:
-            send(self._connection, _USE_UTC, tags)
 
     def _status(self) -> TransactionStatus:
         return self._connection.info.transaction_status
