@@ -153,3 +153,13 @@ def test_files_with_nothing_to_check_are_an_error(invoke: Invoke, tmp_path: Path
     file = write(tmp_path, "other.yaml", OTHER)
     result = invoke("validate", file)
     assert (result.exit_code, result.stderr) == (2, f"Error: there is no TestSuite or TestRun in {file}\n")
+
+
+def test_an_sql_case_of_a_connection_without_a_database_is_a_problem(invoke: Invoke, tmp_path: Path) -> None:
+    """What the schema cannot say is said, too: that the connection has dsnFrom, and that no file leads out."""
+    source = "{configMap: {name: tests, items: [{key: a, path: ../a.stt}]}}"
+    case = f"sql: {{connection: shop, source: {source}}}"
+    result = invoke("validate", write(tmp_path, "suite.yaml", SUITE.replace("http: {connection: shop}", case)))
+    assert result.exit_code == 1
+    assert "spec.cases[0].sql.connection: the connection 'shop' has no dsnFrom" in result.stdout
+    assert "spec.cases[0].sql.source.configMap.items[0].path: must be a relative path without '..'" in result.stdout
