@@ -193,11 +193,7 @@ class _TestReader:
 
     def _take_body(self, block: Block) -> None:
         if self._body_line is not None:
-            self._problems.add(
-                block.line,
-                f"this is a second block of SQL, the first is in line {self._body_line}: put both into one,"
-                " or write '### ASSERTION' and a description above this one",
-            )
+            self._problems.add(block.line, f"this block {self._why_not_second()}")
             return
         self._body_line = block.line
         if self._is_procedural:
@@ -212,14 +208,17 @@ class _TestReader:
             self._problems.add(block.line, "the test's block holds no SQL: the test body is empty")
 
     def _report_below_body(self, rest: Sequence[Text | Block]) -> None:
-        for element in rest:
-            if isinstance(element, Block):
-                self._take_body(element)
         report_stray(
-            [element for element in rest if isinstance(element, Text)],
+            rest,
             self._problems,
-            block="",
+            block=self._why_not_second(),
             text="stands below the test's block and belongs to nothing: the description stands above it",
+        )
+
+    def _why_not_second(self) -> str:
+        return (
+            f"is a second one of SQL, the first is in line {self._body_line}: put both into one,"
+            " or write '### ASSERTION' and a description above this one"
         )
 
     def _take_sql(self, section: Section) -> None:

@@ -97,6 +97,7 @@ def test_line_ends_of_windows_do_not_get_into_sql() -> None:
         ("## TEST\n```x``` is a code span.\n", "```x``` is a code span."),
         ("## TEST\n`x` and ``y`` are, too,\n~~but this is not\n", "`x` and ``y`` are, too, ~~but this is not"),
         ("## TEST\n<!-->It answers.\n", "It answers."),
+        ("## TEST\nTest of underlines\n---\nand ends\n", "Test of underlines and ends"),
         ("## TEST\n<!--->It answers.\n", "It answers."),
     ],
 )
@@ -158,8 +159,8 @@ def test_a_title_that_is_not_quite_right_is_reported(title: str, problem: str) -
         ("## TEST\nIt answers.\n\n    SELECT 1;\n", "3: the test has no body"),
         ("## TEST\nIt answers.\n```\n```\n", "5: the test's block holds no SQL: the test body is empty"),
         ("## TEST\nIt answers.\n``` sql\n \n\t\n```\n", "5: the test's block holds no SQL"),
-        (f"## TEST\nIt answers.\n{BODY}{BODY}", "8: this is a second block of SQL, the first is in line 5: put both"),
-        (f"## TEST\nIt answers.\n### SQL\n{BODY}### SQL\n{BODY}", "10: this is a second block of SQL, the first is in"),
+        (f"## TEST\nIt answers.\n{BODY}{BODY}", "8: this block is a second one of SQL, the first is in line 5"),
+        (f"## TEST\nIt answers.\n### SQL\n{BODY}### SQL\n{BODY}", "10: this block is a second one of SQL, the first"),
         (f"## TEST\nIt answers.\n{BODY}And more.\n", "8: 'And more.' stands below the test's block and belongs to"),
         (f"## TEST\nIt answers.\n### SQL\nNow:\n{BODY}", "6: 'Now:' stands between '### SQL' and its block and belong"),
         ("## TEST\nIt answers.\n### SQL\n", "5: no block stands below '### SQL': write the SQL between two '```'"),
@@ -194,6 +195,21 @@ def test_a_malformed_test_is_reported_with_its_line(text: str, problem: str) -> 
     """Each time with what would be right."""
     found = problems_of(text)
     assert [line for line in found if line.startswith(problem)], found
+
+
+def test_lines_of_one_text_are_reported_once() -> None:
+    """At the first of them; a block between them begins another."""
+    found = problems_of(f"## TEST\nIt answers.\n{BODY}More.\nAnd more.\n\n```2```\nEven more.\nStill.\n")
+    assert [int(line.partition(":")[0]) for line in found] == [8, 11, 12]
+
+
+def test_a_section_ends_the_assertions_above_it() -> None:
+    """A title with four hashes does not reach over it."""
+    found = problems_of(
+        f"## TEST\nIt answers.\n{BODY}### ASSERTIONS\na\n```1```\n### BEFORE\n- b\n#### SQL\nc\n```2```\n"
+    )
+    assert len(found) == 1
+    assert found[0].startswith("13: '#### SQL' begins an assertion, and must stand below '### ASSERTIONS'")
 
 
 def test_a_closing_fence_at_the_end_of_a_line_closes_the_block() -> None:
@@ -284,7 +300,7 @@ def test_assertions_may_be_repeated_in_all_forms() -> None:
         ),
         (f"## ASSERTION\nIt did.\n{BODY}", "8: '## ASSERTION' needs three '#' inside a test: write '### ASSERTION'"),
         (f"### ASSERTIONS\n##### SQL\nIt did.\n{BODY}", "9: '##### SQL' needs four '#': write '#### SQL'"),
-        (f"### ASSERTIONS\n### SQL\nIt did.\n{BODY}", "11: this is a second block of SQL, the first is in line 5"),
+        (f"### ASSERTIONS\n### SQL\nIt did.\n{BODY}", "11: this block is a second one of SQL, the first is in line 5"),
     ],
 )
 def test_a_malformed_assertion_is_reported_with_its_line(text: str, problem: str) -> None:
