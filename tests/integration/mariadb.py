@@ -14,17 +14,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 import pymysql
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pymysql.constants import CLIENT
 
 PASSWORD = "correct-horse:battery/staple@1"  # with what has to be percent-encoded in a URL
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_VALIDITY = timedelta(days=1)
 _OPTIONS = (
     "--no-defaults",
     "--bind-address=127.0.0.1",
@@ -75,9 +81,15 @@ class MariadbServer:
 
     folder: Path
     user: str | None
+    encrypted: bool = False
     port: int = field(default_factory=_free_port)
     _process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate of an encrypted server, made by itself for the address 127.0.0.1."""
+        return self.folder / "certificate.pem"
 
     def create(self) -> None:
         """Make the data directory."""
@@ -87,9 +99,11 @@ class MariadbServer:
             f"CREATE OR REPLACE USER 'admin'@'%' IDENTIFIED BY '{PASSWORD}';\n"
             "GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n"
         )
+        if self.encrypted:
+            _make_certificate(self.certificate, self.folder / "key.pem")
         if self.user:
-            shutil.chown(self.folder, self.user)
-            shutil.chown(first_statements, self.user)
+            for path in (self.folder, *self.folder.iterdir()):
+                shutil.chown(path, self.user)
         with (self.folder / "output").open("w") as output:
             done = subprocess.run(
                 [
@@ -113,6 +127,7 @@ class MariadbServer:
                     *(_program("mariadbd"), *_OPTIONS, f"--datadir={self.folder}/data", f"--port={self.port}"),
                     *(f"--socket={self.folder}/socket", f"--init-file={self.folder}/first.sql"),
                     f"--pid-file={self.folder}/pid",
+                    *([f"--ssl-cert={self.certificate}", f"--ssl-key={self.folder}/key.pem"] if self.encrypted else []),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -178,7 +193,7 @@ class MariadbServer:
         done = subprocess.run(
             [
                 *(_program("mariadb"), "--no-defaults", "--host=127.0.0.1", f"--port={self.port}", "--user=admin"),
-                *(f"--password={PASSWORD}", "--batch", "--default-character-set=utf8mb4", database),
+                *(f"--password={PASSWORD}", "--batch", "--comments", "--default-character-set=utf8mb4", database),
             ],
             check=True,
             input=script.encode(),
@@ -193,11 +208,33 @@ class MariadbServer:
         return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": [], "cwd": self.folder}
 
 
+def _make_certificate(certificate: Path, key: Path) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "testrun")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number(), now, now + _VALIDITY)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
 @contextlib.contextmanager
-def running_mariadb() -> Iterator[MariadbServer]:
-    """Start a server for a block of code."""
+def running_mariadb(*, encrypted: bool = False) -> Iterator[MariadbServer]:
+    """Start a server for a block of code.
+
+    Args:
+        encrypted: whether it has a certificate, and so can encrypt connections.
+    """
     folder = Path(tempfile.mkdtemp(prefix="testrun-mariadb-"))
-    server = MariadbServer(folder, _unprivileged_user())
+    server = MariadbServer(folder, _unprivileged_user(), encrypted)
     try:
         server.create()
         server.start()
