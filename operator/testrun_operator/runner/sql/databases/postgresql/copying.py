@@ -25,6 +25,8 @@ _MAINTENANCE: Final = ("postgres", "template1")
 _MAX_NAME: Final = 63
 _ROOM_FOR_NUMBER: Final = 8
 _DROP_TIMEOUT: Final = "30s"
+_LEAST_MILLISECONDS: Final = 100
+"""Even when all time is over: less would not let the next statement say otherwise."""
 _SETTINGS: Final = """
     SELECT setrole <> 0, split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
     FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS setting
@@ -145,7 +147,7 @@ class _Maker:
 
     def _milliseconds(self) -> int:
         left = self.source.seconds_left
-        return 0 if left is None else round(left * 1000) or 1
+        return 0 if left is None else max(_LEAST_MILLISECONDS, round(left * 1000))
 
     def _failure(self, error: psycopg.Error, template: str) -> CaseError:
         user = self.connection.info.user

@@ -17,6 +17,8 @@ from testrun_operator.runner.sql.databases.postgresql.failures import unreachabl
 from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
 
 _CONNECT_SECONDS: Final = 10
+_LEAST_MILLISECONDS: Final = 100
+"""What a statement gets when all time is over: who cleans up then must be able to say that it takes longer."""
 _SETTINGS: Final = "-c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1"
 """How values are written. Said while connecting: so they are what DISCARD ALL and RESET go back to."""
 _CHECK_CLIENT: Final = "client_connection_check_interval"
@@ -131,7 +133,7 @@ class PostgresDatabase:
         if self._known.checks_client:
             settings.append(f"-c {_CHECK_CLIENT}=5s")
         if left is not None:
-            settings.append(f"-c statement_timeout={math.ceil(left * 1000) or 1}")
+            settings.append(f"-c statement_timeout={max(_LEAST_MILLISECONDS, math.ceil(left * 1000))}")
         own = {"host": dsn.host, "port": dsn.port, "dbname": dsn.database, "user": dsn.user, "password": dsn.password}
         parameters: dict[str, str | int] = {
             "application_name": "testrun-operator",
