@@ -36,7 +36,7 @@ bench: install bench-sql ## measure the operator against Jobs made by hand (N=50
 
 .PHONY: bench-sql
 bench-sql: $(VENV)/installed ## measure database tests against a loop that sends the same statements
-	@ci/tools postgresql mariadb-server-core mariadb-client-core
+	@ci/tools postgresql
 	@$(BIN)/python bench/sql.py
 
 .PHONY: clean-cluster
@@ -75,9 +75,13 @@ test-unit: venv ## tests that need nothing but Python
 	$(PYTEST) $(UNIT)
 
 .PHONY: test-integration
-test-integration: venv postgresql cluster ## tests against a real API server and a real PostgreSQL
+test-integration: venv databases cluster ## tests against a real API server, PostgreSQL and MariaDB
 	ci/cluster crd-server up
-	$(PYTEST) tests/integration
+	$(PYTEST) tests/integration --ignore tests/integration/noetl
+
+.PHONY: test-noetl
+test-noetl: venv databases ## tests against real NoETL servers; needs a Python of 3.12 or later beside the project's own
+	$(PYTEST) tests/integration/noetl
 
 .PHONY: test-e2e
 test-e2e: install ## tests of the installed chart on the cluster
@@ -96,8 +100,8 @@ $(VENV)/installed: requirements/dev.lock pyproject.toml ci/tools
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: postgresql
-postgresql:
+.PHONY: databases
+databases:
 	@ci/tools postgresql mariadb-server-core mariadb-client-core
 
 .PHONY: cluster
