@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +23,8 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 _SIGNAL_OFFSET = 128
 _READ_BYTES = 64 * 1024
 _GRACE_SECONDS = 1.0
+_TIDYING_SECONDS = 6.0
+"""How long a child that was asked to end may tidy up; well below the pod's grace period of 10 s."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ class Ending:
 
 @dataclass
 class Supervisor:
-    """Starts one child process and watches it. A SIGTERM ends both at once, without a report."""
+    """Starts one child process and watches it. A SIGTERM ends both, without a report.
+
+    A child that handles SIGTERM may tidy up before it ends, as database tests do; any other ends at once.
+    """
 
     _child: int | None = field(default=None, init=False)
 
@@ -91,7 +97,9 @@ class Supervisor:
 
     def _terminate(self, _signal: int, _frame: FrameType | None) -> NoReturn:
         if self._child is not None:
-            os.kill(self._child, signal.SIGKILL)
+            with suppress(ChildProcessError, ProcessLookupError):  # it has ended, and was waited for, just before
+                os.kill(self._child, signal.SIGTERM)
+                self._wait(self._child, time.monotonic() + _TIDYING_SECONDS)
         os._exit(EXIT_TERMINATED)
 
 
@@ -101,6 +109,8 @@ def _be_child(work: Callable[[Sender], None], sender: Sender) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         work(sender)
         exit_code = 0
+    except SystemExit as ended:
+        exit_code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:  # noqa: BLE001 - nothing of the parent's program may run on in the child
         traceback.print_exc()
     finally:

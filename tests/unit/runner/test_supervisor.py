@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -97,7 +98,7 @@ def test_a_child_that_concluded_but_does_not_end_is_not_timed_out() -> None:
     [
         (lambda: os._exit(7), 7),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), 137),
-        (lambda: sys.exit(3), 1),
+        (lambda: sys.exit(3), 3),
         (lambda: int("none"), 1),
     ],
 )
@@ -142,3 +143,31 @@ def test_messages_survive_any_cut(texts: list[str], size: int) -> None:
     assert received.conclusion == PASSED
     if texts:
         assert (received.doing, received.step_count) == (texts[-1], len(texts[-1]))
+
+
+def test_a_child_that_tidies_up_is_given_the_time_to_do_so(tmp_path: Path) -> None:
+    """A pod that is deleted must not leave statements and copies of databases behind on a server."""
+    tidied, ready = tmp_path / "tidied", tmp_path / "ready"
+
+    def tidy(*_: object) -> None:
+        time.sleep(0.3)
+        tidied.touch()
+        raise SystemExit(0)
+
+    def work(_: Sender) -> None:
+        signal.signal(signal.SIGTERM, tidy)
+        ready.touch()
+        time.sleep(60)
+
+    supervisor = os.fork()
+    if supervisor == 0:
+        own = Supervisor()
+        own.install()
+        own.run(work, in_seconds(60))
+        os._exit(0)
+    while not ready.exists():
+        time.sleep(0.01)
+    os.kill(supervisor, signal.SIGTERM)
+    _, status = os.waitpid(supervisor, 0)
+    assert os.waitstatus_to_exitcode(status) == 143
+    assert tidied.exists()

@@ -4,7 +4,6 @@
 
     commands.py      the table of commands
     running.py       one execution: project, database, reports, exit code
-    interrupting.py  Ctrl-C: the running statement is cancelled on the server
     progress.py      what is shown while it runs
     telling.py       what is shown afterwards
     watching.py      again, whenever a file changes (changes.py)

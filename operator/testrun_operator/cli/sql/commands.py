@@ -71,12 +71,12 @@ def run(
     import os
 
     from testrun_operator.cli.sql.addresses import find_database
-    from testrun_operator.cli.sql.interrupting import Interrupted
     from testrun_operator.cli.sql.running import Wanted, exit_code_of, run_tests
     from testrun_operator.cli.sql.watching import watch as run_and_watch
     from testrun_operator.cli.terminal import make_console, write_anything
     from testrun_operator.runner.sql.databases.base import Isolation
     from testrun_operator.runner.sql.execution.request import Request, Selection
+    from testrun_operator.runner.sql.interrupting import Interrupted
 
     write_anything()
     wanted = Wanted(

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
-from testrun_operator.cli.sql.interrupting import Interrupted, InterruptibleDatabase, Interruption, run_interruptibly
 from testrun_operator.cli.sql.masking import make_masker, mask_outcome
 from testrun_operator.cli.sql.progress import Progress, make_progress
 from testrun_operator.cli.sql.telling import Teller
@@ -23,6 +22,7 @@ from testrun_operator.runner.sql.databases.dsn import Dsn
 from testrun_operator.runner.sql.databases.opening import open_database
 from testrun_operator.runner.sql.execution.executor import execute
 from testrun_operator.runner.sql.execution.request import Request
+from testrun_operator.runner.sql.interrupting import Interrupted, InterruptibleDatabase, Interruption, run_interruptibly
 from testrun_operator.runner.sql.outcome import Mark, ProjectOutcome
 from testrun_operator.runner.sql.project.discovery import load_path
 from testrun_operator.runner.sql.project.model import Project

@@ -28,6 +28,12 @@ from testrun_operator.runner.sql.details import (
 from testrun_operator.runner.sql.document import TestCase
 from testrun_operator.runner.sql.execution.executor import execute
 from testrun_operator.runner.sql.execution.request import Request, Selection
+from testrun_operator.runner.sql.interrupting import (
+    Interrupted,
+    InterruptibleDatabase,
+    Interruption,
+    run_interruptibly,
+)
 from testrun_operator.runner.sql.outcome import (
     Mark,
     ProjectOutcome,
@@ -40,6 +46,7 @@ from testrun_operator.runner.sql.outcome import (
 from testrun_operator.runner.sql.project.discovery import NothingToRun, load_path
 from testrun_operator.runner.sql.project.model import Project
 from testrun_operator.runner.sql.sources.fetching import Fetched, fetch_files
+from testrun_operator.runner.supervisor import EXIT_TERMINATED
 
 _MARGIN_SECONDS = 1.0
 _MARGIN_PART = 0.1
@@ -153,8 +160,18 @@ def _load(fetched: Fetched, context: Context) -> Project:
 def _execute(project: Project, database: Database, request: Request, context: Context) -> ProjectOutcome:
     margin = min(_MARGIN_SECONDS, _MARGIN_PART * context.document.timeout.total_seconds())
     context.journal.progress(f"connecting to {database.label}")
+    interruption = Interruption()
+    interruptible = InterruptibleDatabase(database, interruption)
+
+    def work() -> ProjectOutcome:
+        return execute(project, interruptible, request, _Teller(context), context.deadline - margin)
+
     try:
-        outcome = execute(project, database, request, _Teller(context), context.deadline - margin)
+        outcome = run_interruptibly(work, interruption)
+    except Interrupted:
+        # The pod is being deleted. Nobody waits for a report; what counts is that nothing is left on the server.
+        context.journal.log("Interrupted: the statement was cancelled, and copies of the database are dropped")
+        raise SystemExit(EXIT_TERMINATED) from None
     except CaseError as error:  # the selection matches nothing
         raise InvalidCase("sql.select", str(error)) from None
     context.journal.progress("reporting")

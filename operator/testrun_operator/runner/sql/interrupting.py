@@ -1,4 +1,4 @@
-"""Ctrl-C: the statement that runs is cancelled on the server, and everything is left tidy.
+"""Ctrl-C, or the end of the pod: the statement that runs is cancelled on the server, and everything is left tidy.
 
 The execution runs in a thread of its own, so that a signal is noticed whatever a driver is waiting for. Once it was
 interrupted, every use of the database raises :class:`Interrupted`, which nobody catches: transactions are rolled back
@@ -33,7 +33,9 @@ _LOOK_SECONDS = 0.2
 
 
 class Interrupted(BaseException):
-    """The user has had enough. Not an Exception: nothing may take it for the outcome of a test.
+    """The user has had enough, or the pod is being deleted.
+
+    Not an Exception: nothing may take it for the outcome of a test.
 
     Args:
         number: of the signal.

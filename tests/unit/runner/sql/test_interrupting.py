@@ -9,13 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 
-from testrun_operator.cli.sql.interrupting import (
-    Interrupted,
-    InterruptibleDatabase,
-    Interruption,
-    collecting_signals,
-    run_interruptibly,
-)
 from testrun_operator.errors import CaseError
 from testrun_operator.runner.sql.databases.base import (
     Argument,
@@ -28,6 +21,13 @@ from testrun_operator.runner.sql.databases.base import (
     Session,
     Statement,
     StatementCancelled,
+)
+from testrun_operator.runner.sql.interrupting import (
+    Interrupted,
+    InterruptibleDatabase,
+    Interruption,
+    collecting_signals,
+    run_interruptibly,
 )
 
 ROUTINE = Routine("divide", "divide()", (), is_function=False)
