@@ -24,7 +24,7 @@ class Journal:
         masker: keeps secrets out.
         write_line: takes a line of the log.
         tell_detail: takes a detail.
-        tell_progress: takes what the case is doing, and the number of requests sent so far.
+        tell_progress: takes what the case is doing, and the number of steps so far.
     """
 
     def __init__(

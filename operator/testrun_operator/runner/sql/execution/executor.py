@@ -111,6 +111,7 @@ class _Execution:
             self._load_project(statements)
             for number, planned in enumerate(self._plan):
                 if planned.outcome is None:
+                    self._watch.begin("resetting the session", planned.case.place)
                     session.reset()
                     self._take(number, self._runner.run(planned, statements))
                 else:

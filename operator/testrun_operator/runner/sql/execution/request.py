@@ -38,7 +38,10 @@ class Observer(Protocol):
         """Say how many test cases and tests there are, before the first statement."""
 
     def doing(self, what: str) -> None:
-        """Say what is about to be done, with its place: ``tests/a.stt:12: CALL divide(…)``."""
+        """Say what is being done, with its place: ``tests/a.stt:12: CALL divide(…)``.
+
+        Quick things are left out: what is done is looked at a few times a second.
+        """
 
     def test_ended(self, case: TestCase, outcome: TestOutcome) -> None:
         """Take the outcome of a test."""
