@@ -324,6 +324,17 @@ def test_a_statement_of_a_cancelled_run_is_ended_on_the_server(namespace: Namesp
     wait_until("it is gone", lambda: not database.statements("AS cancelled"), seconds=30)
 
 
+def test_copies_of_the_database_go_away_with_a_cancelled_run(namespace: Namespace, database: OwnDatabase) -> None:
+    """Its pod is asked to end, and drops what it made before it does."""
+    case = sql("one", NEVER_ENDING.format(marker="copied"), isolation="database")
+    run = namespace.run("cancelled-copies", case, suite=CONNECTIONS)
+    wait_until("the statement runs", lambda: database.statements("AS copied"))
+    assert len(database.others()) == 2  # the template and the copy
+    namespace.kubectl("patch", "testrun", run, "--type=merge", "-p", '{"spec": {"cancel": true}}')
+    assert namespace.wait_for_end(run)["phase"] == "Cancelled"
+    wait_until("the copies are gone", lambda: not database.others(), seconds=30)
+
+
 @pytest.mark.usefixtures("database")
 def test_files_and_a_document_too_large_for_a_variable_go_together(namespace: Namespace) -> None:
     """Both are ConfigMaps, and one is mounted inside the folder of the other."""
