@@ -1,5 +1,6 @@
 """The case kind ``playbook``: a NoETL playbook, judged by its event log."""
 
+import warnings
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -10,6 +11,9 @@ from testrun_operator.api.base import DnsLabel, Duration, JsonObject, Model, Sho
 from testrun_operator.api.container import ObjectReference
 from testrun_operator.api.files import FileSource
 from testrun_operator.api.http import Expression, JmesPathExpectation
+
+# Classes of pydantic have a method of this name that nobody calls; instances do not.
+warnings.filterwarnings("ignore", message='Field name "register" in "PlaybookCase" shadows')
 
 EventCount = Annotated[int, Field(ge=0, le=1_000_000)]
 

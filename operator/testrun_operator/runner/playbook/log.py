@@ -65,12 +65,12 @@ class Event:
     node: str
     """Name of the step; of the playbook, for events about all of it."""
     created: datetime
-    """When it happened by the server's account; UTC, without a zone."""
+    """When it happened, by the clock of the server or the worker; without a zone, and in whichever zone they write."""
     parent_execution: int | None = None
     command: int | str | None = None
     """Which command it is about, where the release says so."""
     batch: str | None = None
-    """Which batch it is about, for BATCH_ACCEPTED and BATCH_ENDED."""
+    """Which batch it is about, came with, or is a consequence of; where the release says so."""
     error: str = ""
     """The text of an error, without the quotes that some releases put around it."""
     result: JsonValue = field(default=None, repr=False)
@@ -118,8 +118,10 @@ class Log:
     root: int
     dialect: Dialect
     events: tuple[Event, ...]
-    """By the time at which they happened, then by id."""
+    """In the order in which they were written: by id. The times at which they happened may be in another."""
     work: tuple[Work, ...] = ()
+    knows_work: bool = True
+    """Whether ``work`` is all there is. Servers do not tell of it: only their database does."""
     accounts: tuple[Account, ...] = ()
     now: datetime | None = None
     """The database's clock when the log was read; UTC, without a zone. None where it is not known."""
