@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import psycopg
 import pytest
@@ -45,6 +45,12 @@ def session(server: PostgresServer) -> Iterator[PostgresSession]:
 
 def _content(session: PostgresSession) -> str | None:
     return one(session, "SELECT string_agg(a::text, ',' ORDER BY a) FROM t")
+
+
+def _refusal(session: PostgresSession, statement: str) -> str | None:
+    with pytest.raises(StatementFailed) as refused:
+        session.execute(statement)
+    return refused.value.sqlstate
 
 
 def test_everything_in_a_transaction_is_rolled_back(session: PostgresSession) -> None:
@@ -122,7 +128,7 @@ def test_a_failure_in_a_transaction_is_undone_alone(session: PostgresSession) ->
         (["INSERT INTO t VALUES (1)", "ROLLBACK AND CHAIN", "INSERT INTO t VALUES (2)", "SELECT 1/0"], "2", True, None),
         (["INSERT INTO t VALUES (1); ROLLBACK; BEGIN; SELECT 1/0", "INSERT INTO t VALUES (2)"], "2", True, None),
         (["BEGIN", "INSERT INTO t VALUES (1)", "SELECT 1/0"], "1", True, None),
-        (["INSERT INTO t VALUES (1, 7)", "COMMIT", "INSERT INTO t VALUES (2)"], "2", True, None),
+        (["INSERT INTO t VALUES (1, 7)", "COMMIT", "INSERT INTO t VALUES (2)"], "2", False, None),
         (
             ["INSERT INTO t VALUES (1)", "SAVEPOINT a", "INSERT INTO t VALUES (2)", "SELECT 1/0", "ROLLBACK TO a"],
             "1",
@@ -170,6 +176,26 @@ def test_the_tests_own_transactions_are_understood(
         assert session.transaction_is_whole() is is_whole
     assert session.transaction_is_whole() is is_whole
     assert _content(session) == left
+
+
+@pytest.mark.parametrize("isolated", [False, True], ids=["committed", "rolled-back"])
+def test_deferred_constraints_are_looked_at_after_each_statement(session: PostgresSession, isolated: bool) -> None:
+    """As if the statement had been committed; within a procedure they wait for its end."""
+    session.execute("""
+        CREATE PROCEDURE child_first(child int, parent int) LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO t VALUES (child, parent); INSERT INTO t VALUES (parent); END $$
+    """)
+    with session.transaction() if isolated else nullcontext():
+        assert _refusal(session, "INSERT INTO t VALUES (1, 2)") == "23503"
+        call(session, "child_first", child="1", parent="2")
+        assert _content(session) == "1,2"
+        assert _refusal(session, "DELETE FROM t WHERE a = 2") == "23503"
+        assert _content(session) == "1,2"
+        session.execute("CREATE TABLE u (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        assert _refusal(session, "INSERT INTO u VALUES (1), (1)") == "23505"
+        session.execute("INSERT INTO u VALUES (1), (2)")
+        session.execute("UPDATE u SET a = a + 1")
+        assert session.transaction_is_whole()
 
 
 @pytest.mark.parametrize(

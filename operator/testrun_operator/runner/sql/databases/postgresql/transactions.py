@@ -2,6 +2,9 @@
 
 A savepoint is set before each statement. The statements of a test may themselves begin, commit, roll back and set
 savepoints; the tags that the server answers with tell what they did.
+
+Outside of a transaction, constraints that are deferred are looked at when the statement commits. Here that moment never
+comes, so that they are looked at after each statement; see :data:`_LOOK_AT_CONSTRAINTS`.
 """
 
 from collections.abc import Callable
@@ -19,6 +22,16 @@ _SET: Final = b"SAVEPOINT " + _NAME
 _BEGIN: Final = b"BEGIN;" + _SET
 _NEXT: Final = b"RELEASE " + _NAME + b";" + _SET
 _BACK: Final = b"ROLLBACK TO " + _NAME
+_LOOK_AT_CONSTRAINTS: Final = (
+    b"SAVEPOINT testrun_constraints;SET CONSTRAINTS ALL IMMEDIATE;"
+    b"ROLLBACK TO testrun_constraints;RELEASE testrun_constraints"
+)
+"""The savepoint brings back which constraints are deferred: inside of a procedure they must be, as they would be
+outside of a transaction."""
+_HAS_DEFERRED: Final = b"SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tginitdeferred)"
+_MAY_MAKE_DEFERRED: Final = (b"CREATE", b"ALTER")
+"""What deferred constraints come from, as the server's tags begin."""
+_DEFERS: Final = b"SET CONSTRAINTS"
 _COMMITS: Final = frozenset({b"COMMIT", b"PREPARE TRANSACTION"})
 _MOVES_SAVEPOINTS: Final = frozenset({b"BEGIN", b"START TRANSACTION", b"COMMIT", b"ROLLBACK", b"SAVEPOINT", b"RELEASE"})
 
@@ -34,6 +47,8 @@ class RollbackTransaction:
         self.is_whole = True
         """Whether everything since its begin will be rolled back."""
         self._connection = connection
+        self._has_deferred: bool | None = None
+        """Whether there are deferred constraints; None where that has to be looked up."""
         self._before_next: bytes | None = _BEGIN
         """What must be sent before the next statement; together with it would be cheaper, but a syntax error in the
         statement would keep the savepoint from being set."""
@@ -52,6 +67,7 @@ class RollbackTransaction:
         tags: set[bytes | None] = set()
         try:
             result = work(tags)
+            self._look_at_constraints(tags)
         except Exception:
             self._note_commit(tags)
             self._undo()
@@ -75,6 +91,18 @@ class RollbackTransaction:
                 self._send(b"ROLLBACK")
         except psycopg.Error:
             self._connection.close()
+
+    def _look_at_constraints(self, tags: set[bytes | None]) -> None:
+        if self._status() is not TransactionStatus.INTRANS or not _MOVES_SAVEPOINTS.isdisjoint(tags):
+            return  # the author is in charge
+        if _DEFERS in tags:
+            self._has_deferred = True
+        elif self._has_deferred is None or any(tag is not None and tag.startswith(_MAY_MAKE_DEFERRED) for tag in tags):
+            with self._connection.cursor() as cursor:
+                row = cursor.execute(_HAS_DEFERRED).fetchone()
+            self._has_deferred = row is not None and bool(row[0])
+        if self._has_deferred:
+            self._send(_LOOK_AT_CONSTRAINTS)
 
     def _prepare(self, commands: bytes) -> None:
         try:
