@@ -97,6 +97,8 @@ class Work:
     state: WorkState
     status: str
     """As written: ``queued``, ``leased``, ``dead``, ``PENDING``."""
+    attempts: int = 0
+    """How often a worker took it, where that is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ _POLL_GROWTH: Final = 1.3
 _ROUNDING_SECONDS: Final = 0.001
 """What is left of a time may be too little for a clock to advance by."""
 
-_LATE_FACTOR: Final = 3.0
+_LATE_FACTOR: Final = 1.5
 _UNSAID_LATE_FACTOR: Final = 4.0
 _UNSAID_SECONDS: Final = 1.0
 _DOUBT_SECONDS: Final = 6.0

@@ -1,17 +1,19 @@
 """Turns a recorded timeline into the logs that a reader would have seen."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from testrun_operator.api.playbook import Settling
 from testrun_operator.runner.playbook.eventlog.rows import account_of, commanded_work_of, event_of, queued_work_of
 from testrun_operator.runner.playbook.log import Account, Dialect, Event, Log, Work
 from testrun_operator.runner.playbook.settling import Decision, Settler, State
+
+_V = TypeVar("_V")
 
 TIMELINES = Path(__file__).parent / "timelines"
 _DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH}
@@ -36,8 +38,14 @@ class Timeline:
 
     @cached_property
     def end(self) -> float:
-        """When the last row came."""
-        return max(seconds for seconds, _ in (*self.events, *self.work, *self.accounts))
+        """When the last row came; of accounts, the last that said something else than the one before."""
+        said: dict[int, str] = {}
+        turns = []
+        for seconds, account in self.accounts:
+            if said.get(account.execution) != account.status:
+                said[account.execution] = account.status
+                turns.append(seconds)
+        return max(*turns, *(seconds for seconds, _ in (*self.events, *self.work)), 0.0)
 
     @property
     def length(self) -> int:
@@ -45,13 +53,19 @@ class Timeline:
         return len(self.events) + len(self.work) + len(self.accounts)
 
     def delayed(self, delays: Sequence[float]) -> "Timeline":
-        """Delay each version of each row by a time of its own."""
+        """Delay each version of each row by a time of its own.
+
+        A version that would come after a later one of the same row never comes.
+        """
         rest = iter(delays)
+        events = [(seconds + next(rest), event) for seconds, event in self.events]
+        work = [(seconds + next(rest), work) for seconds, work in self.work]
+        accounts = [(seconds + next(rest), account) for seconds, account in self.accounts]
         return replace(
             self,
-            events=tuple((seconds + next(rest), event) for seconds, event in self.events),
-            work=tuple((seconds + next(rest), work) for seconds, work in self.work),
-            accounts=tuple((seconds + next(rest), account) for seconds, account in self.accounts),
+            events=tuple(events),
+            work=_without_overtaken(work, lambda one: one.id),
+            accounts=_without_overtaken(accounts, lambda one: one.execution),
         )
 
     def at(self, now: float) -> Log:
@@ -98,6 +112,16 @@ def replay(timeline: Timeline, interval: float | None = None, phase: float = 0.0
         if decision.state is not State.OPEN or now > until:
             return Outcome(decision, now, log)
         now += decision.poll_after if interval is None else interval
+
+
+def _without_overtaken(versions: Sequence[tuple[float, _V]], key: Callable[[_V], int]) -> tuple[tuple[float, _V], ...]:
+    earliest: dict[int, float] = {}
+    kept = []
+    for seconds, version in reversed(versions):
+        if seconds < earliest.get(key(version), float("inf")):
+            earliest[key(version)] = seconds
+            kept.append((seconds, version))
+    return tuple(reversed(kept))
 
 
 def _count(changes: Sequence[float], now: float, first: int) -> int:

@@ -75,7 +75,15 @@ def _work(row: Row, key: str, node: str) -> Work:
         state = WorkState.WAITING
     elif folded in _ENDED:
         state = WorkState.ENDED
-    return Work(_needed_id(row, key), _needed_id(row, "execution_id"), node, state, status)
+    attempts = row.get("attempts")
+    return Work(
+        id=_needed_id(row, key),
+        execution=_needed_id(row, "execution_id"),
+        node=node,
+        state=state,
+        status=status,
+        attempts=attempts if isinstance(attempts, int) else 0,
+    )
 
 
 def _needed_id(row: Row, key: str) -> int:

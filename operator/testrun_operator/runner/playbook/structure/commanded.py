@@ -35,6 +35,7 @@ def examine_commanded(story: Story, dialect: Dialect, notes: Notes) -> None:
         _examine_work(story, issued, notes)
         _examine_batches(story, notes)
         _doubt_account(story, notes)
+        _doubt_loops(story, notes)
     if story.by_type[_FIRST_OF_PYTHON]:
         _doubt_stages(story, commands.unclaimed(), notes)
         _doubt_ends(story, notes)
@@ -162,7 +163,8 @@ def _examine_batches(story: Story, notes: Notes) -> None:
         absent = [one for one in _listed(event) if one not in present]
         if absent:
             notes.doubt(story, f"events {', '.join(map(str, absent[:3]))} of batch {batch}")
-    for batch in sorted(str(batch) for batch in {*ended, *processed} - set(accepted)):
+    named = {event.batch for event in story.events if event.batch}
+    for batch in sorted(batch for batch in named - set(accepted) if batch):
         notes.doubt(story, f"batch.accepted of batch {batch}")
     _doubt_consequences(story, ended, notes)
 
@@ -194,11 +196,19 @@ def _generated(event: Event) -> int:
 
 def _doubt_account(story: Story, notes: Notes) -> None:
     """The row of noetl.execution and the last event follow each other, except where the execution was cancelled."""
-    if story.account is None or story.is_cancelled:
+    if story.account is None:
         return
-    if story.account.is_over != story.is_over:
+    if story.account.is_over != story.is_over and not story.is_cancelled:
         which = "the end in noetl.execution" if story.is_over else f"a last event: it is {story.account.status}"
         notes.doubt(story, which)
+
+
+def _doubt_loops(story: Story, notes: Notes) -> None:
+    """Results of iterations name their loop, whose end is an event of its own."""
+    loops = {mapping(mapping(event.result).get("context")).get("loop_event_id") for event in story.events}
+    named = {loop for loop in loops if isinstance(loop, str)}
+    if story.by_type["loop_done"] < len(named):
+        notes.doubt(story, "loop.done")
 
 
 def _doubt_stages(story: Story, unclaimed: set[int], notes: Notes) -> None:

@@ -62,7 +62,9 @@ def _doubt_steps(story: Story, notes: Notes, *, knows_work: bool) -> None:
     """Each step should have the events that this generation writes of it."""
     count = story.by_node
     queued = {work.node for work in story.work}
-    acted = {event.node for event in story.having(Meaning.CLAIMED, Meaning.ENDED)}
+    acted = {event.node for event in story.having(Meaning.CLAIMED, Meaning.ENDED, Meaning.STEP_ENDED)}
+    acted |= {node for type_, node in count if type_ == "step_result"}
+    attempts = {work.node: work.attempts for work in story.work}
     bases = {match[1] for node in queued | acted if (match := _ITERATION.fullmatch(node))}
     if bases and story.by_type["iterator_started"] < len(bases):
         notes.doubt(story, "iterator_started")
@@ -70,8 +72,11 @@ def _doubt_steps(story: Story, notes: Notes, *, knows_work: bool) -> None:
         is_iteration = bool(_ITERATION.fullmatch(node))
         completed, failed = count["action_completed", node], count["action_failed", node]
         expected = {
-            "action_started": 0 if node in bases else completed + failed,
-            "action_completed": 1 if node in bases else 0,
+            "action_started": 0 if node in bases else max(completed + failed, attempts.get(node, 0)),
+            "action_completed": 1
+            if node in bases
+            else min(count["step_completed", node] + count["step_result", node], 1),
+            "action_failed": count["step_failed", node],
             "step_started": 0 if is_iteration or node in bases or node == _FIRST_STEP else 1,
             "step_completed": 0 if is_iteration else min(completed, 1),
             "step_result": completed,
@@ -92,8 +97,8 @@ def _doubt_ends(story: Story, notes: Notes) -> None:
     for end in ("completed", "failed"):
         if count[f"workflow_{end}"] != count[f"playbook_{end}"]:
             notes.doubt(story, f"workflow_{end} or playbook_{end}")
-    if count["playbook_failed"] < count["action_failed"]:
-        notes.doubt(story, "playbook_failed of each attempt")
+    if count["playbook_failed"] != count["action_failed"]:
+        notes.doubt(story, "action_failed or playbook_failed of each attempt")
     actions = [event.id for event in story.having(Meaning.ENDED)]
     if story.is_over and actions and story.terminal[-1][0].id < max(actions):
         notes.doubt(story, "a last event after the last action")
