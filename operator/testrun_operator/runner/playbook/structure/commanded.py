@@ -92,7 +92,7 @@ def _examine_commands(story: Story, commands: _Commands, notes: Notes) -> None:
     """Each command must have its end, and nothing may be of a command that was not issued."""
     working = {work.id for work in story.work if work.state is not WorkState.ENDED}
     for event in (event for events in commands.open.values() for event in events):
-        under_way = not story.is_over or event.command in working
+        under_way = not story.is_finished or event.command in working
         what = f"the end of the command of step {event.node!r}"
         if commands.is_claimed(event):
             notes.miss(story, f"{what}, which a worker has,", under_way=under_way)
@@ -102,7 +102,7 @@ def _examine_commands(story: Story, commands: _Commands, notes: Notes) -> None:
     for key, claim in commands.claims.items():
         if key in commands.issued and not commands.open[key] and claim.id > commands.ends[key]:
             what = f"the end of the command of step {claim.node!r}, which a worker has once more,"
-            notes.miss(story, what, under_way=not story.is_over)
+            notes.miss(story, what, under_way=not story.is_finished)
     for key, event in {**commands.strays, **commands.claims}.items():
         if key not in commands.issued:
             notes.miss(story, f"command.issued of step {event.node!r}")
@@ -118,7 +118,7 @@ def _examine_steps(story: Story, issued: tuple[Event, ...], notes: Notes) -> Non
     left = last_ids(story.having(Meaning.STEP_ENDED, Meaning.ENDED))
     for node, last in sorted(entered.items()):
         if last > left.get(node, 0):
-            notes.miss(story, f"step.exit of step {node!r}", under_way=not story.is_over)
+            notes.miss(story, f"step.exit of step {node!r}", under_way=not story.is_finished)
     for event in story.having(Meaning.STEP_STARTED, Meaning.STEP_ENDED):
         if event.node not in nodes:
             notes.doubt(story, f"command.issued of step {event.node!r}")
@@ -157,7 +157,7 @@ def _examine_batches(story: Story, notes: Notes) -> None:
     present = {event.id for event in story.events}
     for batch, event in accepted.items():
         if batch not in ended:
-            notes.miss(story, f"batch.completed of batch {batch}", under_way=not story.is_over)
+            notes.miss(story, f"batch.completed of batch {batch}", under_way=not story.is_finished)
         if batch not in processed:
             notes.doubt(story, f"batch.processing of batch {batch}")
         absent = [one for one in _listed(event) if one not in present]

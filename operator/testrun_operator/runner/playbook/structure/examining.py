@@ -40,10 +40,9 @@ def examine(log: Log) -> Examination:
         else:
             examine_commanded(story, log.dialect, notes)
     _doubt_children(stories, notes)
-    root = stories[0]
     return Examination(
         missing=tuple(notes.missing),
-        has_ended=root.is_over or (root.account is not None and root.account.is_over),
+        has_ended=stories[0].is_finished,
         waiting_for_worker=tuple(notes.waiting),
         is_under_way=notes.is_under_way,
         doubts=tuple(notes.doubts),

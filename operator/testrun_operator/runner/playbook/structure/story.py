@@ -33,6 +33,11 @@ class Story:
         return bool(self.terminal)
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the execution says that it is over, or the server says so of it."""
+        return self.is_over or (self.account is not None and self.account.is_over)
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether it was cancelled before it was over."""
         return bool(self.terminal) and self.terminal[0][1] is Meaning.CANCELLED
