@@ -261,7 +261,7 @@ def test_a_connection_that_is_lost_after_a_failure_is_errored_and_tells_both(
     text = GOOD.partition("## TEST")[0] + "## TEST\nOne.\n```\nFAIL 1 wrong\n```\n## TEST\nTwo.\n```\nLOSE\n```\n"
     outcome = run_sql(text)
     assert outcome.conclusion.verdict is Verdict.ERRORED
-    assert outcome.message.startswith("inline.stt:12: the connection to the database was lost: it went away LOSE; ")
+    assert outcome.message.startswith("inline.stt:12: the database does not answer: it went away LOSE; ")
     assert "inline.stt:7: One.: wrong" in outcome.message
 
 

@@ -57,7 +57,7 @@ def interruption(error: CaseError, watch: Watch) -> Stopped:
         seconds = time.perf_counter() - doing.since
         when = f"after this had run for {seconds:.1f} s" if begun else "before this"
         return Stopped(Stop.TIMED_OUT, f"the time was over {when}: {excerpt(doing.text)}", doing.place)
-    lines = [f"the connection to the database was lost: {error}", excerpt(doing.text) if doing.since else ""]
+    lines = [f"the database does not answer: {error}", excerpt(doing.text) if doing.since else ""]
     return Stopped(Stop.CONNECTION_LOST, bounded("\n".join(filter(None, lines))), doing.place)
 
 

@@ -36,10 +36,7 @@ def boundary(isolation: Isolation, statements: Statements) -> Iterator[None]:
 
 def broken(error: IsolationBroken) -> Step:
     """Return the step of a test that ended its transaction."""
-    message = (
-        "This ended the transaction that the test runs in, so that what was done stays in the database: "
-        f"{excerpt(error.text)}\n{_FITTING}"
-    )
+    message = f"This ended the transaction that the test runs in: {excerpt(error.text)}\n{_FITTING}"
     return Step(StepKind.ISOLATION, _NAME, error.place, passed=False, message=bounded(message))
 
 

@@ -80,7 +80,7 @@ def test_a_connection_that_is_lost_keeps_what_was_done(run: Run) -> None:
     stopped = executed.outcome.stopped
     assert stopped is not None
     assert (stopped.why, stopped.place) == (Stop.CONNECTION_LOST, Place("tests/a.stt", 19))
-    assert stopped.message == "the connection to the database was lost: it went away\nLOSE"
+    assert stopped.message == "the database does not answer: it went away\nLOSE"
     assert "not run to its end (tests/a.stt:19)" in executed.tests[2].message
 
 
