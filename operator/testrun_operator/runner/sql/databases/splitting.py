@@ -24,6 +24,13 @@ _SIMPLE: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_BLOCK: Final = re.compile(
+    r"""
+    (?:[ \t\n\r\f\v;]|--[^\n]*+\n)*+
+    ([Dd][Oo][ \t\n\r\f\v]+(\$(?:[A-Za-z_][A-Za-z_0-9]*+)?\$).*?\2)[ \t\n\r\f\v]*+(?:;|\Z)  # as assertions are written
+    """,
+    re.VERBOSE | re.DOTALL,  # case counts in the tags
+)
 _MAY_HAVE_DELIMITERS: Final = re.compile(r"create\b.*\b(?:function|procedure|rule)\b", re.IGNORECASE | re.DOTALL)
 _NOTHING: Final = re.compile(r"(?:[ \t\n\r\f\v;]|--[^\n]*+(?:\n|\Z))*+\Z")
 _REMEMBERED: Final = 64
@@ -49,6 +56,8 @@ def split_statements(script: str) -> tuple[Statement, ...]:
     while not _NOTHING.match(script, position):
         match = _SIMPLE.match(script, position)
         if match is None or not _is_simple(match[1]):
+            match = _BLOCK.match(script, position)
+        if match is None:
             return (*statements, *_split(script[position:], line))
         line += script.count("\n", position, match.start(1))
         statements.append(Statement(match[1].rstrip(_BLANKS), line))

@@ -133,3 +133,18 @@ def test_simple_scripts_do_not_load_the_tokenizer() -> None:
     script += "split('''-- a\nINSERT INTO a VALUES ('b;', 1);\nDELETE FROM c;\n''')\nprint('sqlglot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "texts"),
+    [
+        ("DO $$ BEGIN; END $$; SELECT 1", ["DO $$ BEGIN; END $$", "SELECT 1"]),
+        ("do\n$a$ $$ ; $$ $a$;do $b$;$b$", ["do\n$a$ $$ ; $$ $a$", "do $b$;$b$"]),
+        ("DO $A$ x; $a$; y $A$; SELECT 1", ["DO $A$ x; $a$; y $A$", "SELECT 1"]),
+        ("DO $$ ; $$ LANGUAGE plpgsql; SELECT 1", ["DO $$ ; $$ LANGUAGE plpgsql", "SELECT 1"]),
+        ("DO $$ ; ", ["DO $$ ;"]),
+    ],
+)
+def test_blocks_of_code_are_one_statement(script: str, texts: list[str]) -> None:
+    """A dollar quote ends where its own tag comes again, whose case counts."""
+    assert [statement.text for statement in split_statements(script)] == texts
