@@ -1,0 +1,310 @@
+"""Reads event logs from NoETL's database: all that there is of an execution at one moment, in one snapshot."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg.sql import SQL, Composable, Identifier
+
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.playbook.eventlog.memory import MAX_EVENTS, MAX_RESULT_BYTES, Memories, Memory, belongs
+from testrun_operator.runner.playbook.eventlog.rows import account_of, commanded_work_of, event_of, queued_work_of
+from testrun_operator.runner.playbook.log import Account, Dialect, Event, Log, Work, WorkState
+from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
+
+GRACE_SECONDS: Final = 30.0
+"""For so long a database may be away: it is being restarted, or another takes its place."""
+
+_CONNECT_SECONDS: Final = 5
+_STATEMENT_MILLISECONDS: Final = 20_000
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_ERROR: Final = 20_000
+_MAX_RESULTS_BYTES: Final = 4 * 1024 * 1024
+
+_Connection = psycopg.Connection[dict[str, Any]]
+_T = TypeVar("_T")
+
+_COLUMNS: Final = """
+    SELECT c.relname AS table_name, a.attname AS column_name
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname IN ('event', 'queue', 'command', 'execution')
+      AND a.attnum > 0 AND NOT a.attisdropped
+"""
+# Of a result that is too large is kept what tells whether the log is complete.
+_EVENTS: Final = """
+    SELECT event_id, execution_id, event_type, status, node_name, node_id, created_at, parent_execution_id,
+           left(error, {longest_error}) AS error, {command} AS command_id,
+           jsonb_build_object('command_id', meta->'command_id', 'batch_request_id', meta->'batch_request_id') AS meta,
+           CASE
+               WHEN result IS NULL OR octet_length(result::text) <= {longest_result} THEN result
+               ELSE jsonb_build_object(
+                   'status', result->'status',
+                   'execution_id', result->'execution_id',
+                   'context', jsonb_build_object(
+                       'execution_id', result->'context'->'execution_id',
+                       'loop_event_id', result->'context'->'loop_event_id',
+                       'request_id', result->'context'->'request_id'
+                   ),
+                   'leftOut', octet_length(result::text)
+               )
+           END AS result
+    FROM {event}
+    WHERE execution_id = %s
+"""
+
+
+class PostgresEventLog:
+    """Reads the event logs of executions from the tables of NoETL's database.
+
+    Events are read once each, as their rows never change. Whether there are more than are known is asked by their
+    number, so that a row is found whenever it comes, and whatever its id is. The connection is opened when it is
+    needed, and again when it is lost.
+
+    Args:
+        dsn: where the database is, as libpq wants it.
+        dialect: the generation of NoETL that writes it.
+        schema: the schema of its tables.
+        grace: seconds for which the database may be away, and be asked again.
+
+    Raises:
+        InvalidCase: the DSN cannot be read.
+    """
+
+    def __init__(self, dsn: str, dialect: Dialect, *, schema: str = "noetl", grace: float = GRACE_SECONDS) -> None:
+        try:
+            parts = conninfo_to_dict(dsn)
+        except psycopg.Error:
+            # The library's message repeats what it cannot read, and with it the password.
+            raise InvalidCase("playbook.connection", "the DSN of the event log is none of PostgreSQL") from None
+        self._dsn = dsn
+        self._dialect = dialect
+        self._schema = schema
+        self._grace = grace
+        self._masker = Masker([dsn, str(parts.get("password") or "")])
+        self._place = f"{parts.get('host') or parts.get('hostaddr') or 'the local machine'}"
+        self._connection: _Connection | None = None
+        self._tables: dict[str, set[str]] = {}
+        self._memories = Memories()
+        self._ended: dict[int, Work] = {}
+        self._accounts: dict[int, tuple[str, Account]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def read(self, root: int) -> Log:
+        """Read what can be seen of an execution and of all that it started, at one moment.
+
+        Raises:
+            CannotJudge: the database did not answer for the whole time of grace, or lacks the tables, or they must not
+                be read, or there is too much in them.
+        """
+        memory = self._memories.of(root)
+        return self._with_patience(lambda connection: self._read(connection, memory))
+
+    def _with_patience(self, action: Callable[[_Connection], _T]) -> _T:
+        until = time.monotonic() + self._grace
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._in_snapshot(action)
+            except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
+                raise InvalidCase("playbook.connection", f"the event log cannot be read: {self._say(error)}") from None
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                self.close()
+                if time.monotonic() + pause > until:
+                    raise ConnectionFailed(
+                        f"the database of the event log, {self._place}, did not answer within {self._grace:.0f} s: "
+                        f"{self._say(error)}"
+                    ) from None
+            except psycopg.Error as error:
+                raise ConnectionFailed(f"the event log cannot be read: {self._say(error)}") from None
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    def _say(self, error: psycopg.Error) -> str:
+        return self._masker.excerpt(str(error) or type(error).__name__)
+
+    def _in_snapshot(self, action: Callable[[_Connection], _T]) -> _T:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        with self._connection.transaction():
+            return action(self._connection)
+
+    def _connect(self) -> _Connection:
+        connection = psycopg.connect(
+            self._dsn,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="testrun playbook",
+            row_factory=dict_row,
+            # A pooler between us and the server may give each transaction to another session.
+            prepare_threshold=None,
+        )
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+
+    def _read(self, connection: _Connection, memory: Memory) -> Log:
+        connection.execute(f"SET LOCAL statement_timeout = {_STATEMENT_MILLISECONDS}")
+        if not self._tables:
+            self._tables = self._find_tables(connection)
+        while True:
+            self._read_events(connection, memory)
+            if not memory.adopt(self._find_children(connection, memory)):
+                break
+        now = connection.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now").fetchone()
+        moment = now["now"] if now else None
+        return Log(
+            root=memory.root,
+            dialect=self._dialect,
+            events=memory.events,
+            work=self._read_work(connection, memory),
+            knows_work=self._has("queue", "queue_id") or self._dialect is not Dialect.QUEUE,
+            accounts=self._read_accounts(connection, memory),
+            now=moment if isinstance(moment, datetime) else None,
+        )
+
+    def _find_tables(self, connection: _Connection) -> dict[str, set[str]]:
+        tables: dict[str, set[str]] = {}
+        for row in connection.execute(_COLUMNS, [self._schema]):
+            tables.setdefault(row["table_name"], set()).add(row["column_name"])
+        if "event" not in tables:
+            problem = f"the database has no table {self._schema}.event: it is not that of a NoETL server"
+            raise InvalidCase("playbook.connection", problem)
+        return tables
+
+    def _table(self, name: str) -> Composable:
+        return Identifier(self._schema, name)
+
+    def _has(self, table: str, *columns: str) -> bool:
+        return set(columns) <= self._tables.get(table, set())
+
+    def _read_events(self, connection: _Connection, memory: Memory) -> None:
+        counted = connection.execute(
+            SQL("SELECT execution_id, count(*) AS number FROM {} WHERE execution_id = ANY(%s) GROUP BY 1").format(
+                self._table("event")
+            ),
+            [list(memory.family)],
+        ).fetchall()
+        for row in counted:
+            execution, number = int(row["execution_id"]), int(row["number"])
+            if number != memory.count(execution):
+                self._read_new(connection, memory, execution, number)
+
+    def _read_new(self, connection: _Connection, memory: Memory, execution: int, number: int) -> None:
+        """Read the events after the last that is known; where that is not all, those that came late, too."""
+        query = SQL(_EVENTS).format(
+            longest_error=SQL(str(_LONGEST_ERROR)),
+            longest_result=SQL(str(MAX_RESULT_BYTES)),
+            command=Identifier("command_id") if self._has("event", "command_id") else SQL("NULL"),
+            event=self._table("event"),
+        )
+        limit = SQL(" LIMIT {}").format(SQL(str(MAX_EVENTS + 1)))
+        newer = connection.execute(
+            query + SQL(" AND event_id > %s") + limit, [execution, memory.highest(execution)]
+        ).fetchall()
+        memory.add(_events(newer))
+        if number == memory.count(execution):
+            return
+        ids = connection.execute(
+            SQL("SELECT event_id FROM {} WHERE execution_id = %s").format(self._table("event")), [execution]
+        ).fetchall()
+        late = memory.unknown(execution, (int(row["event_id"]) for row in ids))
+        if late:
+            rows = connection.execute(query + SQL(" AND event_id = ANY(%s)") + limit, [execution, late]).fetchall()
+            memory.add(_events(rows))
+
+    def _find_children(self, connection: _Connection, memory: Memory) -> Sequence[int]:
+        """Find the executions that those which are known started."""
+        family = list(memory.family)
+        found: list[int] = []
+        for table in ("event", "queue", "command", "execution"):
+            if self._has(table, "execution_id", "parent_execution_id"):
+                rows = connection.execute(
+                    SQL(
+                        "SELECT DISTINCT execution_id FROM {} "
+                        "WHERE parent_execution_id = ANY(%s) AND NOT execution_id = ANY(%s)"
+                    ).format(self._table(table)),
+                    [family, family],
+                ).fetchall()
+                found += [int(row["execution_id"]) for row in rows]
+        if memory.candidates:
+            rows = connection.execute(
+                SQL(
+                    "SELECT execution_id, array_agg(DISTINCT parent_execution_id) AS parents FROM {} "
+                    "WHERE execution_id = ANY(%s) GROUP BY 1"
+                ).format(self._table("event")),
+                [list(memory.candidates)],
+            ).fetchall()
+            found += [int(row["execution_id"]) for row in rows if belongs(row["parents"], memory.family)]
+        return found
+
+    def _read_work(self, connection: _Connection, memory: Memory) -> tuple[Work, ...]:
+        """Read the rows of work. Those that are over do not change any more and are read once."""
+        table, key = ("queue", "queue_id") if self._dialect is Dialect.QUEUE else ("command", "command_id")
+        if not self._has(table, key, "execution_id", "status"):
+            return ()
+        self._ended = {id_: work for id_, work in self._ended.items() if work.execution in memory.family}
+        name = "step_name" if table == "command" else "node_name"
+        columns = [key, "execution_id", "status", name]
+        columns += [column for column in ("node_id", "attempts") if self._has(table, column)]
+        rows = connection.execute(
+            SQL("SELECT {} FROM {} WHERE execution_id = ANY(%s) AND NOT {} = ANY(%s)").format(
+                SQL(", ").join(map(Identifier, columns)), self._table(table), Identifier(key)
+            ),
+            [list(memory.family), list(self._ended)],
+        ).fetchall()
+        make = queued_work_of if table == "queue" else commanded_work_of
+        fresh = [make(row) for row in rows]
+        self._ended.update({work.id: work for work in fresh if work.state is WorkState.ENDED})
+        open_work = [work for work in fresh if work.state is not WorkState.ENDED]
+        return tuple(sorted((*self._ended.values(), *open_work), key=lambda work: work.id))
+
+    def _read_accounts(self, connection: _Connection, memory: Memory) -> tuple[Account, ...]:
+        """Read the rows of executions, and their results where they changed."""
+        if not self._has("execution", "execution_id", "status", "state"):
+            return ()
+        family = list(memory.family)
+        rows = connection.execute(
+            SQL("SELECT execution_id, xmin::text AS version FROM {} WHERE execution_id = ANY(%s)").format(
+                self._table("execution")
+            ),
+            [family],
+        ).fetchall()
+        versions = {int(row["execution_id"]): str(row["version"]) for row in rows}
+        changed = [one for one, version in versions.items() if self._accounts.get(one, ("",))[0] != version]
+        if changed:
+            rows = connection.execute(
+                SQL(
+                    "SELECT execution_id, status, jsonb_build_object('step_results', CASE WHEN "
+                    "octet_length((state->'step_results')::text) <= {} THEN state->'step_results' END) AS state "
+                    "FROM {} WHERE execution_id = ANY(%s)"
+                ).format(SQL(str(_MAX_RESULTS_BYTES)), self._table("execution")),
+                [changed],
+            ).fetchall()
+            for row in rows:
+                account = account_of(row)
+                self._accounts[account.execution] = (versions[account.execution], account)
+        return tuple(self._accounts[one][1] for one in versions)
+
+
+def _events(rows: Sequence[dict[str, Any]]) -> list[Event]:
+    return [event_of(row) for row in rows]

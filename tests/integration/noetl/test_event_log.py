@@ -1,0 +1,279 @@
+"""The event log as it is read from a real PostgreSQL while it is being written, and from real servers."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
+from tests.unit.runner.playbook.replay import TIMELINES, load
+
+from testrun_operator.api.playbook import PlaybookStatus, Settling
+from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
+from testrun_operator.runner.playbook.log import Dialect, Log, WorkState
+from testrun_operator.runner.playbook.settling import Decision, Settler, State
+from testrun_operator.runner.playbook.verdict import final_status
+from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
+
+pytestmark = pytest.mark.postgres
+
+_EVENT = """
+    execution_id BIGINT, catalog_id BIGINT NOT NULL, event_id BIGINT, parent_event_id BIGINT,
+    parent_execution_id BIGINT, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, event_type VARCHAR,
+    node_id VARCHAR, node_name VARCHAR, node_type VARCHAR, status VARCHAR, duration DOUBLE PRECISION, context JSONB,
+    result JSONB, meta JSONB, error TEXT, current_index INTEGER, current_item TEXT, worker_id VARCHAR,
+    distributed_state VARCHAR, context_key VARCHAR, context_value TEXT, trace_component JSONB, stack_trace TEXT,
+    PRIMARY KEY (execution_id, event_id)
+"""
+_QUEUE = """
+    queue_id BIGINT PRIMARY KEY, execution_id BIGINT NOT NULL, node_id VARCHAR NOT NULL, context JSONB,
+    status TEXT NOT NULL, attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL, available_at TIMESTAMPTZ,
+    lease_until TIMESTAMPTZ, parent_execution_id BIGINT, node_name VARCHAR, UNIQUE(execution_id, node_id)
+"""
+_COMMAND = """
+    command_id BIGINT NOT NULL, execution_id BIGINT NOT NULL, parent_execution_id BIGINT, step_name TEXT NOT NULL,
+    tool_kind TEXT, status TEXT NOT NULL, attempt INT, loop_event_id TEXT, error TEXT,
+    PRIMARY KEY (execution_id, command_id)
+"""
+_EXECUTION = """
+    execution_id BIGINT PRIMARY KEY, parent_execution_id BIGINT, status VARCHAR NOT NULL, last_event_type VARCHAR,
+    start_time TIMESTAMPTZ, end_time TIMESTAMPTZ, error TEXT, updated_at TIMESTAMPTZ NOT NULL DEFAULT now(), state JSONB
+"""
+_SHAPE = """
+    CHECK (result IS NULL OR (jsonb_typeof(result) = 'object' AND result ? 'status'
+           AND (result - 'status' - 'reference' - 'context') = '{}'::jsonb))
+"""
+_INDEX = "CREATE INDEX ON noetl.event (parent_execution_id)"
+_TABLES = {
+    "1": [f"CREATE TABLE noetl.event ({_EVENT})", _INDEX, f"CREATE TABLE noetl.queue ({_QUEUE})"],
+    "2": [f"CREATE TABLE noetl.event ({_EVENT})", _INDEX],
+    "4": [
+        f"CREATE TABLE noetl.event ({_EVENT}, {_SHAPE}) PARTITION BY RANGE (execution_id)",
+        "CREATE TABLE noetl.event_default PARTITION OF noetl.event DEFAULT",
+        "ALTER TABLE noetl.event ADD COLUMN command_id BIGINT",
+        _INDEX,
+        f"CREATE TABLE noetl.command ({_COMMAND}) PARTITION BY HASH (execution_id)",
+        "CREATE TABLE noetl.command_p00 PARTITION OF noetl.command FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
+        "CREATE TABLE noetl.command_p01 PARTITION OF noetl.command FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+        f"CREATE TABLE noetl.execution ({_EXECUTION})",
+    ],
+}
+_KEYS = {"event": "event_id", "queue": "queue_id", "command": "command_id", "execution": "execution_id"}
+_DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this module's own: a test restarts it."""
+    with running_postgres() as server:
+        yield server
+
+
+@dataclass
+class _Recording:
+    """A timeline that is written into a database at its own speed, or slower."""
+
+    name: str
+    dsn: str
+    delays: list[float] = field(default_factory=list)
+    last_written: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.document: dict[str, Any] = json.loads((TIMELINES / f"{self.name}.json").read_text())
+        self.era = self.document["release"].partition(".")[0]
+        self.dialect = _DIALECTS[self.era]
+        self.root = int(self.document["executionId"])
+        self.rows = [row for row in self.document["rows"] if row["table"] in _KEYS]
+
+    def at_once(self) -> None:
+        """Have everything written as fast as it goes."""
+        self.rows = [{**row, "atMs": 0} for row in self.rows]
+        self.delays = []
+
+    def create(self) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA noetl")
+            for statement in _TABLES[self.era]:
+                connection.execute(statement.encode())
+
+    def write(self) -> None:
+        """Write each row when it is due, and note when the last was there."""
+        delays = self.delays or [0.0] * len(self.rows)
+        due = sorted(
+            (
+                (row["atMs"] / 1000 + delay, number)
+                for number, (row, delay) in enumerate(zip(self.rows, delays, strict=True))
+            )
+        )
+        began = time.monotonic()
+        versions: dict[tuple[str, str], int] = {}
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            for seconds, number in due:
+                table, row = self.rows[number]["table"], self.rows[number]["row"]
+                identity = (table, row[_KEYS[table]])
+                if versions.get(identity, -1) > number:
+                    continue  # overtaken by a later version of the same row
+                versions[identity] = number
+                time.sleep(max(0.0, began + seconds - time.monotonic()))
+                self._put(connection, table, row)
+                self.last_written = time.monotonic()
+
+    def _put(self, connection: psycopg.Connection, table: str, row: dict[str, Any]) -> None:
+        key = _KEYS[table]
+        extra = {"catalog_id": 1} if table == "event" else {}
+        extra = {"updated_at": "2026-01-01T00:00:00Z"} if table == "execution" else extra
+        with connection.transaction():
+            connection.execute(f"DELETE FROM noetl.{table} WHERE {key} = %s".encode(), [int(row[key])])
+            connection.execute(
+                f"INSERT INTO noetl.{table} SELECT * FROM jsonb_populate_record(NULL::noetl.{table}, %s)".encode(),
+                [json.dumps({**row, **extra})],
+            )
+
+
+def _follow(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple[Decision, Log, float]:
+    """Look at a log until it is decided; say when."""
+    settler = Settler(Settling())
+    until = time.monotonic() + seconds
+    while True:
+        log = reader.read(root)
+        decision = settler.observe(log, time.monotonic())
+        if decision.state is not State.OPEN or time.monotonic() > until:
+            return decision, log, time.monotonic()
+        time.sleep(decision.poll_after)
+
+
+def _recording(postgres: PostgresServer, name: str, delays: float = 0.0) -> _Recording:
+    recording = _Recording(name, postgres.dsn(postgres.new_database()))
+    chance = random.Random(name)
+    recording.delays = [chance.uniform(0, delays) for _ in recording.rows]
+    recording.create()
+    return recording
+
+
+_WRITTEN = (
+    *("late_failure-1.8.0", "loop-1.8.0", "retry-1.8.0", "composition-1.8.0"),
+    *("open_end-2.5.5", "composition-2.5.5", "late_failure-2.5.5"),
+    *("hello_world-4.26.0", "composition-4.26.0", "open_end-4.26.0", "loop-4.26.0", "cancelled-4.26.0"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "delay"), [*((name, 1.5) for name in _WRITTEN), ("hello_world-4.26.0", 0.0), ("loop-1.8.0", 0.0)]
+)
+def test_a_log_that_is_being_written_is_settled_when_its_last_row_is_there(
+    postgres: PostgresServer, name: str, delay: float
+) -> None:
+    """As the replays have it, with a real database in between, and rows that come late one by one."""
+    recording = _recording(postgres, name, delay)
+    writer = threading.Thread(target=recording.write)
+    writer.start()
+    try:
+        with PostgresEventLog(recording.dsn, recording.dialect) as reader:
+            decision, log, at = _follow(reader, recording.root)
+    finally:
+        writer.join()
+    complete = load(TIMELINES / f"{name}.json").complete
+    assert decision.state is State.SETTLED
+    assert at >= recording.last_written
+    assert [event.id for event in log.events] == [event.id for event in complete.events]
+    assert final_status(log) == final_status(complete)
+    assert all(work.state is WorkState.ENDED for work in log.work) or name.startswith("cancelled")
+
+
+def test_a_log_is_read_exactly_as_it_is(postgres: PostgresServer) -> None:
+    """Ids above 2^53, children, results and errors; the same as what the replays are made of."""
+    recording = _recording(postgres, "composition_of_failure-4.26.0")
+    recording.at_once()
+    recording.write()
+    complete = load(TIMELINES / "composition_of_failure-4.26.0.json").complete
+    with PostgresEventLog(recording.dsn, recording.dialect) as reader:
+        log = reader.read(recording.root)
+        assert log.events == complete.events
+        assert sorted(log.work, key=lambda one: one.id) == sorted(complete.work, key=lambda one: one.id)
+        assert {one.execution: one for one in log.accounts} == {one.execution: one for one in complete.accounts}
+        assert min(event.id for event in log.events) > 2**53
+        # What is known is not read again, and is the same.
+        assert reader.read(recording.root).events is log.events
+
+
+def test_executions_of_others_are_not_read(postgres: PostgresServer) -> None:
+    """Two executions of the same playbook at once, in one database."""
+    recording = _recording(postgres, "hello_world-2.5.5")
+    recording.at_once()
+    recording.write()
+    other = _Recording("late_failure-2.5.5", recording.dsn)
+    other.at_once()
+    other.write()
+    with PostgresEventLog(recording.dsn, recording.dialect) as reader:
+        assert reader.read(recording.root).executions == (recording.root,)
+        assert final_status(reader.read(other.root)).status is PlaybookStatus.FAILED
+        assert reader.read(12345).events == ()
+
+
+def test_rows_that_come_late_with_lower_ids_are_found(postgres: PostgresServer) -> None:
+    """The row of a slow transaction appears long after rows with higher ids."""
+    recording = _recording(postgres, "variables-2.5.5")
+    recording.at_once()
+    recording.rows = [row for number, row in enumerate(recording.rows) if number % 3]
+    recording.delays = []
+    recording.write()
+    with PostgresEventLog(recording.dsn, recording.dialect) as reader:
+        few = len(reader.read(recording.root).events)
+        full = _Recording(recording.name, recording.dsn)
+        full.at_once()
+        full.write()
+        events = reader.read(recording.root).events
+    assert few < len(events) == len(full.rows)
+    assert [event.id for event in events] == sorted(event.id for event in events)
+
+
+def test_a_database_that_is_being_restarted_is_waited_for(postgres: PostgresServer) -> None:
+    """It is away for a second or two; what was read before is not read again."""
+    recording = _recording(postgres, "hello_world-1.8.0")
+    recording.at_once()
+    recording.write()
+    with PostgresEventLog(recording.dsn, recording.dialect) as reader:
+        before = reader.read(recording.root).events
+        postgres.stop("immediate")
+        back = threading.Timer(1.0, postgres.start)
+        back.start()
+        try:
+            assert reader.read(recording.root).events is before
+        finally:
+            back.join()
+
+
+def test_a_database_that_stays_away_makes_the_case_errored() -> None:
+    """With the cause, and without the password."""
+    dsn = f"host=127.0.0.1 port=1 dbname=noetl user=somebody password={PASSWORD}"
+    with PostgresEventLog(dsn, Dialect.BATCH, grace=0.5) as reader, pytest.raises(ConnectionFailed) as caught:
+        reader.read(1)
+    assert "127.0.0.1" in caught.value.message
+    assert PASSWORD not in caught.value.message
+
+
+@pytest.mark.parametrize("dsn", ["host=x password='unended", "postgresql://u:secret-word@[h/db"])
+def test_a_dsn_that_cannot_be_read_is_not_repeated(dsn: str) -> None:
+    """There is a password in it."""
+    with pytest.raises(InvalidCase) as caught:
+        PostgresEventLog(dsn, Dialect.BATCH)
+    assert "unended" not in caught.value.message
+    assert "secret-word" not in caught.value.message
+
+
+def test_what_is_no_database_of_noetl_is_a_wrong_configuration(postgres: PostgresServer) -> None:
+    """As is one whose tables must not be read."""
+    empty = postgres.dsn(postgres.new_database())
+    with PostgresEventLog(empty, Dialect.BATCH) as reader, pytest.raises(InvalidCase, match=r"no table noetl\.event"):
+        reader.read(1)
+    recording = _recording(postgres, "hello_world-2.5.5")
+    user = postgres.new_user()
+    database = psycopg.conninfo.conninfo_to_dict(recording.dsn)["dbname"]
+    dsn = postgres.dsn(str(database), user=user)
+    with PostgresEventLog(dsn, Dialect.COMMAND) as reader, pytest.raises(InvalidCase, match="permission denied"):
+        reader.read(1)
