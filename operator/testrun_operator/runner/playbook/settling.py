@@ -81,6 +81,7 @@ class _Lateness:
     def __init__(self) -> None:
         self.longest = 0.0
         self._seen: set[int] = set()
+        self._met: set[int] = set()
         self._shortest: dict[str, float] = {}
         self._highest: list[tuple[int, float]] = []
         self._last_look: float | None = None
@@ -95,12 +96,14 @@ class _Lateness:
             type_ = fold(event.type)
             shortest = min(age, self._shortest.get(type_, age))
             self._shortest[type_] = shortest
-            if before is not None:
+            if before is not None and event.execution in self._met:
                 # It was not there at the look before: so it is late by at least that, however seldom we look.
                 self.longest = max(self.longest, before - event.created.timestamp() - shortest)
                 overtaken = next((seen_at for id_, seen_at in self._highest if id_ > event.id), None)
                 if overtaken is not None:
                     self.longest = max(self.longest, before - overtaken)
+        # Executions may be found by what names them, long after they began: their first rows were not late.
+        self._met.update(event.execution for event in fresh)
         if fresh:
             highest = max(event.id for event in fresh)
             if not self._highest or highest > self._highest[-1][0]:

@@ -27,6 +27,8 @@ class Memory:
         self.family: dict[int, None] = {root: None}
         self.candidates: set[int] = set()
         """Executions that a result names and that were not found to belong to the family yet."""
+        self.strangers: set[int] = set()
+        """Those of them that were looked for in vain at this look."""
         self._events: dict[int, dict[int, Event]] = {root: {}}
         self._sorted: tuple[Event, ...] = ()
         self._count = 0

@@ -21,8 +21,13 @@ _OVER: Final = frozenset({"completed", "failed", "cancelled", "success", "error"
 _LONGEST_ERROR: Final = 20_000
 
 
-def event_of(row: Row) -> Event:
+def event_of(row: Row, *, longest_result: int | None = None) -> Event:
     """Make an event of a row of ``noetl.event``, or of what the server's API gives of it.
+
+    Args:
+        row: the row.
+        longest_result: of how many characters of JSON a result may be; of a longer one is kept what tells whether the
+            log is complete.
 
     Raises:
         ValueError: it has no id, no execution or no time.
@@ -45,7 +50,7 @@ def event_of(row: Row) -> Event:
         command=read_id(command) or (str(command) if command else None),
         batch=str(batch) if batch else None,
         error=_error(row.get("error")),
-        result=result,
+        result=result if longest_result is None else _shortened(result, longest_result),
     )
 
 
@@ -64,7 +69,12 @@ def account_of(row: Row) -> Account:
     """Make an account of a row of ``noetl.execution``."""
     status = str(row.get("status") or "")
     results = mapping(mapping(row.get("state")).get("step_results"))
-    return Account(_needed_id(row, "execution_id"), status, fold(status) in _OVER, dict(results))
+    return Account(_needed_id(row, "execution_id"), status, is_over(status), dict(results))
+
+
+def is_over(status: str) -> bool:
+    """Whether an execution with a status, as the server gives it, is over."""
+    return fold(status) in _OVER
 
 
 def _work(row: Row, key: str, node: str) -> Work:
@@ -91,6 +101,19 @@ def _needed_id(row: Row, key: str) -> int:
     if value is None:
         raise ValueError(f"{key} is {row.get(key)!r}, and no id")
     return value
+
+
+def _shortened(result: Any, longest: int) -> Any:
+    length = len(json.dumps(result, ensure_ascii=False, default=str))
+    if length <= longest:
+        return result
+    outer, inner = mapping(result), mapping(mapping(result).get("context"))
+    kept = {key: inner[key] for key in ("execution_id", "loop_event_id", "request_id") if key in inner}
+    return {
+        **{key: outer[key] for key in ("status", "execution_id") if key in outer},
+        "context": kept,
+        "leftOut": length,
+    }
 
 
 def _time(value: object) -> datetime:
