@@ -173,6 +173,12 @@ def test_a_log_without_any_command_is_not_balanced() -> None:
     assert _watch(_Writer(Dialect.COMMAND).log, 100).state is State.OPEN
 
 
+@pytest.mark.parametrize("dialect", Dialect)
+def test_an_execution_that_is_over_before_anything_was_done_is_doubted(dialect: Dialect) -> None:
+    """Found by delays: every row of its only step was late, and its last event was not."""
+    assert any("any " in one for one in examine(_Writer(dialect).begin().end().log).doubts)
+
+
 def test_what_the_server_says_of_an_execution_ends_it_too() -> None:
     """About a third of the executions of 4.26 never write that they are over."""
     writer = _Writer(Dialect.BATCH).begin().add("command.issued", "start", command=1)

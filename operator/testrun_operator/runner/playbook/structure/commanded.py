@@ -28,6 +28,8 @@ def examine_commanded(story: Story, dialect: Dialect, notes: Notes) -> None:
     issued = story.having(Meaning.ISSUED)
     if not issued and not story.is_over:
         notes.miss(story, "the first command")
+    elif not issued and not story.is_cancelled:
+        notes.doubt(story, "any command")
     commands = _Commands(story)
     _examine_commands(story, commands, notes)
     _examine_steps(story, issued, notes)

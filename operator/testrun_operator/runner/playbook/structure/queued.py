@@ -65,6 +65,8 @@ def _doubt_steps(story: Story, notes: Notes, *, knows_work: bool) -> None:
     acted = {event.node for event in story.having(Meaning.CLAIMED, Meaning.ENDED, Meaning.STEP_ENDED)}
     acted |= {node for type_, node in count if type_ == "step_result"}
     attempts = {work.node: work.attempts for work in story.work}
+    if not queued | acted:
+        notes.doubt(story, "any step")
     bases = {match[1] for node in queued | acted if (match := _ITERATION.fullmatch(node))}
     if bases and story.by_type["iterator_started"] < len(bases):
         notes.doubt(story, "iterator_started")
