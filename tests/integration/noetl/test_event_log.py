@@ -4,16 +4,21 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
 from tests.unit.runner.playbook.replay import TIMELINES, load
 
+from support.noetl import NoetlServer
 from testrun_operator.api.playbook import PlaybookStatus, Settling
+from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
 from testrun_operator.runner.playbook.log import Dialect, Log, WorkState
 from testrun_operator.runner.playbook.settling import Decision, Settler, State
@@ -65,6 +70,11 @@ _TABLES = {
 }
 _KEYS = {"event": "event_id", "queue": "queue_id", "command": "command_id", "execution": "execution_id"}
 _DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH}
+
+_PLAYBOOKS = Path(__file__).parent / "playbooks"
+_ENDING = ("hello_world", "variables", "late_failure", "loop", "start_with_action", "composition", "open_end")
+_STATUSES = {"late_failure": PlaybookStatus.FAILED}
+_GROWS_WITHIN_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -277,3 +287,74 @@ def test_what_is_no_database_of_noetl_is_a_wrong_configuration(postgres: Postgre
     dsn = postgres.dsn(str(database), user=user)
     with PostgresEventLog(dsn, Dialect.COMMAND) as reader, pytest.raises(InvalidCase, match="permission denied"):
         reader.read(1)
+
+
+@dataclass
+class _Api:
+    """A server's API, as the reader asks it."""
+
+    url: str
+
+    def get(self, path: str, parameters: Mapping[str, str]) -> object:
+        try:
+            answer = httpx.get(f"{self.url}{path}", params=dict(parameters), timeout=10)
+        except httpx.HTTPError as error:
+            raise ConnectionFailed(str(error)) from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if answer.is_error:
+            raise ConnectionFailed(f"{path}: {answer.status_code}")
+        return answer.json()
+
+
+def _start(noetl: NoetlServer, name: str) -> int:
+    for used in (name, "composition_child") if name == "composition" else (name,):
+        noetl.register((_PLAYBOOKS / noetl.release.version / f"{used}.yaml").read_text())
+    return int(noetl.execute(f"testrun/{name}"))
+
+
+@pytest.mark.parametrize("way", ["database", "server"])
+def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer, way: str) -> None:
+    """Several at once on one worker, each judged as soon as it is settled, by its events or through the server."""
+    folder = _PLAYBOOKS / noetl.release.version
+    names = [name for name in _ENDING if (folder / f"{name}.yaml").exists()]
+    started = {name: _start(noetl, name) for name in names}
+    dialect = _DIALECTS[noetl.release.version.partition(".")[0]]
+
+    def judge(name: str) -> tuple[Decision, Log]:
+        if way == "server":
+            decision, log, _ = _follow(ApiEventLog(_Api(noetl.url), dialect), started[name], 120)
+        else:
+            with PostgresEventLog(noetl.events_dsn, dialect) as reader:
+                decision, log, _ = _follow(reader, started[name], 120)
+        return decision, log
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        judged = dict(zip(names, pool.map(judge, names), strict=True))
+    time.sleep(_GROWS_WITHIN_SECONDS)
+    with PostgresEventLog(noetl.events_dsn, dialect) as reader:
+        for name, (decision, log) in judged.items():
+            assert decision.state is State.SETTLED, f"{name}: {decision.missing}"
+            assert decision.examination.doubts == (), name
+            later = reader.read(started[name])
+            assert [event.id for event in log.events] == [event.id for event in later.events], name
+            assert final_status(log).status is _STATUSES.get(name, PlaybookStatus.COMPLETED), name
+
+
+def test_a_log_that_nobody_works_on_stays_open_and_says_so(noetl: NoetlServer) -> None:
+    """There is no worker; when there is one, the execution goes on and is judged."""
+    dialect = _DIALECTS[noetl.release.version.partition(".")[0]]
+    noetl.stop_workers()
+    try:
+        execution = _start(noetl, "hello_world")
+        with PostgresEventLog(noetl.events_dsn, dialect) as reader:
+            decision, _, _ = _follow(reader, execution, 3)
+            assert decision.state is State.OPEN
+            assert decision.examination.waiting_for_worker
+            noetl.start_workers()
+            decision, log, _ = _follow(reader, execution, 90)
+        assert decision.state is State.SETTLED
+        assert final_status(log).status is PlaybookStatus.COMPLETED
+    finally:
+        noetl.stop_workers()
+        noetl.start_workers()

@@ -115,7 +115,9 @@ class ApiEventLog:
             return
         # What was inferred says no more than the events do: other than the server we know how to wait for them.
         over = said.get("completed") is True and said.get("completion_inferred") is not True
-        status = str(said.get("status") or ("COMPLETED" if over else "RUNNING"))
+        # Failed is an execution as soon as a step of it is; others may go on.
+        inferred = "FAILED" if said.get("failed") is True else "COMPLETED" if over else "RUNNING"
+        status = str(said.get("status") or inferred)
         results = dict(mapping(said.get("variables")))
         self._accounts[execution] = Account(
             execution=execution,

@@ -20,6 +20,8 @@ _STAGES: Final = (
 )
 """What a command writes besides its beginning and its end."""
 
+_RUNNING: Final = frozenset({"running", "started", "pending"})
+
 Key = tuple[str, int | str]
 
 
@@ -200,9 +202,10 @@ def _doubt_account(story: Story, notes: Notes) -> None:
     """The row of noetl.execution and the last event follow each other, except where the execution was cancelled."""
     if story.account is None:
         return
-    if story.account.is_over != story.is_over and not story.is_cancelled:
-        which = "the end in noetl.execution" if story.is_over else f"a last event: it is {story.account.status}"
-        notes.doubt(story, which)
+    if story.account.is_over and not story.is_over:
+        notes.doubt(story, f"a last event: it is {story.account.status}")
+    if story.is_over and not story.is_cancelled and fold(story.account.status) in _RUNNING:
+        notes.doubt(story, "the end in noetl.execution")
 
 
 def _doubt_loops(story: Story, notes: Notes) -> None:
