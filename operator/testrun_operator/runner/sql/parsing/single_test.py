@@ -166,11 +166,8 @@ class _TestReader:
                 f"{excerpt(rest)} cannot stand behind '### {section.keyword}': remove it, or write it below",
             )
 
-    def _check_first(self, section: Section) -> bool:
+    def _check_first(self, section: Section, keyword: Keyword) -> bool:
         """Complain about a section that is given twice; return whether it is the first."""
-        keyword = section.keyword
-        if keyword is None:
-            return True
         first = self._seen.setdefault(keyword, section.line)
         if first != section.line:
             self._problems.add(section.line, f"{section.written} is given twice: the first is in line {first}")
@@ -257,7 +254,7 @@ class _TestReader:
             self._problems.add(
                 section.line, f"{section.written} belongs to tests with a block of SQL: here, DATA has a column =ERROR="
             )
-        is_first = self._check_first(section)
+        is_first = self._check_first(section, Keyword.ERROR)
         lines, block, rest = split_at_block(section.content)
         for element in (block, *rest):
             if element is not None:
@@ -280,7 +277,7 @@ class _TestReader:
                 f"{section.written} belongs to tests of a routine, whose name stands in the first line:"
                 " '# TEST CASE NAME'; this test needs a block of SQL",
             )
-        if not self._check_first(section):
+        if not self._check_first(section, Keyword.DATA):
             return
         lines = without_leading_rules(element for element in section.content if isinstance(element, Text))
         for element in section.content:
@@ -337,7 +334,7 @@ class _TestReader:
 
     def _take_fixtures(self, section: Section, keyword: Keyword) -> None:
         self._check_level(section)
-        if self._check_first(section):
+        if self._check_first(section, keyword):
             self._fixtures[keyword] = read_fixtures(section, self._file, self._problems)
 
     def _check_completeness(self, title: Section) -> None:

@@ -89,6 +89,7 @@ def test_line_ends_of_windows_do_not_get_into_sql() -> None:
         ("## TEST It answers\nat once.\n", "It answers at once."),
         ("## TEST: It answers.\n", "It answers."),
         ("## TEST [only] It answers.\n", "It answers."),
+        ("## TEST [a]b is text\n", "[a]b is text"),
         ("## TEST value[1]\n", "value[1]"),
         ("## TEST sets [true] where nothing is\n", "sets [true] where nothing is"),
         ("## TEST\nIt is\n---\n- quick <!-- very -->\n- | and | true |\n", "It is - quick - | and | true |"),
@@ -121,6 +122,8 @@ def test_a_malformed_test_has_its_name_all_the_same() -> None:
         ("[only]", Marking(only=True)),
         ("[only][skip: a: b]", Marking(skip="a: b", only=True)),
         ("It answers [only]", Marking(only=True)),
+        ("It answers   [only]   [skip: a]  ", Marking(skip="a", only=True)),
+        ("[only]   [skip: a]   It answers", Marking(skip="a", only=True)),
     ],
 )
 def test_a_test_may_be_skipped_or_focused(marks: str, marking: Marking) -> None:
@@ -195,6 +198,11 @@ def test_a_malformed_test_is_reported_with_its_line(text: str, problem: str) -> 
     """Each time with what would be right."""
     found = problems_of(text)
     assert [line for line in found if line.startswith(problem)], found
+
+
+def test_a_title_without_its_block_is_one_problem() -> None:
+    """And not a second one that there is no body."""
+    assert len(problems_of("## TEST\nIt answers.\n### SQL\n")) == 1
 
 
 def test_lines_of_one_text_are_reported_once() -> None:

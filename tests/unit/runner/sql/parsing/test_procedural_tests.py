@@ -175,6 +175,20 @@ def test_a_malformed_table_is_reported_with_its_line(table: str, problem: str) -
     assert [line for line in found if line.startswith(problem)], found
 
 
+def test_each_row_that_is_wrong_is_reported_and_each_text_once() -> None:
+    """With the numbers that people count."""
+    found = problems_of("|A|B|\n|-|-|\n|1|\n|1|2|\n|1|2|3|\nAnd so on.\nAnd on.\n|5|6|\n\n|7|8|\n")
+    assert [line[:11] for line in found] == ["8: row 1 of", "10: row 3 o", "11: 'And so", "13: row 6 o", "15: row 7 o"]
+
+
+def test_a_wide_table_gets_a_short_hint() -> None:
+    """The separator that it lacks is not written out."""
+    assert problems_of("|1|2|3|4|5|6|\n|1|2|3|4|5|6|\n") == [
+        "6: the table has no line '|---|---|---|---|---|…' below its header row"
+    ]
+    assert problems_of("|1|2|3|4|5|\n") == ["6: the table has no line '|---|---|---|---|---|' below its header row"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
