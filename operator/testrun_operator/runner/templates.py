@@ -1,8 +1,9 @@
 """Templates: Jinja2 in a sandbox.
 
-They see ``vars``, ``run``, ``servers``, ``cases`` and ``attempt``, and nothing of the pod: no file, no environment, no
-secret. A name that does not exist is an error, unless the template says otherwise (``| default('x')``). The time that
-a template takes is bounded by the case's timeout, which ``supervisor.py`` enforces; its memory by the pod's limit.
+They see ``vars``, ``run``, ``servers``, ``cases`` and ``attempt``, queries about a playbook also ``execution``, and
+nothing of the pod: no file, no environment, no secret. A name that does not exist is an error, unless the template says
+otherwise (``| default('x')``). The time that a template takes is bounded by the case's timeout, which ``supervisor.py``
+enforces; its memory by the pod's limit.
 """
 
 import json
@@ -30,10 +31,20 @@ class Templates:
 
     Args:
         document: the case; templates see what it says of variables, run, servers and needed cases.
+        further: further names, and what is in them, as ``execution`` in queries about a playbook.
     """
 
-    def __init__(self, document: CaseDocument) -> None:
+    def __init__(self, document: CaseDocument, further: Mapping[str, Mapping[str, JsonValue]] | None = None) -> None:
         self._document = document
+        self._further = further or {}
+
+    def having(self, further: Mapping[str, Mapping[str, JsonValue]]) -> "Templates":
+        """Give templates that see further names.
+
+        Args:
+            further: what is in each of them.
+        """
+        return Templates(self._document, {**self._further, **further})
 
     def text(self, source: str, path: str) -> str:
         """Render a text.
@@ -132,6 +143,7 @@ class Templates:
             "servers": Names("servers", servers),
             "cases": Names("cases", cases),
             "attempt": document.attempt,
+            **{name: Names(name, values) for name, values in self._further.items()},
         }
 
 

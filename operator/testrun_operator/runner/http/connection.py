@@ -27,8 +27,13 @@ class Target:
     """The test server behind the address, if it is one that the operator deploys."""
 
 
-def find_target(name: str, context: Context) -> Target:
+def find_target(name: str, context: Context, kind: str = "http") -> Target:
     """Find a connection or test server by its name.
+
+    Args:
+        name: of the connection.
+        context: the case.
+        kind: of the case, for messages.
 
     Raises:
         InvalidCase: there is none of this name, its address is wrong, or a secret of it is missing.
@@ -38,7 +43,7 @@ def find_target(name: str, context: Context) -> Target:
         path = f"connections.{name}"
         endpoint = document.connections[name]
         if endpoint.url is None:
-            raise InvalidCase(f"{path}.url", "is needed by http cases")
+            raise InvalidCase(f"{path}.url", f"is needed by {kind} cases")
         url = context.templates.text(endpoint.url, f"{path}.url")
         headers = _headers(endpoint, path, context)
     elif name in document.servers:
@@ -47,7 +52,9 @@ def find_target(name: str, context: Context) -> Target:
         headers = {}
     else:
         known = ", ".join(sorted({*document.connections, *document.servers})) or "none"
-        raise InvalidCase("http.connection", f"{name!r} is neither a connection nor a test server; there are: {known}")
+        raise InvalidCase(
+            f"{kind}.connection", f"{name!r} is neither a connection nor a test server; there are: {known}"
+        )
     try:
         origin = origin_of(url)
     except ValueError as error:

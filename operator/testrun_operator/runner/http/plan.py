@@ -119,7 +119,7 @@ def _request(case: HttpCase, target: Target, context: Context) -> Request:
         content = json.dumps(templates.value(body, "http.request.body"), ensure_ascii=False).encode()
         content_type = {"Content-Type": "application/json"}
     document = context.document
-    headers = _merge_headers(
+    headers = merge_headers(
         {
             "User-Agent": f"testrun-operator/{__version__}",
             # Servers that keep counters for each client do so for each attempt at each case of each execution.
@@ -140,16 +140,24 @@ def _check_address(url: str, target: Target) -> None:
         raise InvalidCase("http.request.path", "must not lead to another host than the connection's")
 
 
-def _merge_headers(*sources: dict[str, str]) -> dict[str, str]:
-    """Merge headers; a later one replaces an earlier one of the same name in whatever case."""
+def merge_headers(*sources: dict[str, str], field: str = "http.request.headers") -> dict[str, str]:
+    """Merge headers; a later one replaces an earlier one of the same name in whatever case.
+
+    Args:
+        sources: headers by name.
+        field: the field that they stand in, for messages.
+
+    Raises:
+        InvalidCase: a name or a value is none that a header can have.
+    """
     merged: dict[str, tuple[str, str]] = {}
     for source in sources:
         for name, value in source.items():
             if not _HEADER_NAME.fullmatch(name):
-                raise InvalidCase("http.request.headers", f"{name!r} is no name of a header")
+                raise InvalidCase(field, f"{name!r} is no name of a header")
             if any((ord(character) < 32 and character != "\t") or ord(character) > 126 for character in value):  # noqa: PLR2004 - printable ASCII
                 # The value is not shown: it may be a secret.
-                raise InvalidCase("http.request.headers", f"the value of {name} must be printable ASCII on one line")
+                raise InvalidCase(field, f"the value of {name} must be printable ASCII on one line")
             merged[name.lower()] = (name, value.strip())
     return dict(merged.values())
 

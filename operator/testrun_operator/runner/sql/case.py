@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.api.files import FileSource
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Detail, DetailKind
 from testrun_operator.api.sql import SqlCase, SqlSelection
@@ -15,6 +14,8 @@ from testrun_operator.errors import CaseError
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.failures import join_failures
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
+from testrun_operator.runner.sources.fetching import Fetched, fetch_files
+from testrun_operator.runner.sources.rendering import render_source
 from testrun_operator.runner.sql.databases.base import Database, DatabaseUnreachable, Isolation
 from testrun_operator.runner.sql.databases.dsn import read_dsn
 from testrun_operator.runner.sql.databases.opening import open_database
@@ -45,7 +46,6 @@ from testrun_operator.runner.sql.outcome import (
 )
 from testrun_operator.runner.sql.project.discovery import NothingToRun, load_path
 from testrun_operator.runner.sql.project.model import Project
-from testrun_operator.runner.sql.sources.fetching import Fetched, fetch_files
 from testrun_operator.runner.supervisor import EXIT_TERMINATED
 
 _MARGIN_SECONDS = 1.0
@@ -65,7 +65,7 @@ def run_case(context: Context) -> Conclusion:
     if case is None:
         raise InvalidCase("sql", "is missing")
     request = _request(case, context)
-    source = _render_source(case.source, context)
+    source = render_source(case.source, context.templates, "sql.source")
     database = _open_database(case, context)
     try:
         # The files stay until the end: those that cells name are read when they are needed.
@@ -94,23 +94,6 @@ def _render_selection(select: SqlSelection, context: Context) -> Selection:
         return tuple(context.templates.text(text, f"sql.select.{field}[{index}]") for index, text in enumerate(texts))
 
     return Selection(render(select.paths, "paths"), render(select.tests, "tests"))
-
-
-def _render_source(source: FileSource, context: Context) -> FileSource:
-    """Render what may be a template; the test files are taken as they are."""
-
-    def render(text: str | None, field: str) -> str | None:
-        return None if text is None else context.templates.text(text, f"sql.source.{field}")
-
-    if source.git is not None:
-        git = source.git
-        rendered = {name: render(getattr(git, name), f"git.{name}") for name in ("url", "ref", "path")}
-        return source.model_copy(update={"git": git.model_copy(update=rendered)})
-    if source.config_map is not None:
-        files = source.config_map
-        path = render(files.path, "configMap.path")
-        return source.model_copy(update={"config_map": files.model_copy(update={"path": path})})
-    return source
 
 
 def _open_database(case: SqlCase, context: Context) -> Database:

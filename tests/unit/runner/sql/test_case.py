@@ -12,8 +12,8 @@ from testrun_operator.api.document import CaseDocument
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import DetailKind
 from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.runner.sources.fetching import Fetched
 from testrun_operator.runner.sql import case as sql_case
-from testrun_operator.runner.sql.sources.fetching import Fetched
 
 RunSql = Callable[..., Outcome]
 COMMIT = "4f2c1d" + "0" * 34

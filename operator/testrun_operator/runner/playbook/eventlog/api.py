@@ -6,6 +6,7 @@ the events of one execution only: others are found by the results that name them
 used: it is an accident of these releases, and closed in good installations.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -57,13 +58,19 @@ class ApiEventLog:
         self._grace = grace
         self._memories = Memories()
         self._accounts: dict[int, Account] = {}
+        self._until = math.inf
 
-    def read(self, root: int) -> Log:
+    def read(self, root: int, *, until: float = math.inf) -> Log:
         """Read what can be seen of an execution and of all that it started.
+
+        Args:
+            root: the execution.
+            until: when to give up at the latest, by the clock ``time.monotonic``.
 
         Raises:
             CannotJudge: the server did not answer for the whole time of grace, or there is too much to read.
         """
+        self._until = until
         memory = self._memories.of(root)
         memory.strangers.clear()
         for execution in list(memory.family):
@@ -131,7 +138,7 @@ class ApiEventLog:
         return mapping(self._ask(f"/api/executions/{execution}", paged))
 
     def _ask(self, path: str, parameters: Mapping[str, str]) -> object:
-        until = time.monotonic() + self._grace
+        until = min(self._until, time.monotonic() + self._grace)
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:

@@ -1,5 +1,6 @@
 """Reads event logs from NoETL's database: all that there is of an execution at one moment, in one snapshot."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -110,18 +111,34 @@ class PostgresEventLog:
             self._connection.close()
             self._connection = None
 
-    def read(self, root: int) -> Log:
+    def newest(self, *, until: float = math.inf) -> int:
+        """Give the newest execution that there is, whoever started it; 0 where there is none.
+
+        Args:
+            until: when to give up at the latest, by the clock ``time.monotonic``.
+
+        Raises:
+            CannotJudge: as of :meth:`read`.
+        """
+        return self._with_patience(self._read_newest, until)
+
+    def read(self, root: int, *, until: float = math.inf) -> Log:
         """Read what can be seen of an execution and of all that it started, at one moment.
+
+        Args:
+            root: the execution.
+            until: when to give up at the latest, by the clock ``time.monotonic``.
 
         Raises:
             CannotJudge: the database did not answer for the whole time of grace, or lacks the tables, or they must not
                 be read, or there is too much in them.
         """
         memory = self._memories.of(root)
-        return self._with_patience(lambda connection: self._read(connection, memory))
+        return self._with_patience(lambda connection: self._read(connection, memory), until)
 
-    def _with_patience(self, action: Callable[[_Connection], _T]) -> _T:
-        until = time.monotonic() + self._grace
+    def _with_patience(self, action: Callable[[_Connection], _T], until: float) -> _T:
+        started = time.monotonic()
+        until = min(until, started + self._grace)
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -131,8 +148,9 @@ class PostgresEventLog:
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 self.close()
                 if time.monotonic() + pause > until:
+                    seconds = time.monotonic() - started
                     raise ConnectionFailed(
-                        f"the database of the event log, {self._place}, did not answer within {self._grace:.0f} s: "
+                        f"the database of the event log, {self._place}, did not answer for {seconds:.0f} s: "
                         f"{self._say(error)}"
                     ) from None
             except psycopg.Error as error:
@@ -163,9 +181,7 @@ class PostgresEventLog:
         return connection
 
     def _read(self, connection: _Connection, memory: Memory) -> Log:
-        connection.execute(f"SET LOCAL statement_timeout = {_STATEMENT_MILLISECONDS}")
-        if not self._tables:
-            self._tables = self._find_tables(connection)
+        self._prepare(connection)
         while True:
             self._read_events(connection, memory)
             if not memory.adopt(self._find_children(connection, memory)):
@@ -181,6 +197,18 @@ class PostgresEventLog:
             accounts=self._read_accounts(connection, memory),
             now=moment if isinstance(moment, datetime) else None,
         )
+
+    def _read_newest(self, connection: _Connection) -> int:
+        self._prepare(connection)
+        row = connection.execute(
+            SQL("SELECT max(execution_id) AS newest FROM {}").format(self._table("event"))
+        ).fetchone()
+        return int(row["newest"] or 0) if row else 0
+
+    def _prepare(self, connection: _Connection) -> None:
+        connection.execute(f"SET LOCAL statement_timeout = {_STATEMENT_MILLISECONDS}")
+        if not self._tables:
+            self._tables = self._find_tables(connection)
 
     def _find_tables(self, connection: _Connection) -> dict[str, set[str]]:
         tables: dict[str, set[str]] = {}

@@ -9,11 +9,11 @@ from difflib import get_close_matches
 from typing import Final
 
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.sources.paths import path_beside
 from testrun_operator.runner.sql.document import NULL
 from testrun_operator.runner.sql.execution.comparing import Expected
 from testrun_operator.runner.sql.execution.texts import listed
 from testrun_operator.runner.sql.project.model import Project
-from testrun_operator.runner.sql.project.paths import path_beside
 
 _FILE: Final = re.compile(r"=FILE:(.*)=", re.DOTALL)
 _DIGEST: Final = re.compile(r"=SHA256:([0-9a-fA-F]{64})=")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.sources.paths import printable
 from testrun_operator.runner.sql.databases.base import Statement
 from testrun_operator.runner.sql.project.model import File, Project
-from testrun_operator.runner.sql.project.paths import printable
 
 Split = Callable[[str], Sequence[Statement]]
 

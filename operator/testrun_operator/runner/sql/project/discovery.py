@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.sources.listing import names_in
+from testrun_operator.runner.sources.paths import printable
 from testrun_operator.runner.sql.document import Place, Problem
 from testrun_operator.runner.sql.project.contents import Contents
 from testrun_operator.runner.sql.project.fixtures import ENDINGS, SETUP_FOLDER, TEARDOWN_FOLDER, FixtureFolder
 from testrun_operator.runner.sql.project.model import File, Fixtures, Project
 from testrun_operator.runner.sql.project.notices import notices_of_root, notices_of_tests
-from testrun_operator.runner.sql.project.paths import printable
 from testrun_operator.runner.sql.project.reading import MAX_FILE_BYTES, read_file, too_large, unreadable
-from testrun_operator.runner.sql.project.walking import Found, ProjectTooLarge, Walk, names_in
+from testrun_operator.runner.sql.project.walking import Found, ProjectTooLarge, Walk
 
 TEST_ENDING = ".stt"
 SQL_ENDING = ".sql"

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.sources.paths import order_key
 from testrun_operator.runner.sql.document import FixtureReference, Place, Problem
 from testrun_operator.runner.sql.project.model import File
-from testrun_operator.runner.sql.project.paths import order_key
 
 SETUP_FOLDER = "tests/fixtures/setup"
 TEARDOWN_FOLDER = "tests/fixtures/teardown"

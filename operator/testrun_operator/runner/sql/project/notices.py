@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from testrun_operator.runner.sources.listing import names_in
+from testrun_operator.runner.sources.paths import printable
 from testrun_operator.runner.sql.project.fixtures import SETUP_FOLDER, TEARDOWN_FOLDER
-from testrun_operator.runner.sql.project.paths import printable
 from testrun_operator.runner.sql.project.reading import MAX_FILE_BYTES, FileUnreadable, read_bytes, too_large
-from testrun_operator.runner.sql.project.walking import Found, names_in
+from testrun_operator.runner.sql.project.walking import Found
 
 _MARKDOWN = (".md", ".markdown")
 _TITLE = "# test case"

@@ -11,8 +11,8 @@ import yaml
 
 from testrun_operator.api.base import Document
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.sources.paths import order_key, printable
 from testrun_operator.runner.sql.project.discovery import find_layout, load_file, load_project
-from testrun_operator.runner.sql.project.paths import order_key, printable
 from testrun_operator.runner.sql.project.reading import FileUnreadable, read_bytes
 
 MAX_BYTES = 1024 * 1024

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testrun_operator.runner.sources.listing import MAX_FILES, MAX_TOTAL_BYTES
+from testrun_operator.runner.sources.paths import is_inside, order_key, printable, problem_of_name
 from testrun_operator.runner.sql.document import Place, Problem
-from testrun_operator.runner.sql.project.paths import is_inside, order_key, printable, problem_of_name
 
-MAX_FILES = 10_000
-"""The most files that a project may have below ``src`` and ``tests``."""
-MAX_TOTAL_BYTES = 256 * 1024 * 1024
-"""The most bytes that they may have together."""
 _MAX_ENTRIES = 100_000
 """The most files and folders that are looked at: with links, few folders can have very many paths."""
 MEANT = (".stt", ".sql", ".csv")
@@ -21,24 +18,6 @@ MEANT = (".stt", ".sql", ".csv")
 
 class ProjectTooLarge(Exception):
     """There are more files than are looked at; the message says how many are."""
-
-
-def names_in(folder: Path, most: int = 10_000) -> list[tuple[str, bool]]:
-    """Return the names in a folder, in their order, and whether each is a folder.
-
-    Names that begin with a dot are left out, and so is what is beyond ``most`` names.
-    """
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for count, entry in enumerate(entries):
-                if count >= most:
-                    break
-                if not entry.name.startswith("."):
-                    found.append((entry.name, entry.is_dir()))
-    except OSError:
-        return []
-    return sorted(found, key=lambda name: order_key(name[0]))
 
 
 @dataclass(frozen=True, slots=True)

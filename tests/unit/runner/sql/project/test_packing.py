@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testrun_operator.api.files import FileSource
+from testrun_operator.runner.sources.fetching import fetch_files
 from testrun_operator.runner.sql.project import packing
 from testrun_operator.runner.sql.project.discovery import NothingToRun, load_path, load_project
 from testrun_operator.runner.sql.project.model import Project
 from testrun_operator.runner.sql.project.packing import CannotPack, PackedText, key_for, pack, render
-from testrun_operator.runner.sql.sources.fetching import fetch_files
 
 MakeProject = Callable[[Mapping[str, str | bytes]], Path]
 TEST = "# TEST CASE\nIt works.\n"

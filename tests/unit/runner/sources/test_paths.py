@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testrun_operator.runner.sql.project.paths import (
+from testrun_operator.runner.sources.paths import (
     order_key,
     path_beside,
     printable,

@@ -8,9 +8,9 @@ from pathlib import Path
 from testrun_operator.api.document import FILES_PATH
 from testrun_operator.api.files import ConfigMapFiles, FileSource
 from testrun_operator.runner.problem import InvalidCase
-from testrun_operator.runner.sql.project.paths import is_inside, printable, problem_of_path
-from testrun_operator.runner.sql.project.walking import names_in
-from testrun_operator.runner.sql.sources.problem import Deadline
+from testrun_operator.runner.sources.listing import names_in
+from testrun_operator.runner.sources.paths import is_inside, printable, problem_of_path
+from testrun_operator.runner.sources.problem import Deadline
 
 _MOST_NAMES = 10
 
@@ -61,7 +61,7 @@ def fetch_files(
     if source.config_map is not None:
         return _mounted(source.config_map, mount, f"{field}.configMap")
     assert source.git is not None  # noqa: S101 - the model has exactly one of the three
-    from testrun_operator.runner.sql.sources.git import fetch_git  # noqa: PLC0415 - loading Git takes a while
+    from testrun_operator.runner.sources.git import fetch_git  # noqa: PLC0415 - loading Git takes a while
 
     return fetch_git(source.git, environment, folder, field=f"{field}.git", deadline=Deadline(deadline))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from testrun_operator.api.files import FileSource
 from testrun_operator.api.reason import Reason
 from testrun_operator.runner.problem import InvalidCase
+from testrun_operator.runner.sources.fetching import fetch_files
 from testrun_operator.runner.sql.project.discovery import load_path
-from testrun_operator.runner.sql.sources.fetching import fetch_files
 
 TEST = "# TEST CASE\nIt works.\n"
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testrun_operator.runner.sql.sources.git_address import parse_address
-from testrun_operator.runner.sql.sources.git_refs import Choice, check_ref, choose
-from testrun_operator.runner.sql.sources.problem import GitRefused
+from testrun_operator.runner.sources.git_address import parse_address
+from testrun_operator.runner.sources.git_refs import Choice, check_ref, choose
+from testrun_operator.runner.sources.problem import GitRefused
 
 
 @pytest.mark.parametrize(

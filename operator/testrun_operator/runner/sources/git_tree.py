@@ -9,10 +9,10 @@ from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 from dulwich.object_store import BaseObjectStore
 from dulwich.objects import S_ISGITLINK, Blob, ObjectID, Tree, parse_tree
 
-from testrun_operator.runner.sql.project.paths import is_inside, printable, problem_of_name, problem_of_path
+from testrun_operator.runner.sources.listing import MAX_FILES, MAX_TOTAL_BYTES
+from testrun_operator.runner.sources.paths import is_inside, printable, problem_of_name, problem_of_path
+from testrun_operator.runner.sources.problem import Deadline, GitRefused, SourceUnavailable
 from testrun_operator.runner.sql.project.reading import MAX_FILE_BYTES
-from testrun_operator.runner.sql.project.walking import MAX_FILES, MAX_TOTAL_BYTES
-from testrun_operator.runner.sql.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 _MAX_FOLDERS = 10_000
 _ID_BYTES = 20

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testrun_operator.runner.sql.sources import git_pack
-from testrun_operator.runner.sql.sources.git_pack import Receiver, check_pack
-from testrun_operator.runner.sql.sources.problem import Deadline, GitRefused, SourceUnavailable
+from testrun_operator.runner.sources import git_pack
+from testrun_operator.runner.sources.git_pack import Receiver, check_pack
+from testrun_operator.runner.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 FOREVER = Deadline(None)
 BLOB, OFFSET_DELTA, REFERENCE_DELTA = 3, 6, 7

@@ -13,9 +13,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from testrun_operator.api.document import GIT_CA_VARIABLE, GIT_PASSWORD_VARIABLE, GIT_USERNAME_VARIABLE
 from testrun_operator.runner.http.library import httpx
-from testrun_operator.runner.sql.project.paths import printable
-from testrun_operator.runner.sql.sources.git_address import Address, Origin, origin_of
-from testrun_operator.runner.sql.sources.problem import Deadline, GitRefused, SourceUnavailable
+from testrun_operator.runner.sources.git_address import Address, Origin, origin_of
+from testrun_operator.runner.sources.paths import printable
+from testrun_operator.runner.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 CONNECT_SECONDS = 10.0
 """An address that does not even refuse a connection is not waited for any longer."""

@@ -18,16 +18,16 @@ from dulwich.objects import Commit, ObjectID, ShaFile, Tag
 
 from testrun_operator.api.files import GitFiles
 from testrun_operator.runner.problem import CannotJudge, InvalidCase
-from testrun_operator.runner.sql.project.paths import printable
+from testrun_operator.runner.sources.fetching import Fetched
+from testrun_operator.runner.sources.git_address import Address, parse_address
+from testrun_operator.runner.sources.git_http import Credentials, http_client, unreachable
+from testrun_operator.runner.sources.git_pack import Receiver, check_pack
+from testrun_operator.runner.sources.git_refs import HEADS, ID_LENGTH, TAGS, Choice, check_ref, choose, prefixes_for
+from testrun_operator.runner.sources.git_tcp import tcp_client
+from testrun_operator.runner.sources.git_tree import Writer, check_path
+from testrun_operator.runner.sources.paths import printable
+from testrun_operator.runner.sources.problem import Deadline, GitRefused, SourceUnavailable
 from testrun_operator.runner.sql.project.reading import MAX_FILE_BYTES
-from testrun_operator.runner.sql.sources.fetching import Fetched
-from testrun_operator.runner.sql.sources.git_address import Address, parse_address
-from testrun_operator.runner.sql.sources.git_http import Credentials, http_client, unreachable
-from testrun_operator.runner.sql.sources.git_pack import Receiver, check_pack
-from testrun_operator.runner.sql.sources.git_refs import HEADS, ID_LENGTH, TAGS, Choice, check_ref, choose, prefixes_for
-from testrun_operator.runner.sql.sources.git_tcp import tcp_client
-from testrun_operator.runner.sql.sources.git_tree import Writer, check_path
-from testrun_operator.runner.sql.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 _MAX_TAGS = 10
 _SHORT = 12

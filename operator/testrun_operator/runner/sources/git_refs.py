@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from testrun_operator.runner.sql.project.paths import printable
-from testrun_operator.runner.sql.sources.problem import GitRefused
+from testrun_operator.runner.sources.paths import printable
+from testrun_operator.runner.sources.problem import GitRefused
 
 ID_LENGTH = 40
 _ID = re.compile(r"[0-9a-f]{4,40}")

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from testrun_operator.runner.sql.project.paths import problem_of_name
-from testrun_operator.runner.sql.sources.problem import GitRefused
+from testrun_operator.runner.sources.paths import problem_of_name
+from testrun_operator.runner.sources.problem import GitRefused
 
 HTTP = ("http", "https")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "git": 9418}
