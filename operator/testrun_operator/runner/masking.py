@@ -29,13 +29,8 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms: set[str] = set()
-        for secret in secrets:
-            for value in (secret, secret.strip()):
-                forms |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-                forms |= {quote(value), quote(value, safe=""), repr(value)[1:-1]}
-        # The longest first: one secret may contain another.
-        self._forms = sorted((form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=len, reverse=True)
+        self._forms: list[str] = []
+        self.learn(secrets)
 
     @classmethod
     def for_document(cls, document: CaseDocument, environment: Mapping[str, str]) -> Self:
@@ -47,6 +42,16 @@ class Masker:
                 dsn = environment.get(endpoint.dsn_variable, "")
                 secrets += [dsn, *_secrets_of(dsn)]
         return cls(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Keep further secrets out from now on."""
+        forms = set(self._forms)
+        for secret in secrets:
+            for value in (secret, secret.strip()):
+                forms |= {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+                forms |= {quote(value), quote(value, safe=""), repr(value)[1:-1]}
+        # The longest first: one secret may contain another.
+        self._forms = sorted((form for form in forms if len(form) >= MIN_SECRET_LENGTH), key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""

@@ -60,6 +60,10 @@ class ApiEventLog:
         self._accounts: dict[int, Account] = {}
         self._until = math.inf
 
+    def newest(self, *, until: float = math.inf) -> int:  # noqa: ARG002 - of every event log
+        """Give 0: the newest execution cannot be asked for, as servers list all that there ever were or none."""
+        return 0
+
     def read(self, root: int, *, until: float = math.inf) -> Log:
         """Read what can be seen of an execution and of all that it started.
 
