@@ -166,10 +166,10 @@ def _examine_batches(story: Story, notes: Notes) -> None:
             notes.doubt(story, f"batch.processing of batch {batch}")
         absent = [one for one in _listed(event) if one not in present]
         if absent:
-            notes.doubt(story, f"events {', '.join(map(str, absent[:3]))} of batch {batch}")
+            notes.miss(story, f"events {', '.join(map(str, absent[:3]))} of batch {batch}")
     named = {event.batch for event in story.events if event.batch}
     for batch in sorted(batch for batch in named - set(accepted) if batch):
-        notes.doubt(story, f"batch.accepted of batch {batch}")
+        notes.miss(story, f"batch.accepted of batch {batch}")
     _doubt_consequences(story, ended, notes)
 
 
@@ -187,7 +187,7 @@ def _doubt_consequences(story: Story, ended: Mapping[str | None, Event], notes: 
     if any(event.batch for event in issued):
         for batch, number in expected.items():
             if of_batch[batch] < number:
-                notes.doubt(story, f"command.issued because of batch {batch}")
+                notes.miss(story, f"command.issued because of batch {batch}")
     elif len(issued) < 1 + sum(expected.values()):
         # Servers do not tell which batch a command came of; the first came of none.
         notes.doubt(story, "command.issued")
