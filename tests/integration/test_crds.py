@@ -68,8 +68,8 @@ def sql(name: str, source: Body, **more: Any) -> Body:
 
 IMAGE = {"image": "busybox"}
 REFUSED = {
-    "no kind": (suite({"name": "a"}), "give exactly one of http, sql, container"),
-    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, sql, container"),
+    "no kind": (suite({"name": "a"}), "give exactly one of http, sql, playbook, container"),
+    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, sql, playbook, container"),
     "a name used twice": (suite(http("a"), http("a")), 'Duplicate value: {"name":"a"}'),
     "a need that does not exist": (suite(http("a", needs=["b"])), "needs must name cases of this suite"),
     "a connection without an endpoint": (suite(http("a"), connections={"api": {}}), "give url, dsnFrom or both"),

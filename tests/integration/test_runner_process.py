@@ -234,7 +234,7 @@ def test_a_kind_that_needs_no_runner_is_refused(server: str, tmp_path: Path) -> 
     case = document({}, server, case={"name": "x", "container": {"image": "y"}})
     result = run(case, tmp_path)
     assert result.exit_code == 2
-    assert result.whole_report.message == "container: the runner runs cases of the kinds http, sql"
+    assert result.whole_report.message == "container: the runner runs cases of the kinds http, sql, playbook"
 
 
 def test_a_report_that_cannot_be_written_is_told_in_the_log(server: str, tmp_path: Path) -> None:

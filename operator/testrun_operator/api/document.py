@@ -21,8 +21,21 @@ GIT_USERNAME_VARIABLE = "TESTRUN_GIT_USERNAME"
 GIT_PASSWORD_VARIABLE = "TESTRUN_GIT_PASSWORD"  # noqa: S105 - the name of a variable
 GIT_CA_VARIABLE = "TESTRUN_GIT_CA"
 """Environment variables with the credentials for a Git repository; all but the password may be missing."""
+CREDENTIAL_PREFIX = "TESTRUN_CREDENTIAL_"
+"""How the environment variables begin that hold what a playbook case registers as credentials."""
 TERMINATION_LOG_VARIABLE = "TESTRUN_TERMINATION_LOG"
 """Where the runner writes its report; set in tests, /dev/termination-log otherwise."""
+
+
+def credential_prefix(index: int) -> str:
+    """Return how the environment variables begin that hold the fields of one credential of a playbook case.
+
+    What follows is the key of the Secret as it is: ``TESTRUN_CREDENTIAL_0_db_host``.
+
+    Args:
+        index: place of the credential in the case, from 0.
+    """
+    return f"{CREDENTIAL_PREFIX}{index}_"
 
 
 class RunInfo(Model):

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """The case's outputs are larger than a report can carry."""
     CONNECTION_FAILED = "ConnectionFailed"
     """The connection that the case uses did not answer."""
+    EVENTS_INCOMPLETE = "EventsIncomplete"
+    """A playbook's execution says that it is over, and something is missing from its event log."""
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     """The server that the case's files come from did not answer, or did not answer as a Git server does."""
     TEST_SERVER_UNAVAILABLE = "TestServerUnavailable"

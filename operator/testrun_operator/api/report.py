@@ -13,7 +13,7 @@ import zlib
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from testrun_operator.api.base import Model
@@ -27,6 +27,13 @@ MAX_MESSAGE_CHARACTERS = 1024
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 """More than this is not unpacked: a pod is not trusted to be moderate."""
 
+MAX_EXECUTION_ID = 2**63 - 1
+MAX_EVENT_TYPES = 200
+MAX_LAST_EVENTS = 20
+"""More of either is left out of a report: the first types and the last events are kept."""
+
+_MAX_PAGE_CHARACTERS = 512
+_MAX_STATUS_CHARACTERS = 50
 _BEGIN = "-----BEGIN TESTRUN REPORT "
 _END = "-----END TESTRUN REPORT-----"
 _LINE_LENGTH = 4000  # well below the 16 KiB at which container runtimes split a line of the log
@@ -69,6 +76,44 @@ class Detail(Model):
     duration_milliseconds: int | None = Field(None, ge=0, description="How long it took.")
 
 
+def _check_execution_id(text: str) -> str:
+    if int(text) > MAX_EXECUTION_ID:
+        msg = "is more than 64 bits can hold"
+        raise ValueError(msg)
+    return text
+
+
+ExecutionId = Annotated[str, Field(pattern=r"^[0-9]{1,19}$"), AfterValidator(_check_execution_id)]
+"""The id of an execution: a whole number of 64 bits, as text, since JSON clients round such numbers."""
+
+
+class ReportedEvent(Model):
+    """An event of a playbook's event log."""
+
+    type: str = Field(description="Type, as NoETL wrote it.")
+    status: str = Field("", description="Status, as NoETL wrote it.")
+    node: str = Field("", description="The step.")
+    execution: ExecutionId | None = Field(None, description="Its execution, where that is a child of the one reported.")
+
+
+class ExecutionReport(Model):
+    """The execution of a playbook, as its event log showed it."""
+
+    id: ExecutionId = Field(description="Its id.")
+    status: str = Field("", description="How it ended: COMPLETED, FAILED or CANCELLED; empty where that is not known.")
+    inferred: bool = Field(False, description="Whether the log does not say how it ended: it has no last event.")
+    page: Annotated[str, Field(pattern=r"^https?://")] | None = Field(
+        None, description="Address of NoETL's own page about it."
+    )
+    events: Annotated[
+        dict[str, Annotated[int, Field(ge=0)]],
+        AfterValidator(lambda counts: dict(list(counts.items())[:MAX_EVENT_TYPES])),
+    ] = Field({}, description="How many events there were, by type.")
+    last_events: Annotated[tuple[ReportedEvent, ...], AfterValidator(lambda events: events[-MAX_LAST_EVENTS:])] = Field(
+        (), description="The last events."
+    )
+
+
 class LogReference(Model):
     """Says that the whole report is in the log."""
 
@@ -89,6 +134,7 @@ class Report(Model):
     step_count: int = Field(0, ge=0, description="Requests, pages, events or tests.")
     outputs: dict[str, JsonValue] = Field({}, description="Values for cases that need this one.")
     details: tuple[Detail, ...] = Field((), description="Every assertion, page, repeated request, test and row.")
+    execution: ExecutionReport | None = Field(None, description="The execution of a playbook.")
     details_in_log: LogReference | None = Field(None, description="The whole report is in the log.")
 
 
@@ -112,7 +158,9 @@ def encode(report: Report) -> tuple[bytes, str]:
     if len(document) <= MAX_TERMINATION_BYTES:
         return document, ""
     reference = LogReference(sha256=hashlib.sha256(document).hexdigest(), bytes=len(document))
-    short = report.model_copy(update={"details": (), "details_in_log": reference})
+    short = report.model_copy(
+        update={"details": (), "execution": _shorten(report.execution), "details_in_log": reference}
+    )
     while len(message := _to_json(short)) > MAX_TERMINATION_BYTES:
         # Only the message can be this long; the outputs were bounded by the runner.
         shortened = short.message[: len(short.message) // 2]
@@ -120,6 +168,15 @@ def encode(report: Report) -> tuple[bytes, str]:
     encoded = base64.b64encode(zlib.compress(document)).decode()
     lines = [encoded[start : start + _LINE_LENGTH] for start in range(0, len(encoded), _LINE_LENGTH)]
     return message, "\n".join([f"{_BEGIN}{reference.sha256}-----", *lines, _END, ""])
+
+
+def _shorten(execution: ExecutionReport | None) -> ExecutionReport | None:
+    """Keep which execution it is and how it ended, cut to what NoETL's ids and statuses may need."""
+    if execution is None:
+        return None
+    page = execution.page if len(execution.page or "") <= _MAX_PAGE_CHARACTERS else None
+    status = execution.status[:_MAX_STATUS_CHARACTERS]
+    return execution.model_copy(update={"status": status, "page": page, "events": {}, "last_events": ()})
 
 
 def decode(termination_message: str) -> Report:

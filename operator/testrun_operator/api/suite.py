@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from testrun_operator.api.base import Category, DnsLabel, Duration, Model, ShortText, Text, VariableName
 from testrun_operator.api.container import ContainerCase, KeySelector, SecretSource
 from testrun_operator.api.http import HttpCase
+from testrun_operator.api.playbook import PlaybookCase
 from testrun_operator.api.sql import SqlCase
 
 MAX_CASES = 500
@@ -25,6 +26,8 @@ class CaseKind(StrEnum):
     """One request, or a paginated walk, against a connection."""
     SQL = "sql"
     """Database tests in the Trilogy format, against a connection."""
+    PLAYBOOK = "playbook"
+    """A NoETL playbook, run through the NoETL server and judged by its event log."""
     CONTAINER = "container"
     """Any image and command; the exit code judges."""
 
@@ -162,6 +165,9 @@ class Case(Model):
     )
     http: HttpCase | None = Field(None, description="One request, or a paginated walk, against a connection.")
     sql: SqlCase | None = Field(None, description="Database tests in the Trilogy format, against a connection.")
+    playbook: PlaybookCase | None = Field(
+        None, description="A NoETL playbook, run through the NoETL server and judged by its event log."
+    )
     container: ContainerCase | None = Field(None, description="Any image and command; the exit code judges.")
 
     @model_validator(mode="after")

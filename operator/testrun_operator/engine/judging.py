@@ -16,7 +16,7 @@ from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, Evidenc
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.errors import MalformedReport
 
-KINDS_WITH_REPORT = frozenset({CaseKind.HTTP, CaseKind.SQL})
+KINDS_WITH_REPORT = frozenset({CaseKind.HTTP, CaseKind.SQL, CaseKind.PLAYBOOK})
 """Kinds that our runner executes; the others run an image of their own and are judged by the exit code."""
 
 _SIGKILL = 128 + 9

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from testrun_operator.api.document import CaseDocument
 from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import ExecutionReport
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.masking import Masker
@@ -41,6 +42,8 @@ class Conclusion:
     reason: Reason
     message: str = ""
     outputs: dict[str, JsonValue] = field(default_factory=dict)
+    execution: ExecutionReport | None = None
+    """The execution of a playbook; None where the journal was told of it, or there was none."""
 
     @classmethod
     def passed(cls, reason: Reason, outputs: dict[str, JsonValue] | None = None) -> Self:

@@ -6,8 +6,8 @@ case has to be killed; see ``supervisor.py``.
 
 from collections.abc import Callable
 
-from testrun_operator.api.report import Detail, DetailKind
-from testrun_operator.runner.masking import Masker
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport
+from testrun_operator.runner.masking import Masker, mask_execution
 
 MAX_DETAIL_BYTES = 4 * 1024 * 1024
 """More than this of details about what passed is left out, and more than this again of what failed: a container's log
@@ -25,6 +25,7 @@ class Journal:
         write_line: takes a line of the log.
         tell_detail: takes a detail.
         tell_progress: takes what the case is doing, and the number of steps so far.
+        tell_execution: takes the execution of a playbook.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class Journal:
         write_line: Callable[[str], None],
         tell_detail: Callable[[Detail], None],
         tell_progress: Callable[[str, int], None],
+        tell_execution: Callable[[ExecutionReport], None] = lambda _: None,
     ) -> None:
         self._masker = masker
         self._write_line = write_line
         self._tell_detail = tell_detail
         self._tell_progress = tell_progress
+        self._tell_execution = tell_execution
         self._bytes_of_passed = 0
         self._bytes_of_kept = 0
         self._leaves_out_passed = False
@@ -59,6 +62,10 @@ class Journal:
     def progress(self, text: str) -> None:
         """Say what the case is doing now, as in ``waiting for the answer to GET http://…``."""
         self._tell_progress(self._masker.excerpt(text, _MAX_TEXT), self.step_count)
+
+    def execution(self, execution: ExecutionReport) -> None:
+        """Say which execution of a playbook the case started; what is said last counts."""
+        self._tell_execution(mask_execution(execution, self._masker))
 
     def count_step(self) -> None:
         """Count a request, page, event or test."""

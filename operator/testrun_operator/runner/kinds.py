@@ -13,6 +13,7 @@ RunCase = Callable[[Context], Conclusion]
 _MODULES = {
     CaseKind.HTTP: "testrun_operator.runner.http.case",
     CaseKind.SQL: "testrun_operator.runner.sql.case",
+    CaseKind.PLAYBOOK: "testrun_operator.runner.playbook.case",
 }
 """Each module has a function ``run_case(context)``. They are named, not imported: only one is needed, and the libraries
 that the others use would cost each case's pod its start-up time."""
@@ -35,4 +36,4 @@ def describe_steps(kind: CaseKind, count: int) -> str:
     return f"{count} {what[0]}{'' if count == 1 else 's'} {what[1]}"
 
 
-_STEPS = {CaseKind.HTTP: ("request", "sent"), CaseKind.SQL: ("test", "run")}
+_STEPS = {CaseKind.HTTP: ("request", "sent"), CaseKind.SQL: ("test", "run"), CaseKind.PLAYBOOK: ("event", "seen")}

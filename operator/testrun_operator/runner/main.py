@@ -25,7 +25,7 @@ from testrun_operator.runner.kinds import describe_steps, find_kind
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.messages import Received, Sender
 from testrun_operator.runner.problem import CannotJudge
-from testrun_operator.runner.reporting import DEFAULT_TERMINATION_LOG, write_report
+from testrun_operator.runner.reporting import DEFAULT_TERMINATION_LOG, mask_conclusion, write_report
 from testrun_operator.runner.supervisor import Ending, Supervisor
 from testrun_operator.runner.templates import Templates
 
@@ -102,6 +102,7 @@ def _run_case(
         write_line=lambda line: print(line, flush=True),  # noqa: T201 - the log of the pod
         tell_detail=sender.tell_detail,
         tell_progress=sender.tell_progress,
+        tell_execution=sender.tell_execution,
     )
     context = Context(document, environment, journal, masker, Templates(document), deadline)
     try:
@@ -110,7 +111,8 @@ def _run_case(
         sys.stderr.write(masker.text(traceback.format_exc()))
         return
     sender.tell_progress("ending", journal.step_count)
-    sender.tell_conclusion(conclusion)
+    # Here, because the case may have come to know secrets that this process's parent does not know.
+    sender.tell_conclusion(mask_conclusion(conclusion, masker))
 
 
 def conclude(context: Context) -> Conclusion:
@@ -145,4 +147,5 @@ def _to_report(document: CaseDocument, conclusion: Conclusion, received: Receive
         step_count=received.step_count,
         outputs=conclusion.outputs,
         details=tuple(received.details),
+        execution=conclusion.execution or received.execution,
     )

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from testrun_operator.api.document import GIT_PASSWORD_VARIABLE, CaseDocument
+from testrun_operator.api.report import ExecutionReport
 from testrun_operator.errors import CaseError
 
 MASK = "***"
@@ -78,6 +79,27 @@ class Masker:
     def show(self, value: JsonValue, limit: int = _EXCERPT_LENGTH) -> str:
         """Return the beginning of a value as JSON."""
         return self.excerpt(json.dumps(value, ensure_ascii=False), limit)
+
+
+def mask_execution(execution: ExecutionReport, masker: Masker) -> ExecutionReport:
+    """Return what is reported of an execution without secrets. Its id is none, whatever digits it has.
+
+    An address with a secret in it is left out: masked, it would lead nowhere.
+    """
+    page = execution.page if execution.page is not None and masker.text(execution.page) == execution.page else None
+    return execution.model_copy(
+        update={
+            "status": masker.text(execution.status),
+            "page": page,
+            "events": {masker.text(name): count for name, count in execution.events.items()},
+            "last_events": tuple(
+                event.model_copy(
+                    update={name: masker.text(getattr(event, name)) for name in ("type", "status", "node")}
+                )
+                for event in execution.last_events
+            ),
+        }
+    )
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import JsonValue, TypeAdapter
 
-from testrun_operator.api.report import Detail
+from testrun_operator.api.report import Detail, ExecutionReport
 from testrun_operator.runner.context import Conclusion
 
 _CONCLUSION: TypeAdapter[Conclusion] = TypeAdapter(Conclusion)
-_Kind = Literal["detail", "progress", "conclusion"]
+_Kind = Literal["detail", "progress", "execution", "conclusion"]
 
 
 class Sender:
@@ -32,6 +32,10 @@ class Sender:
         """Tell what the case is doing from now on, and how many requests it has sent."""
         self._send("progress", [doing, step_count])
 
+    def tell_execution(self, execution: ExecutionReport) -> None:
+        """Tell which execution the case started, so that it is known even if the case has to be killed."""
+        self._send("execution", execution.model_dump(mode="json", exclude_defaults=True))
+
     def tell_conclusion(self, conclusion: Conclusion) -> None:
         """Tell how the case ended."""
         self._send("conclusion", _CONCLUSION.dump_python(conclusion, mode="json"))
@@ -51,6 +55,8 @@ class Received:
     doing_since: float = 0.0
     """When that was told, by the clock ``time.monotonic``."""
     step_count: int = 0
+    execution: ExecutionReport | None = None
+    """The execution of a playbook, as it was told last."""
     conclusion: Conclusion | None = None
     _rest: bytes = b""
 
@@ -64,5 +70,7 @@ class Received:
             elif kind == "progress":
                 self.doing, self.step_count = content
                 self.doing_since = now
+            elif kind == "execution":
+                self.execution = ExecutionReport.model_validate(content)
             else:
                 self.conclusion = _CONCLUSION.validate_python(content, strict=False)

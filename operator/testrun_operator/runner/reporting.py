@@ -1,10 +1,12 @@
 """How a report leaves the pod: the termination message, and the log for what does not fit into it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, Report, encode
-from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.context import Conclusion
+from testrun_operator.runner.masking import Masker, mask_execution
 
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
@@ -25,12 +27,23 @@ def write_report(report: Report, masker: Masker, termination_log: Path) -> None:
     termination_log.write_bytes(message)
 
 
+def mask_conclusion(conclusion: Conclusion, masker: Masker) -> Conclusion:
+    """Return the conclusion without secrets."""
+    return replace(
+        conclusion,
+        message=masker.text(conclusion.message),
+        outputs={name: masker.value(value) for name, value in conclusion.outputs.items()},
+        execution=mask_execution(conclusion.execution, masker) if conclusion.execution is not None else None,
+    )
+
+
 def mask_report(report: Report, masker: Masker) -> Report:
     """Return the report without secrets, with a message of at most 1024 characters."""
     return report.model_copy(
         update={
             "message": masker.text(report.message)[:MAX_MESSAGE_CHARACTERS],
             "outputs": masker.value(report.outputs),
+            "execution": mask_execution(report.execution, masker) if report.execution is not None else None,
             "details": tuple(
                 detail.model_copy(
                     update={

@@ -66,10 +66,10 @@ BAD_SUITES = {
     "a name of 64 characters": (suite_document(http_case("a" * 64)), "spec.cases[0].name: string should have at most"),
     "an empty name": (suite_document(http_case("")), "spec.cases[0].name: "),
     "half of a surrogate pair": (one(description="\ud800"), "spec.cases[0].description: "),
-    "no kind": (suite_document({"name": "one"}), "spec.cases[0]: give exactly one of http, sql, container; found none"),
+    "no kind": (suite_document({"name": "one"}), "spec.cases[0]: give exactly one of http, sql, playbook, container; found none"),
     "two kinds": (
         one(container={"image": "busybox"}),
-        "spec.cases[0]: give exactly one of http, sql, container; found",
+        "spec.cases[0]: give exactly one of http, sql, playbook, container; found",
     ),
     "a number as a duration": (one(timeout=30), "spec.cases[0].timeout: must be a text such as '30s'"),
     "words as a duration": (one(timeout="five minutes"), "spec.cases[0].timeout: 'five minutes' is no duration"),
