@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testrun_operator.runner.expressions import Expression, NotApplicable, json_equal
 from testrun_operator.runner.http.exchange import Request, Response
-from testrun_operator.runner.http.expressions import Expression, NotApplicable, json_equal
 from testrun_operator.runner.http.order import find_disorder, find_duplicates
 from testrun_operator.runner.http.pagination import Page
 from testrun_operator.runner.http.schema import Schema

@@ -7,14 +7,13 @@ from pydantic import JsonValue
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, Detail, DetailKind
 from testrun_operator.runner.context import Conclusion, Context
-from testrun_operator.runner.failures import join_failures
+from testrun_operator.runner.expressions import Expression, NotApplicable
+from testrun_operator.runner.findings import Finding, describe_failures
 from testrun_operator.runner.http.client import Client
 from testrun_operator.runner.http.exchange import NotJson
-from testrun_operator.runner.http.expectations import Finding, Judge
-from testrun_operator.runner.http.expressions import Expression, NotApplicable
+from testrun_operator.runner.http.expectations import Judge
 from testrun_operator.runner.http.pagination import Page, Walk, walk_pages
 from testrun_operator.runner.http.plan import Plan, make_plan
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.problem import InvalidCase, OutputsTooLarge
 
 
@@ -56,11 +55,6 @@ def run_case(context: Context) -> Conclusion:
     if failures:
         return Conclusion.failed(Reason.EXPECTATION_NOT_MET, describe_failures(failures, context.masker), outputs)
     return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
-
-
-def describe_failures(failures: list[Finding], masker: Masker) -> str:
-    """Return the first failures in one message of at most 1024 characters."""
-    return join_failures([f"{one.name}: {one.sentence}" for one in failures if not one.not_judged], masker)
 
 
 def _fetch(plan: Plan, client: Client, context: Context) -> Walk:

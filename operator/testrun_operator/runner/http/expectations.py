@@ -5,14 +5,13 @@ consequence of the same fault, and says so instead of adding to it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.runner.expressions import Expression
+from testrun_operator.runner.findings import Finding, judge_value
 from testrun_operator.runner.http.exchange import NotJson
-from testrun_operator.runner.http.expressions import Expression, NotApplicable, json_equal
 from testrun_operator.runner.http.order import find_disorder, find_duplicates
 from testrun_operator.runner.http.pagination import Page, Walk
 from testrun_operator.runner.http.plan import Expectations
@@ -24,41 +23,6 @@ if TYPE_CHECKING:
 MAX_SCHEMA_PAGES = 20
 """Of so many pages schema errors are reported."""
 _LABEL_LENGTH = 300
-
-
-@dataclass(frozen=True)
-class Finding:
-    """How one expectation fared."""
-
-    name: str
-    passed: bool
-    expected: str = ""
-    actual: str = ""
-    location: str = ""
-    message: str = ""
-    """What is wrong, where that is more than the difference between expected and actual."""
-    not_judged: str = ""
-    """Why it was not judged; empty if it was."""
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong, for people: ``expected 35, got 30 (after page 3: GET http://…)``."""
-        if self.not_judged:
-            return self.not_judged
-        where = f" ({self.location})" if self.location else ""
-        return (self.message or f"expected {self.expected}, got {self.actual}") + where
-
-    def as_detail(self) -> Detail:
-        """Return it as a detail of the report."""
-        return Detail(
-            kind=DetailKind.ASSERTION,
-            name=self.name,
-            passed=self.passed,
-            expected=self.expected,
-            actual=self.actual,
-            message="" if self.passed else self.sentence,
-            location=self.location,
-        )
 
 
 class Judge:
@@ -188,16 +152,11 @@ class Judge:
             yield self._judge_problems("jsonSchema", "valid", [])
 
     def _judge_value(self, expression: Expression, expected: JsonValue) -> Finding:
-        name = f"jmespath {self._masker.excerpt(expression.source)}"
-        shown = self._masker.show(expected)
         if self._not_judged:
-            return Finding(name, passed=False, expected=shown, not_judged=self._not_judged)
+            name = f"jmespath {self._masker.excerpt(expression.source)}"
+            return Finding(name, passed=False, expected=self._masker.show(expected), not_judged=self._not_judged)
         location = "" if self._paginated else self._label(self._last)
-        try:
-            actual = expression.search(self.document())
-        except NotApplicable as error:
-            return Finding(name, passed=False, expected=shown, actual=f"an error: {error}", location=location)
-        return Finding(name, json_equal(expected, actual), shown, self._masker.show(actual), location)
+        return judge_value(expression, expected, self.document(), self._masker, location)
 
     def _judge_duration(self, most: float) -> Finding:
         expected, actual = f"at most {most:g} s", f"{self._seconds:.3f} s"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
-from testrun_operator.runner.http.expressions import Expression, NotApplicable
+from testrun_operator.runner.expressions import Expression, NotApplicable
 from testrun_operator.runner.http.pagination import Page
 from testrun_operator.runner.masking import Masker
 

@@ -12,8 +12,8 @@ from urllib.parse import urljoin
 from pydantic import JsonValue
 
 from testrun_operator.api.http import PaginationStyle
+from testrun_operator.runner.expressions import Expression, NotApplicable
 from testrun_operator.runner.http.exchange import NotJson, Origin, Request, Response, origin_of
-from testrun_operator.runner.http.expressions import Expression, NotApplicable
 from testrun_operator.runner.http.plan import WalkPlan
 from testrun_operator.runner.masking import Masker
 

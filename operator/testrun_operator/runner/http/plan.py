@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from testrun_operator import __version__
 from testrun_operator.api.http import HttpCase, HttpExpectations, HttpRetry, Pagination, PaginationStyle
 from testrun_operator.runner.context import Context
+from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.http.connection import Target, find_target
 from testrun_operator.runner.http.exchange import Request, origin_of
-from testrun_operator.runner.http.expressions import Expression
 from testrun_operator.runner.problem import InvalidCase
 
 if TYPE_CHECKING:
