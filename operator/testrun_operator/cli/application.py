@@ -82,14 +82,20 @@ Variables = Annotated[
 def _run(command: Coroutine[Any, Any, int]) -> int:
     import asyncio
 
-    return asyncio.run(command)
+    from testrun_operator.cli.exits import Exit
+
+    try:
+        return asyncio.run(command)
+    except KeyboardInterrupt:
+        # Typer would make 1 of it, which says that something failed.
+        return Exit.INTERRUPTED
 
 
 @application.command()
 def status(name: RunName, namespace: Namespace = None, watch: Watch = False) -> None:  # noqa: FBT002 - typer
     """Show a TestRun: counts, conditions, and what did not pass.
 
-    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over.
+    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over, 130 ended by Ctrl-C.
     """
     from testrun_operator.cli.status import show_status
 
@@ -100,9 +106,10 @@ def status(name: RunName, namespace: Namespace = None, watch: Watch = False) -> 
 def wait(name: RunName, namespace: Namespace = None, timeout: Timeout = "10m") -> None:
     """Wait until a TestRun is over, and print one line about it.
 
-    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time.
+    Exit code: 0 passed, 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time,
+    130 ended by Ctrl-C.
     """
-    from testrun_operator.cli.status import wait_for
+    from testrun_operator.cli.waiting import wait_for
 
     raise typer.Exit(_run(wait_for(name, namespace, read_duration(timeout))))
 
@@ -130,7 +137,8 @@ def run(
 ) -> None:
     """Run a TestSuite that is in the cluster: create a TestRun, and with --wait tell how it ended.
 
-    Exit code: 0 created, or passed; 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time.
+    Exit code: 0 created, or passed; 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time,
+    130 ended by Ctrl-C; the TestRun goes on after 3 and 130.
     """
     from testrun_operator.cli.run import Cases, Wanted, run_suite
 

@@ -14,3 +14,5 @@ class Exit(IntEnum):
     """It could not be found out: errored, cancelled, invalid, no cluster, a wrong option, an unreadable file."""
     NOT_FINISHED = 3
     """The run is not over."""
+    INTERRUPTED = 130
+    """Somebody pressed Ctrl-C; the number that a shell gives."""

@@ -30,6 +30,11 @@ def present_run(run: Run) -> RenderableType:
     return stack(_parts(run))
 
 
+def present_failures(run: Run) -> RenderableType:
+    """Show the cases that did not pass, as far as the status has them."""
+    return stack(_failures(run))
+
+
 def present_progress(run: Run) -> str:
     """Say in one line where a run is."""
     status = run.status
@@ -92,6 +97,11 @@ def _parts(run: Run) -> Iterator[RenderableType]:
             (Column("CONDITION"), Column("STATUS"), Column("REASON"), Column("MESSAGE", is_text=True)),
             [(item.type, item.status, item.reason, item.message) for item in status.conditions],
         )
+    yield from _failures(run)
+
+
+def _failures(run: Run) -> Iterator[RenderableType]:
+    status = run.status
     if status.failures:
         yield make_table(
             (

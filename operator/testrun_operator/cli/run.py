@@ -1,5 +1,6 @@
 """``testrun run``: makes a TestRun of a suite, and waits for it where that is asked for."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +14,10 @@ from testrun_operator.api.run import CaseSelector, SuiteReference, TestRunSpec
 from testrun_operator.cli.cluster import open_run
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
-from testrun_operator.cli.status import wait_for
+from testrun_operator.cli.suites import check_suite_is_valid
 from testrun_operator.cli.terminal import clean, make_console, show
-from testrun_operator.kube.client import TESTRUNS, TESTSUITES, Refused
+from testrun_operator.cli.waiting import wait_and_tell
+from testrun_operator.kube.client import TESTRUNS, Refused
 
 _MAX_PREFIX = 57
 """The server adds five characters to ``generateName``, and a dash is put before them."""
@@ -57,7 +59,7 @@ async def run_suite(wanted: Wanted, *, wait: bool, limit: timedelta, dry_run: bo
         dry_run: print the manifest instead of creating it.
 
     Raises:
-        TestrunError: there is no such suite, the server refuses the run, or there is no cluster.
+        TestrunError: there is no such suite, it is invalid, the server refuses the run, or there is no cluster.
     """
     body = make_manifest(wanted)
     if dry_run:
@@ -66,11 +68,7 @@ async def run_suite(wanted: Wanted, *, wait: bool, limit: timedelta, dry_run: bo
         return Exit.PASSED
     async with open_run(wanted.name or "", wanted.namespace) as reader:
         namespace, client = reader.namespace, reader.client
-        if await client.get(TESTSUITES, namespace, wanted.suite) is None:
-            raise CannotDo(
-                f"there is no TestSuite {wanted.suite!r} in namespace {namespace}; "
-                "'kubectl get testsuites -A' shows which there are"
-            )
+        await check_suite_is_valid(client, namespace, wanted.suite)
         try:
             created = await client.create(TESTRUNS, namespace, body)
         except Refused as error:
@@ -79,7 +77,24 @@ async def run_suite(wanted: Wanted, *, wait: bool, limit: timedelta, dry_run: bo
     show(make_console(to_error=wait), clean(f"testrun.testrun.dev/{name} created in namespace {namespace}"))
     if not wait:
         return Exit.PASSED
-    return await wait_for(name, namespace, limit)
+    return await _wait(name, namespace, limit)
+
+
+async def _wait(name: str, namespace: str, limit: timedelta) -> Exit:
+    try:
+        code = await wait_and_tell(name, namespace, limit)
+    except asyncio.CancelledError:  # Ctrl-C
+        _say_that_it_goes_on(name, namespace)
+        raise
+    if code is Exit.NOT_FINISHED:
+        _say_that_it_goes_on(name, namespace)
+    return code
+
+
+def _say_that_it_goes_on(name: str, namespace: str) -> None:
+    again = f"testrun wait {name} -n {namespace}"
+    end = f"""kubectl patch testrun {name} -n {namespace} --type merge -p '{{"spec":{{"cancel":true}}}}'"""
+    show(make_console(to_error=True), f"the TestRun goes on; to wait for it again: {again}\nto end it: {end}")
 
 
 def make_manifest(wanted: Wanted) -> Document:

@@ -1,11 +1,7 @@
-"""``testrun status`` and ``testrun wait``: how a TestRun is doing."""
-
-import asyncio
-from datetime import timedelta
+"""``testrun status``: how a TestRun is doing."""
 
 from rich.live import Live
 
-from testrun_operator.api.base import format_duration
 from testrun_operator.cli.cluster import Run, RunReader, open_run
 from testrun_operator.cli.exits import Exit
 from testrun_operator.cli.presenting import present_progress, present_run
@@ -21,28 +17,6 @@ async def show_status(name: str, namespace: str | None, *, watch: bool) -> Exit:
     async with open_run(name, namespace) as reader:
         run = await _watch(reader) if watch else await reader.read()
     show(make_console(), present_run(run))
-    return run.exit_code
-
-
-async def wait_for(name: str, namespace: str | None, limit: timedelta) -> Exit:
-    """Wait until a TestRun is over, and say how it ended in one line.
-
-    Raises:
-        TestrunError: there is no such TestRun, or no cluster.
-    """
-    errors = make_console(to_error=True)
-    run: Run | None = None
-    async with open_run(name, namespace) as reader:
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                with errors.status("") as spinner:
-                    async for run in reader.changes():
-                        spinner.update(clean(present_progress(run)))
-        except TimeoutError:
-            errors.print(f"not over after {format_duration(limit)}")
-    if run is None:
-        return Exit.NOT_FINISHED
-    show(make_console(), clean(present_progress(run)))
     return run.exit_code
 
 

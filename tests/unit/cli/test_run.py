@@ -1,13 +1,48 @@
 """``testrun run``."""
 
+import os
+import signal
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 import yaml
 from tests.unit.cli.conftest import ClusterWith, Invoke
-from tests.unit.cli.fakes import make_run
+from tests.unit.cli.fakes import make_condition, make_run
 
 from testrun_operator.api.run import TestRunSpec
 
-SUITE = {"metadata": {"name": "checkout", "namespace": "shop"}}
+
+def make_suite(*, generation: int = 1, observed: int = 1, problem: str | None = None) -> dict[str, Any]:
+    """Make a TestSuite as the API server sends it."""
+    stalled = make_condition("Stalled", "True" if problem else "False", "InvalidSpec", problem or "the spec is valid")
+    return {
+        "metadata": {"name": "checkout", "namespace": "shop", "generation": generation},
+        "status": {"observedGeneration": observed, "conditions": [stalled]},
+    }
+
+
+SUITE = make_suite()
+COUNTS = {
+    "total": 2,
+    "pending": 0,
+    "running": 1,
+    "passed": 0,
+    "failed": 1,
+    "errored": 0,
+    "timedOut": 0,
+    "skipped": 0,
+    "cancelled": 0,
+    "flaky": 0,
+}
+FAILURE = {
+    "case": "page-number",
+    "verdict": "Failed",
+    "reason": "ExpectationNotMet",
+    "message": "items: expected 36, got 35",
+    "attempt": 1,
+    "job": "nightly-page-number-0123456789",
+}
 
 
 def test_a_run_has_what_the_command_line_says(invoke: Invoke, cluster_with: ClusterWith) -> None:
@@ -51,6 +86,96 @@ def test_a_suite_that_does_not_exist_gets_no_run(invoke: Invoke, cluster_with: C
     assert result.exit_code == 2
     assert "there is no TestSuite 'chekout' in namespace shop" in result.stderr
     assert not client.created
+
+
+def test_an_invalid_suite_gets_no_run(invoke: Invoke, cluster_with: ClusterWith) -> None:
+    """The TestRun would wait for ever for somebody to mend it; what is wrong is said instead."""
+    client = cluster_with(make_suite(problem="spec.cases[0].needs: there is no case 'helth'"))
+    result = invoke("run", "checkout", "--wait")
+    assert result.exit_code == 2
+    assert result.stderr == ("Error: TestSuite 'checkout' is invalid: spec.cases[0].needs: there is no case 'helth'\n")
+    assert not client.created
+
+
+def test_the_operator_sees_a_change_of_the_suite_before_the_run_is_made(
+    invoke: Invoke, cluster_with: ClusterWith
+) -> None:
+    """An apply and a run right after it: what was valid, or was in the suite, before the change does not count."""
+    before = make_suite(generation=2, observed=1)
+    client = cluster_with(before, before, make_suite(generation=2, observed=2, problem="spec.cases: too short"))
+    result = invoke("run", "checkout")
+    assert result.exit_code == 2
+    assert not client.created
+
+
+def test_a_suite_that_the_operator_never_looks_at_gets_a_run_all_the_same(
+    invoke: Invoke, cluster_with: ClusterWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator may be down at the moment; the run then says that it waits for it."""
+    monkeypatch.setattr("testrun_operator.cli.suites.LONGEST_LOOK_SECONDS", 0.0)
+    client = cluster_with({"metadata": {"name": "checkout", "generation": 1}})
+    assert invoke("run", "checkout").exit_code == 0
+    assert client.created
+
+
+def test_in_the_log_of_a_build_there_is_progress_and_what_did_not_pass(
+    invoke: Invoke, cluster_with: ClusterWith
+) -> None:
+    """On standard error; standard output keeps its one line."""
+    running = make_run("Running", cases=COUNTS)
+    ready = make_condition("Ready", "False", "CasesFailed", "of 2 cases: 1 passed, 1 failed")
+    cluster_with(SUITE, running, make_run("Failed", durationSeconds=5, conditions=[ready], failures=[FAILURE]))
+    result = invoke("run", "checkout", "--wait")
+    assert result.stdout == "shop/nightly: Failed after 5s: of 2 cases: 1 passed, 1 failed\n"
+    assert result.stderr == (
+        "testrun.testrun.dev/checkout-x7k2p created in namespace shop\n"
+        "shop/nightly: Running: 1 of 2 cases ended, 1 running, 1 not passed\n"
+        "NOT PASSED   VERDICT  REASON             ATTEMPT  MESSAGE\n"
+        "page-number  Failed   ExpectationNotMet        1  items: expected 36, got 35\n"
+    )
+
+
+def test_a_log_is_not_flooded(invoke: Invoke, cluster_with: ClusterWith) -> None:
+    """A run of an hour writes a line every ten seconds at most, not one a case."""
+    steps = [make_run("Running", cases=COUNTS | {"pending": number, "total": 50}) for number in range(40, 0, -1)]
+    cluster_with(SUITE, *steps, make_run("Passed"))
+    assert invoke("run", "checkout", "--wait").stderr.count("Running") == 1
+
+
+def test_a_run_that_is_not_over_in_time_goes_on_and_how_to_end_it_is_said(
+    invoke: Invoke, cluster_with: ClusterWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left behind in the cluster is the reader's to decide."""
+    cluster_with(SUITE, make_run("Running"))
+    monkeypatch.setattr("testrun_operator.cli.cluster.POLL_SECONDS", 10.0)
+    result = invoke("run", "checkout", "--wait", "--timeout", "50ms")
+    assert result.exit_code == 3
+    assert result.stderr.endswith(
+        "not over after 50ms\n"
+        "the TestRun goes on; to wait for it again: testrun wait checkout-x7k2p -n shop\n"
+        'to end it: kubectl patch testrun checkout-x7k2p -n shop --type merge -p \'{"spec":{"cancel":true}}\'\n'
+    )
+
+
+@pytest.mark.parametrize("arguments", [("run", "checkout", "--wait"), ("wait", "nightly"), ("status", "nightly", "-w")])
+def test_ctrl_c_is_not_a_failed_test(
+    invoke: Invoke, cluster_with: ClusterWith, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """Nothing was found out, so the exit code is neither 0 nor 1, and there is no traceback."""
+    client = cluster_with(SUITE, make_run("Running"))
+    answer = client.get
+
+    async def press_ctrl_c(resource: str, namespace: str, name: str) -> Mapping[str, Any] | None:
+        if resource.endswith("testruns"):
+            os.kill(os.getpid(), signal.SIGINT)
+        return make_run("Running") if resource.endswith("testruns") else await answer(resource, namespace, name)
+
+    monkeypatch.setattr(client, "get", press_ctrl_c)
+    result = invoke(*arguments)
+    assert result.exit_code == 130
+    assert "Traceback" not in result.stderr
+    assert ("the TestRun goes on" in result.stderr) is (arguments[0] == "run")
+    assert client.closed
 
 
 @pytest.mark.parametrize(
