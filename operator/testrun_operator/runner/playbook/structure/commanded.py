@@ -135,6 +135,7 @@ def _examine_work(story: Story, issued: tuple[Event, ...], notes: Notes) -> None
     known = {event.command for event in issued}
     ended = Counter(event.command for event in story.having(Meaning.ENDED))
     ended_steps = Counter(event.node for event in story.having(Meaning.ENDED))
+    claimed = {event.command for event in story.having(Meaning.CLAIMED)}
     for work in story.work:
         if work.id not in known:
             notes.miss(story, f"command.issued of step {work.node!r}, which is {work.status} in noetl.command,")
@@ -144,9 +145,12 @@ def _examine_work(story: Story, issued: tuple[Event, ...], notes: Notes) -> None
         elif ended[work.id]:
             # The row is written after the event, in another transaction.
             notes.doubt(story, f"the end in noetl.command of step {work.node!r}")
-        elif not (story.is_cancelled and work.state is WorkState.WAITING):
+        elif work.state is not WorkState.WAITING or work.id in claimed:
             what = f"the end of the command of step {work.node!r}, which is {work.status} in noetl.command,"
             notes.miss(story, what, under_way=True)
+        elif work.id not in known and not story.is_cancelled:
+            # Otherwise the event by which it was given out says so, too.
+            notes.wait(story, f"the end of the command of step {work.node!r}, which nobody has claimed,")
     rows = {work.id for work in story.work}
     for event in issued:
         if isinstance(event.command, int) and event.command not in rows:

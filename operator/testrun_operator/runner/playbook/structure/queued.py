@@ -20,9 +20,9 @@ def examine_queued(story: Story, notes: Notes, *, knows_work: bool) -> None:
         notes: where to.
         knows_work: whether all rows of the queue are known.
     """
-    if not story.is_over:
-        notes.miss(story, "a last event, playbook_completed or playbook_failed,")
     open_steps = _examine_queue(story, notes)
+    if not story.is_over and not open_steps:
+        notes.miss(story, "a last event, playbook_completed or playbook_failed,")
     _examine_steps(story, notes, open_steps)
     _doubt_steps(story, notes, knows_work=knows_work)
     _doubt_ends(story, notes)
@@ -36,11 +36,13 @@ def _examine_queue(story: Story, notes: Notes) -> set[str]:
     for work in story.work:
         if work.state is not WorkState.ENDED:
             open_steps.add(work.node)
-            what = f"the end of step {work.node!r}, which is {work.status} in the queue,"
+            what = f"the end of step {work.node!r}, which"
             if work.state is WorkState.WAITING and work.node not in started:
-                notes.wait(story, what)
+                notes.wait(story, f"{what} nobody has claimed ({work.status} in the queue),")
+            elif work.state is WorkState.WAITING:
+                notes.miss(story, f"{what} is to be tried again ({work.status} in the queue),", under_way=True)
             else:
-                notes.miss(story, what, under_way=True)
+                notes.miss(story, f"{what} a worker has ({work.status} in the queue),", under_way=True)
         elif work.node not in ended:
             note = notes.miss if work.status.casefold() == "done" else notes.doubt
             note(story, f"the end of step {work.node!r}, which is {work.status} in the queue,")
