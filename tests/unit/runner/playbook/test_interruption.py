@@ -14,43 +14,52 @@ def _send() -> None:
 
 def test_a_signal_is_raised_wherever_the_case_is() -> None:
     """Whatever it was waiting for, it can tidy up."""
-    interruption = Interruption()
-    with pytest.raises(Interrupted), interruption.heeded():
+    with Interruption().heeded(), pytest.raises(Interrupted):
         _send()
-        pytest.fail("it went on")
 
 
 def test_a_signal_that_is_put_off_is_raised_after_the_block() -> None:
     """The answer with the id of the execution was still taken."""
     interruption = Interruption()
-    steps = []
-    with pytest.raises(Interrupted), interruption.heeded():
+    taken = []
+
+    def start() -> None:
         with interruption.put_off():
             _send()
-            steps.append("answer taken")
-        steps.append("went on")
-    assert steps == ["answer taken"]
+            taken.append("the answer")
+
+    with interruption.heeded(), pytest.raises(Interrupted):
+        start()
+    assert taken == ["the answer"]
 
 
 def test_a_second_signal_does_not_disturb_the_tidying_up() -> None:
     """Who is impatient can kill the process; the supervisor does so itself after some seconds."""
-    interruption = Interruption()
-    tidied = False
-    with pytest.raises(Interrupted), interruption.heeded():
+    tidied = []
+
+    def work() -> None:
         try:
             _send()
         finally:
             _send()
-            tidied = True
-    assert tidied
+            tidied.append("everything")
+
+    with Interruption().heeded(), pytest.raises(Interrupted):
+        work()
+    assert tidied == ["everything"]
 
 
 def test_an_error_in_a_block_that_puts_it_off_is_not_hidden() -> None:
     """What the server said matters more than that we were to end."""
     interruption = Interruption()
-    with interruption.heeded(), pytest.raises(ValueError, match="the server"), interruption.put_off():
-        _send()
-        raise ValueError("the server refused")
+
+    def refuse() -> None:
+        with interruption.put_off():
+            _send()
+            raise ValueError("the server refused")
+
+    with interruption.heeded(), pytest.raises(ValueError, match="the server"):
+        refuse()
 
 
 def test_the_handler_of_before_is_back_after_it() -> None:
