@@ -53,7 +53,10 @@ What = Annotated[
 ]
 Details = Annotated[str | None, typer.Option(metavar="CASE", help="Show the attempts and checks of this case.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many executions to list.")]
-Output = Annotated[Literal["table", "json"], typer.Option("--output", "-o", help="How to print.")]
+Output = Annotated[
+    Literal["table", "json", "junit"],
+    typer.Option("--output", "-o", help="How to print; junit is JUnit XML of one execution, for CI."),
+]
 Dsn = Annotated[
     str | None,
     typer.Option(

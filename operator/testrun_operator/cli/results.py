@@ -16,6 +16,7 @@ from rich.text import Text
 from testrun_operator.api.status import format_time
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
+from testrun_operator.cli.junit import render_junit
 from testrun_operator.cli.terminal import Column, format_seconds, make_console, make_fields, make_table, show, stack
 from testrun_operator.store import queries
 from testrun_operator.store.database import Database
@@ -28,6 +29,7 @@ class OutputFormat(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    JUNIT = "junit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ async def show_results(asked: Asked, dsn: str | None, schema: str) -> Exit:
     """
     if asked.case is not None and asked.what is None:
         raise CannotDo("--details needs a run id or the name of a TestRun: testrun results NAME --details CASE")
+    if asked.output is OutputFormat.JUNIT and (asked.what is None or asked.case is not None):
+        raise CannotDo("JUnit XML is of one execution as a whole: testrun results NAME --output junit")
     if not dsn:
         raise CannotDo(
             "say where Postgres is, with TESTRUN_OPERATOR_DSN or --dsn; or ask in the operator's pod, which knows: "
@@ -65,6 +69,14 @@ async def show_results(asked: Asked, dsn: str | None, schema: str) -> Exit:
         cases = await queries.results_of_run(database, run_id)
         if summary is None and not cases:
             raise CannotDo(f"Postgres knows no execution {run_id}; 'testrun results' lists the latest")
+        if asked.output is OutputFormat.JUNIT:
+            broken = {
+                case.case: await queries.details_of_case(database, run_id, case.case, only_failing=True)
+                for case in cases
+                if not case.passed
+            }
+            typer.echo(render_junit(run_id, summary, cases, broken), nl=False)
+            return Exit.PASSED
         if asked.case is None:
             document = {"run": _encode(summary), "cases": [_encode(case) for case in cases]}
             _print(asked, document, _run_page(run_id, summary, cases))

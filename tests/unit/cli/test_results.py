@@ -110,9 +110,11 @@ class FakeQueries:
         """Return the attempts of a case."""
         return (ATTEMPT,)
 
-    async def details_of_case(self, _: object, __: int, ___: str) -> tuple[DetailResult, ...]:
+    async def details_of_case(
+        self, _: object, __: int, ___: str, *, only_failing: bool = False
+    ) -> tuple[DetailResult, ...]:
         """Return its checks."""
-        return self._details
+        return tuple(detail for detail in self._details if not (only_failing and detail.passed))
 
 
 class FakeDatabase:
@@ -229,6 +231,8 @@ def test_json_is_complete_and_its_ids_are_texts(invoke: Invoke) -> None:
         (["weekly"], "Postgres knows no execution that has ended of a TestRun 'weekly'"),
         (["nightly", "--details", "skipped"], "has no result of a case 'skipped'; cases that were skipped have none"),
         (["--details", "page-number"], "--details needs a run id or the name of a TestRun"),
+        (["-o", "junit"], "JUnit XML is of one execution as a whole"),
+        (["nightly", "--details", "page-number", "-o", "junit"], "JUnit XML is of one execution as a whole"),
         (["--dsn", "postgresql://a@b@c/d"], "more than one '@'"),
         (["--schema", "No Schema"], "the schema's name 'No Schema' is not usable"),
     ],
