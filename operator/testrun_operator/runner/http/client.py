@@ -1,5 +1,6 @@
 """Sends requests. What httpx raises becomes an exception of ours here, and nowhere else."""
 
+import math
 import ssl
 import time
 from datetime import UTC, datetime
@@ -96,7 +97,7 @@ class Client:
                     return
                 problem = f"status {response.status_code}"
             except httpx.HTTPError as error:
-                problem = _describe(error)
+                problem = describe(error)
             if time.monotonic() + pause > until:
                 message = f"the test server {server.name} did not answer within {SERVER_WAIT_SECONDS:.0f} s"
                 raise TestServerUnavailable(f"{message}: GET {url}: {problem}")
@@ -112,11 +113,11 @@ class Client:
             with self._http.stream(
                 request.method, request.url, headers=request.headers, content=request.content, timeout=timeout
             ) as response:
-                body, problem = _read(response)
+                body, problem = read_body(response)
         except (httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise InvalidCase("http.request", f"{request.label}: {error}") from None
         except httpx.TransportError as error:
-            return _describe(error)
+            return describe(error)
         finally:
             seconds = time.monotonic() - started
             self.seconds += seconds
@@ -177,22 +178,34 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
-def _read(response: httpx.Response) -> tuple[bytes, str]:
-    """Read a body; return it, and why it was not read to its end."""
+def read_body(response: httpx.Response, *, longest: int = MAX_BODY_BYTES, until: float = math.inf) -> tuple[bytes, str]:
+    """Read a body; return it, and why it was not read to its end, or an empty text.
+
+    Args:
+        response: whose body is still to be read.
+        longest: of how many bytes it may be.
+        until: when to give up, by the clock ``time.monotonic``, though bytes are still coming.
+
+    Raises:
+        httpx.TransportError: the connection broke.
+    """
     pieces: list[bytes] = []
     length = 0
     try:
         for piece in response.iter_bytes():
             length += len(piece)
-            if length > MAX_BODY_BYTES:
-                return b"".join(pieces), f"a body of more than {MAX_BODY_BYTES // 1024 // 1024} MiB"
+            if length > longest:
+                return b"".join(pieces), f"a body of more than {longest // 1024 // 1024} MiB"
+            if time.monotonic() > until:
+                return b"".join(pieces), "a body that comes too slowly"
             pieces.append(piece)
     except httpx.DecodingError as error:
         return b"", f"a body that its Content-Encoding does not describe: {error}"
     return b"".join(pieces), ""
 
 
-def _describe(error: httpx.HTTPError) -> str:
+def describe(error: httpx.HTTPError) -> str:
+    """Say why there is no response."""
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {MAX_CONNECT_SECONDS:.0f} s"

@@ -1,0 +1,1 @@
+"""What is asked of a NoETL server: its generation, its catalog, executions."""
