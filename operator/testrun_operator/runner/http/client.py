@@ -113,7 +113,7 @@ class Client:
             with self._http.stream(
                 request.method, request.url, headers=request.headers, content=request.content, timeout=timeout
             ) as response:
-                body, problem = read_body(response)
+                body, problem = read_body(response, longest=MAX_BODY_BYTES)
         except (httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
             raise InvalidCase("http.request", f"{request.label}: {error}") from None
         except httpx.TransportError as error:
@@ -178,7 +178,7 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
     return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
 
 
-def read_body(response: httpx.Response, *, longest: int = MAX_BODY_BYTES, until: float = math.inf) -> tuple[bytes, str]:
+def read_body(response: httpx.Response, *, longest: int, until: float = math.inf) -> tuple[bytes, str]:
     """Read a body; return it, and why it was not read to its end, or an empty text.
 
     Args:
