@@ -6,8 +6,12 @@ from typing import Final
 from pydantic import JsonValue
 
 from testrun_operator.runner.playbook.log import Event
+from testrun_operator.runner.problem import ConnectionFailed
 
 _MAX_ID: Final = 2**63
+_MILLISECOND_SHIFT: Final = 22
+"""How many of an id's last bits are not its time: they are made as those of Twitter's Snowflake."""
+_LATE_MILLISECONDS: Final = 60_000
 
 
 def children_of(event: Event) -> Iterator[int]:
@@ -38,3 +42,22 @@ def read_id(value: object) -> int | None:
 def mapping(value: object) -> Mapping[str, JsonValue]:
     """Give a JSON value that should be an object; an empty one where it is something else."""
     return value if isinstance(value, Mapping) else {}
+
+
+def check_is_new(execution: int, newest: int) -> None:
+    """Make sure that an execution was not there long before it was started.
+
+    Args:
+        execution: what the server calls the execution that it started.
+        newest: the newest execution that there was before; 0 where that is not known. Servers that start executions at
+            the same time may have clocks that are some seconds apart.
+
+    Raises:
+        ConnectionFailed: it is another run's.
+    """
+    milliseconds = (newest >> _MILLISECOND_SHIFT) - (execution >> _MILLISECOND_SHIFT)
+    if milliseconds > _LATE_MILLISECONDS:
+        raise ConnectionFailed(
+            f"the server answered to the start with execution {execution}, which is of another run: "
+            f"{newest}, which is newer, was there before"
+        )

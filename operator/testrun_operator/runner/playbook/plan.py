@@ -14,8 +14,12 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.http.connection import find_target
 from testrun_operator.runner.http.plan import CLIENT_HEADER, merge_headers
+from testrun_operator.runner.playbook.queries import render_queries
 from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.runner.sources.rendering import render_source
+
+EXECUTION = "execution"
+"""What queries call the execution: ``{{ execution.id }}``."""
 
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)|secret|token|api_?key|private_?key|credential|authori[sz]ation", re.IGNORECASE
@@ -37,8 +41,8 @@ class Plan:
 
     url: str
     headers: Mapping[str, str] = field(repr=False)  # they contain secrets
-    dsn: str | None = field(repr=False)
-    """The database of the event log; None where it is read through the server."""
+    dsns: Mapping[str, str] = field(repr=False)
+    """Addresses of databases by connection: of the event log, if there is one, and of queries."""
     path: str
     payload: Mapping[str, JsonValue] = field(repr=False)
     register: FileSource | None
@@ -46,6 +50,13 @@ class Plan:
     expect: PlaybookExpectations
     """All but its queries are rendered: these may name the execution."""
     outputs: Mapping[str, Expression]
+
+    connection: str
+
+    @property
+    def dsn(self) -> str | None:
+        """The database of the event log; None where it is read through the server."""
+        return self.dsns.get(self.connection)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -78,25 +89,33 @@ def make_plan(case: PlaybookCase, context: Context) -> Plan:
     return Plan(
         url=target.url,
         headers=headers,
-        dsn=_dsn(case.connection, context),
+        dsns=_dsns(case, context),
         path=path,
         payload=payload,
         register=render_source(case.register, templates, "playbook.register") if case.register is not None else None,
         credentials=tuple(_credentials(case, context)),
         expect=_render_expectations(case.expect, context),
+        connection=case.connection,
         outputs={name: Expression.compile(source, f"playbook.outputs.{name}") for name, source in case.outputs.items()},
     )
 
 
-def _dsn(connection: str, context: Context) -> str | None:
-    endpoint = context.document.connections.get(connection)
-    if endpoint is None or endpoint.dsn_variable is None:
-        return None
-    dsn = context.environment.get(endpoint.dsn_variable)
-    if dsn is None:
-        problem = f"the secret is not in the environment variable {endpoint.dsn_variable}"
-        raise InvalidCase(f"connections.{connection}.dsnFrom", problem)
-    return dsn.strip()
+def _dsns(case: PlaybookCase, context: Context) -> dict[str, str]:
+    dsns = {}
+    for name, endpoint in context.document.connections.items():
+        if endpoint.dsn_variable is None:
+            continue
+        dsn = context.environment.get(endpoint.dsn_variable)
+        if dsn is None:
+            problem = f"the secret is not in the environment variable {endpoint.dsn_variable}"
+            raise InvalidCase(f"connections.{name}.dsnFrom", problem)
+        dsns[name] = dsn.strip()
+    # What they look like is known only when there is an execution; what is wrong with them, before.
+    templates = context.templates.having({EXECUTION: {"id": "0", "status": ""}})
+    for query in render_queries(case, templates):
+        if query.connection not in dsns:
+            raise InvalidCase(f"connections.{query.connection}.dsnFrom", f"is needed by {query.field}")
+    return dsns
 
 
 def _credentials(case: PlaybookCase, context: Context) -> Iterator[Credential]:

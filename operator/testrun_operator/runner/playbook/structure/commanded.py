@@ -145,11 +145,13 @@ def _examine_work(story: Story, issued: tuple[Event, ...], notes: Notes) -> None
         elif ended[work.id]:
             # The row is written after the event, in another transaction.
             notes.doubt(story, f"the end in noetl.command of step {work.node!r}")
-        elif work.state is not WorkState.WAITING or work.id in claimed:
+        elif work.id in known:
+            # The event by which it was given out has no end, and that was noted. But the row knows more: it goes on.
+            notes.is_under_way |= work.state is not WorkState.WAITING or work.id in claimed
+        elif work.state is not WorkState.WAITING:
             what = f"the end of the command of step {work.node!r}, which is {work.status} in noetl.command,"
             notes.miss(story, what, under_way=True)
-        elif work.id not in known and not story.is_cancelled:
-            # Otherwise the event by which it was given out says so, too.
+        elif not story.is_cancelled:
             notes.wait(story, f"the end of the command of step {work.node!r}, which nobody has claimed,")
     rows = {work.id for work in story.work}
     for event in issued:

@@ -1,0 +1,211 @@
+"""Runs a case of the kind ``playbook`` from its plan to its conclusion."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pydantic import JsonValue
+
+from testrun_operator.api.base import format_duration
+from testrun_operator.api.playbook import PlaybookCase
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import ExecutionReport
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.runner.context import Conclusion, Context
+from testrun_operator.runner.failures import join_failures
+from testrun_operator.runner.findings import Finding
+from testrun_operator.runner.playbook.description import actual_events, describe
+from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
+from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
+from testrun_operator.runner.playbook.following import Follower, OutOfTime
+from testrun_operator.runner.playbook.ids import check_is_new
+from testrun_operator.runner.playbook.interruption import Interrupted, Interruption
+from testrun_operator.runner.playbook.judging import judge, say_error
+from testrun_operator.runner.playbook.log import Dialect, Log
+from testrun_operator.runner.playbook.outputs import find_outputs
+from testrun_operator.runner.playbook.plan import EXECUTION, Plan, make_plan
+from testrun_operator.runner.playbook.preparing import prepare
+from testrun_operator.runner.playbook.queries import QueryOutOfTime, check_queries, render_queries
+from testrun_operator.runner.playbook.server.client import NoetlServer
+from testrun_operator.runner.playbook.structure.story import stories_of
+from testrun_operator.runner.playbook.verdict import FinalStatus, final_status, first_error
+from testrun_operator.runner.problem import CannotJudge, InvalidCase
+from testrun_operator.runner.supervisor import EXIT_TERMINATED
+
+_MARGIN_SECONDS = 1.0
+_MARGIN_PART = 0.1
+"""So long before the case is killed, but at most this part of its time, the execution is given up and cancelled."""
+
+
+def run_case(context: Context) -> Conclusion:
+    """Run the case.
+
+    Raises:
+        CannotJudge: something stands in the way of a judgement.
+    """
+    case = context.document.case.playbook
+    if case is None:
+        raise InvalidCase("playbook", "is missing")
+    context.journal.progress("preparing the playbook")
+    plan = make_plan(case, context)
+    context.masker.learn(plan.secrets)
+    interruption = Interruption()
+    try:
+        with (
+            interruption.heeded(),
+            NoetlServer(plan.url, plan.headers, context.masker, remaining_seconds=context.remaining_seconds) as server,
+        ):
+            return _Run(case, plan, server, context).run(interruption)
+    except Interrupted:
+        # The pod is being deleted. Nobody waits for a report; what counts is that nothing goes on.
+        raise SystemExit(EXIT_TERMINATED) from None
+
+
+class _Run:
+    """One execution of the playbook.
+
+    Args:
+        case: the case.
+        plan: the same, rendered.
+        server: the NoETL server.
+        context: the case's surroundings.
+    """
+
+    def __init__(self, case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context) -> None:
+        self._case = case
+        self._plan = plan
+        self._server = server
+        self._context = context
+        self._journal = context.journal
+        margin = min(_MARGIN_SECONDS, _MARGIN_PART * context.document.timeout.total_seconds())
+        self._until = context.deadline - margin
+
+    def run(self, interruption: Interruption) -> Conclusion:
+        """Start the playbook, follow it and judge it.
+
+        Raises:
+            CannotJudge: something stands in the way before there is an execution.
+            Interrupted: the pod is being deleted; the execution was cancelled, if it could be.
+        """
+        self._journal.progress(f"asking which generation of NoETL answers at {self._plan.url}")
+        dialect = self._server.dialect()
+        with self._open_event_log(dialect) as event_log:
+            newest = event_log.newest(until=self._until)
+            playbook = prepare(self._case, self._plan, self._server, self._context)
+            self._journal.progress(f"starting the playbook {playbook.path}")
+            follower: Follower | None = None
+            try:
+                with interruption.put_off():
+                    started = self._server.start(playbook, self._plan.payload, self._case.merge)
+                    follower = Follower(started.execution, event_log, self._case.settle, self._journal)
+                self._journal.execution(ExecutionReport(id=str(started.execution)))
+                self._journal.log(
+                    f"Execution {started.execution} of {playbook.path} version {playbook.version} started"
+                )
+                check_is_new(started.execution, newest)
+                return self._follow(follower)
+            except Interrupted:
+                if follower is not None:
+                    self._cancel(follower)
+                raise
+
+    @contextmanager
+    def _open_event_log(self, dialect: Dialect) -> Iterator[PostgresEventLog | ApiEventLog]:
+        if self._plan.dsn is None:
+            yield ApiEventLog(self._server, dialect)
+        else:
+            with PostgresEventLog(self._plan.dsn, dialect) as event_log:
+                yield event_log
+
+    def _follow(self, follower: Follower) -> Conclusion:
+        try:
+            log = follower.follow(self._until)
+        except OutOfTime as late:
+            self._tell_execution(follower)
+            return self._give_up(follower, late)
+        except CannotJudge:
+            self._tell_execution(follower)
+            raise
+        self._journal.progress(f"judging execution {follower.execution}")
+        final = final_status(log)
+        self._tell_execution(follower, final)
+        try:
+            return self._judge(log, final)
+        except QueryOutOfTime as late:
+            message = f"the case did not end within {format_duration(self._context.document.timeout)}: {late}"
+            return Conclusion(Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message)
+
+    def _tell_execution(self, follower: Follower, final: FinalStatus | None = None) -> None:
+        """Tell the journal what was seen of the execution."""
+        events = actual_events(follower.log, self._context.masker) if follower.log is not None else None
+        self._journal.execution(
+            ExecutionReport(
+                id=str(follower.execution),
+                status=final.status.value.upper() if final is not None else "",
+                inferred=final is not None and final.inferred,
+                page=self._server.page_of(follower.execution) if final is not None else None,
+                events=dict(events.by_type) if events is not None else {},
+                last_events=events.last if events is not None else (),
+            )
+        )
+
+    def _give_up(self, follower: Follower, late: OutOfTime) -> Conclusion:
+        cancelled = self._cancel(follower)
+        log, masker = follower.log, self._context.masker
+        error = first_error(log) if log is not None else None
+        timeout = format_duration(self._context.document.timeout)
+        sentences = [
+            f"the case did not end within {timeout}: execution {follower.execution} is not over: {late} is missing",
+            *([f"first error: {say_error(error, log, masker)}"] if log is not None and error is not None else []),
+            *(["it was cancelled"] if cancelled else []),
+        ]
+        return Conclusion(
+            Verdict.TIMED_OUT,
+            FailureClass.DEPENDENCY if late.is_for_want_of_a_worker else FailureClass.TEST,
+            Reason.CASE_TIMEOUT,
+            join_failures(sentences, masker),
+            {"execution_id": str(follower.execution)},
+        )
+
+    def _cancel(self, follower: Follower) -> bool:
+        """Cancel what is known to be running, and say whether the execution itself was.
+
+        Servers "cancel" what has ended, too, and write so into its log; and they do not reach the children of an
+        execution that has ended.
+        """
+        stories = stories_of(follower.log) if follower.log is not None else ()
+        running = [story.execution for story in stories if not story.is_finished] if stories else [follower.execution]
+        cancelled = [execution for execution in running if self._server.cancel(execution)]
+        if cancelled:
+            self._journal.log(f"Cancelled: execution {', '.join(map(str, cancelled))}")
+        return follower.execution in cancelled
+
+    def _judge(self, log: Log, final: FinalStatus) -> Conclusion:
+        masker = self._context.masker
+        document = describe(log, final)
+        findings = list(judge(self._plan.expect, log, final, document, masker))
+        findings += self._check_queries(log, final)
+        failures = [finding for finding in findings if not finding.passed]
+        outputs: dict[str, JsonValue] = {"execution_id": str(log.root), "status": final.status.value}
+        if not failures:
+            failures = find_outputs(outputs, self._plan.outputs, document, masker)
+            findings += failures
+        for finding in findings:
+            self._journal.detail(finding.as_detail())
+        if failures:
+            sentences = [f"{one.name}: {one.sentence}" for one in failures if not one.not_judged]
+            return Conclusion.failed(Reason.EXPECTATION_NOT_MET, join_failures(sentences, masker), outputs)
+        return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
+
+    def _check_queries(self, log: Log, final: FinalStatus) -> Iterator[Finding]:
+        if not self._case.expect.sql:
+            return
+        self._journal.progress("asking the databases")
+        execution: dict[str, JsonValue] = {"id": str(log.root), "status": final.status.value}
+        templates = self._context.templates.having({EXECUTION: execution})
+        yield from check_queries(
+            render_queries(self._case, templates),
+            self._plan.dsns,
+            self._context.masker,
+            remaining_seconds=lambda: self._until - time.monotonic(),
+        )
