@@ -89,6 +89,10 @@ async def test_every_column_comes_back_as_it_was_written(tables: Tables) -> None
         duration_milliseconds=1500,
         step_count=4,
         message=None,
+        execution_id=None,
+        execution_status=None,
+        execution_status_inferred=False,
+        execution_page=None,
     )
     assert await queries.latest_runs(database) == (
         queries.RunSummary(

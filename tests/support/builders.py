@@ -47,6 +47,11 @@ def sql_case(name: str, source: Mapping[str, Any] | None = None, **fields: Any) 
     return {"name": name, "sql": {"connection": "db", "source": files}} | fields
 
 
+def playbook_case(name: str, *, own: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """Return a case of kind playbook, as in YAML, with these fields of its own; its connection is named noetl."""
+    return {"name": name, "playbook": {"connection": "noetl", "path": "examples/hello"} | dict(own or {})} | fields
+
+
 def container_case(name: str, **fields: Any) -> dict[str, Any]:
     """Return a case of kind container, as in YAML."""
     return {"name": name, "container": {"image": "busybox"}} | fields

@@ -3,9 +3,9 @@
 import warnings
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from testrun_operator.api.base import DnsLabel, Duration, JsonObject, Model, ShortText, Text, VariableName
 from testrun_operator.api.container import ObjectReference
@@ -14,6 +14,10 @@ from testrun_operator.api.http import Expression, JmesPathExpectation
 
 # Classes of pydantic have a method of this name that nobody calls; instances do not.
 warnings.filterwarnings("ignore", message='Field name "register" in "PlaybookCase" shadows')
+
+_NO_EVENTS = "min must not be more than max; for none at all, give min: 0 and max: 0"
+_FEWEST_AND_MOST = "minEvents must not be more than maxEvents"
+_FAILED_WITHOUT_ERRORS = "noErrors: true cannot hold where status is Failed: a run fails because of an error"
 
 EventCount = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -32,6 +36,10 @@ class PlaybookStatus(StrEnum):
 class EventExpectation(Model):
     """How many events of a kind there must be, in the execution itself and in those that it started."""
 
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("!has(self.max) || (has(self.min) ? self.min : 1) <= self.max", _NO_EVENTS),
+    )
+
     type: ShortText = Field(
         description="Type of the events, as step.exit. Dots and underscores are the same, as NoETL's releases differ."
     )
@@ -39,6 +47,12 @@ class EventExpectation(Model):
     node: ShortText | None = Field(None, description="Only events of this step.")
     min: EventCount = Field(1, description="At least so many. Default 1.")
     max: EventCount | None = Field(None, description="At most so many. Default: any number.")
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Self:
+        if self.max is not None and self.min > self.max:
+            raise ValueError(_NO_EVENTS)
+        return self
 
 
 class StepExpectations(Model):
@@ -70,6 +84,14 @@ class SqlExpectation(Model):
 class PlaybookExpectations(Model):
     """What must hold. A broken expectation is reported with what was expected and what was seen."""
 
+    cel_rules: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("!has(self.minEvents) || !has(self.maxEvents) || self.minEvents <= self.maxEvents", _FEWEST_AND_MOST),
+        (
+            "!has(self.noErrors) || !self.noErrors || !has(self.status) || self.status != 'Failed'",
+            _FAILED_WITHOUT_ERRORS,
+        ),
+    )
+
     status: PlaybookStatus = Field(
         PlaybookStatus.COMPLETED, description="How the execution must end: Completed, Failed or Cancelled."
     )
@@ -91,6 +113,14 @@ class PlaybookExpectations(Model):
     sql: Annotated[tuple[SqlExpectation, ...], Field(max_length=16)] = Field(
         (), description="Queries that tell whether the playbook did what it should."
     )
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> Self:
+        if self.min_events is not None and self.max_events is not None and self.min_events > self.max_events:
+            raise ValueError(_FEWEST_AND_MOST)
+        if self.no_errors and self.status is PlaybookStatus.FAILED:
+            raise ValueError(_FAILED_WITHOUT_ERRORS)
+        return self
 
 
 class Settling(Model):

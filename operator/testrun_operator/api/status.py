@@ -56,6 +56,14 @@ class CaseCounts(Model):
     flaky: Tally = Field(0, description="Passed after a retry; counted in passed too.")
 
 
+class PlaybookExecution(Model):
+    """The execution of a playbook."""
+
+    id: RunIdText = Field(description="Its id, of NoETL.")
+    status: ShortText = Field("", description="How it ended: COMPLETED, FAILED or CANCELLED; empty where not known.")
+    page: ShortText | None = Field(None, description="Address of NoETL's own page about it.")
+
+
 class Failure(Model):
     """A case that did not pass."""
 
@@ -65,6 +73,7 @@ class Failure(Model):
     message: Annotated[str, Field(max_length=MAX_MESSAGE)] = Field(description="Why, for people; shortened.")
     attempt: Annotated[int, Field(ge=0)] = Field(description="The attempt that decided; 0 if there was none.")
     job: ShortText | None = Field(None, description="The Job of that attempt.")
+    execution: PlaybookExecution | None = Field(None, description="The execution of a playbook.")
 
 
 class Execution(Model):

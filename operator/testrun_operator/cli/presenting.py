@@ -113,5 +113,11 @@ def _failures(run: Run) -> Iterator[RenderableType]:
             ),
             [(item.case, item.verdict, item.reason, item.attempt, item.message) for item in status.failures],
         )
+    executions = [(item.case, item.execution) for item in status.failures if item.execution is not None]
+    if executions:
+        yield make_table(
+            (Column("PLAYBOOK CASE"), Column("PLAYBOOK EXECUTION"), Column("ENDED"), Column("PAGE", is_text=True)),
+            [(case, found.id, found.status or "not known", found.page) for case, found in executions],
+        )
     if len(status.failures) == MAX_FAILURES:
         yield Text(f"These are the first {MAX_FAILURES}; 'testrun results {status.run_id}' shows all of them.")

@@ -127,7 +127,7 @@ def _encode(row: Any) -> dict[str, object] | None:
 
 
 def _encode_value(name: str, value: object) -> object:
-    if name == "run_id":
+    if name in {"run_id", "execution_id"} and value is not None:
         return str(value)  # JSON clients round numbers of 63 bits
     match value:
         case datetime():
@@ -216,7 +216,28 @@ def _run_page(run_id: int, run: RunSummary | None, cases: Sequence[CaseResult]) 
             for case in cases
         ],
     )
-    return stack([head, table])
+    return stack([head, table, *_executions_table(cases)])
+
+
+def _executions_table(cases: Sequence[CaseResult]) -> Iterator[RenderableType]:
+    playbooks = [case for case in cases if case.execution_id is not None]
+    if playbooks:
+        yield make_table(
+            (
+                Column("PLAYBOOK CASE"),
+                Column("PLAYBOOK EXECUTION"),
+                Column("ENDED"),
+                Column("EVENTS", is_number=True),
+                Column("PAGE", is_text=True),
+            ),
+            [(case.case, case.execution_id, _ended(case), case.step_count, case.execution_page) for case in playbooks],
+        )
+
+
+def _ended(case: CaseResult) -> str | None:
+    if not case.execution_status:
+        return None if case.execution_id is None else "not known"
+    return case.execution_status + (" (inferred)" if case.execution_status_inferred else "")
 
 
 def _case_page(case: CaseResult, attempts: Sequence[AttemptResult], details: Sequence[DetailResult]) -> RenderableType:
@@ -236,6 +257,9 @@ def _case_parts(
             ("Class", case.failure_class),
             ("Reason", case.reason),
             ("Message", case.message),
+            ("Playbook execution", case.execution_id),
+            ("Ended", _ended(case)),
+            ("Page", case.execution_page),
             ("Flaky", "yes" if case.flaky else None),
             ("Took", _seconds(case.duration_milliseconds)),
         )

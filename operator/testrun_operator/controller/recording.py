@@ -19,6 +19,7 @@ from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Key, RunView
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
+from testrun_operator.engine.baseline import status_when_passed
 from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
 from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
 from testrun_operator.kube.events import EventRecorder, EventType
@@ -256,13 +257,16 @@ class Recorder:
 def _case_record(state: ExecutionState, outcome: CaseOutcome) -> CaseRecord:
     case = state.planned(outcome.case).case
     baseline = state.execution.baselines.get(outcome.case)
+    expected = baseline.expected_status if baseline is not None else None
+    if expected is None and case.playbook is not None:
+        expected = status_when_passed(case)
     return CaseRecord(
         run_id=int(state.run_id),
         kind=case.kind,
         path=_path(case),
         category=case.category,
         outcome=outcome,
-        expected_status=baseline.expected_status if baseline else None,
+        expected_status=expected,
     )
 
 
@@ -272,6 +276,9 @@ def _path(case: Case) -> str:
         return f"{case.http.request.method} {case.http.request.path.partition('?')[0]}"
     if case.sql is not None:
         return _path_of_files(case.sql.source)
+    if case.playbook is not None:
+        version = case.playbook.version
+        return case.playbook.path if version is None else f"{case.playbook.path}@{version}"
     return case.container.image if case.container is not None else ""
 
 

@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ReportReader:
-    """Completes outcomes with the details that are in logs."""
+    """Completes outcomes with what of their reports is in logs."""
 
     def __init__(self, client: KubernetesClient) -> None:
         self._client = client
@@ -26,7 +26,7 @@ class ReportReader:
     async def complete(
         self, namespace: str, outcome: CaseOutcome, references: Mapping[int, LogReference]
     ) -> CaseOutcome:
-        """Return an outcome with the details of its attempts.
+        """Return an outcome with the details of its attempts, and all that was reported of their executions.
 
         The verdict is known without them; where a log cannot be read, a detail says so.
 
@@ -36,14 +36,16 @@ class ReportReader:
             references: what is in logs, by the number of the attempt.
         """
         attempts = [
-            replace(attempt, details=await self._read(namespace, attempt, references[attempt.attempt]))
+            await self._complete_attempt(namespace, attempt, references[attempt.attempt])
             if attempt.attempt in references
             else attempt
             for attempt in outcome.attempts
         ]
         return replace(outcome, attempts=tuple(attempts))
 
-    async def _read(self, namespace: str, attempt: AttemptOutcome, reference: LogReference) -> tuple[Detail, ...]:
+    async def _complete_attempt(
+        self, namespace: str, attempt: AttemptOutcome, reference: LogReference
+    ) -> AttemptOutcome:
         problem = "the pod is not known"
         for count in range(_ATTEMPTS if attempt.evidence.pod else 0):
             if count:
@@ -51,16 +53,18 @@ class ReportReader:
             try:
                 async with self._places:
                     log = await self._client.read_log(namespace, str(attempt.evidence.pod))
-                return decode_from_log(log, reference).details
+                report = decode_from_log(log, reference)
             except (ClusterUnavailable, Refused, MalformedReport) as error:
                 # The kubelet may lag behind with the end of a log, so even a malformed report is read again.
                 problem = str(error)
                 if isinstance(error, Refused) and error.is_not_found:
                     break
+            else:
+                return replace(attempt, details=report.details, execution=report.execution)
         _logger.warning(
             "the details of a case are lost: %s", problem, extra={"case": attempt.case, "attempt": attempt.attempt}
         )
         lost = Detail(
             kind=DetailKind.ASSERTION, name="details", passed=False, message=f"the details are lost: {problem}"
         )
-        return (lost,)
+        return replace(attempt, details=(lost,))

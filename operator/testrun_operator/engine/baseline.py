@@ -3,20 +3,37 @@
 from dataclasses import replace
 
 from testrun_operator.api.reason import Reason
+from testrun_operator.api.suite import Case
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.outcome import Baseline, CaseOutcome
 
-_PASSED_STATUS = "COMPLETED"  # NoETL's word for it, which people have in their tables
+_PASSED_STATUS = "COMPLETED"
+"""NoETL's word for what passed, which people have in their tables."""
 
 
-def check_baseline(outcome: CaseOutcome, baseline: Baseline) -> CaseOutcome:
-    """Let a case that passed fail if it breaks its baseline; leave any other outcome as it is."""
+def status_when_passed(case: Case) -> str:
+    """Return the status that a case has in NoETL's vocabulary when it passes.
+
+    A playbook has that of its execution: a case passes, too, when an execution fails that was expected to.
+    """
+    return case.playbook.expect.status.value.upper() if case.playbook is not None else _PASSED_STATUS
+
+
+def check_baseline(case: Case, outcome: CaseOutcome, baseline: Baseline) -> CaseOutcome:
+    """Let a case that passed fail if it breaks its baseline; leave any other outcome as it is.
+
+    Args:
+        case: the case.
+        outcome: how it ended.
+        baseline: its row of ``expected_results``.
+    """
     last = outcome.last_attempt
     if outcome.verdict is not Verdict.PASSED or last is None:
         return outcome
     problems = []
-    if baseline.expected_status is not None and baseline.expected_status.upper() != _PASSED_STATUS:
-        problems.append(f"expected_status is {baseline.expected_status}, got {_PASSED_STATUS}")
+    status = status_when_passed(case)
+    if baseline.expected_status is not None and baseline.expected_status.upper() != status.upper():
+        problems.append(f"expected_status is {baseline.expected_status}, got {status}")
     steps = last.step_count
     if baseline.min_events is not None and steps is not None and steps < baseline.min_events:
         problems.append(f"min_events is {baseline.min_events}, got {steps}")

@@ -224,6 +224,7 @@ def outcome_of_report(job: JobObservation, report: Report, terminated: Terminate
         step_count=report.step_count,
         outputs=report.outputs,
         details=report.details,
+        execution=report.execution,
         evidence=_evidence(job, log_tail=None),
     )
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.report import Detail
+from testrun_operator.api.report import Detail, ExecutionReport
 from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 
@@ -56,6 +56,8 @@ class AttemptOutcome:
     """Values for cases that need this one."""
     details: tuple[Detail, ...] = ()
     """Every assertion, page and repeated request."""
+    execution: ExecutionReport | None = None
+    """The execution of a playbook, as the runner reported it."""
     evidence: Evidence = Evidence()
 
     @property
@@ -92,7 +94,10 @@ class Baseline:
 
     case: str
     expected_status: str | None = None
-    """Of NoETL's vocabulary: ``COMPLETED`` where the case is to pass, ``FAILED`` where it is to fail."""
+    """Of NoETL's vocabulary: ``COMPLETED`` where the case is to pass, ``FAILED`` where it is to fail.
+
+    For a playbook it is how the execution has to end.
+    """
     min_events: int | None = None
     """Least number of steps (requests, pages, events)."""
     max_duration_milliseconds: int | None = None
@@ -105,11 +110,12 @@ class CaseRecord:
     run_id: int
     kind: CaseKind
     path: str
-    """What the case is about, for ``playbook_path``: method and path of a request, or an image. Never a secret."""
+    """What the case is about, for ``playbook_path``: method and path of a request, where files come from, the path of a
+    playbook, or an image. Never a secret."""
     category: str | None
     outcome: CaseOutcome
     expected_status: str | None = None
-    """From the baseline, if there is one."""
+    """From the baseline, if there is one; otherwise how a playbook's case says that its execution must end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ class _Planner:
             attempts=tuple(ended.outcome for ended in attempts),
         )
         baseline = self._execution.baselines.get(case.name)
-        return check_baseline(outcome, baseline) if baseline else outcome
+        return check_baseline(case.case, outcome, baseline) if baseline else outcome
 
     # -- what is next -------------------------------------------------------------------------------------------
 

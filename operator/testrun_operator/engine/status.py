@@ -23,6 +23,7 @@ from testrun_operator.api.status import (
     Condition,
     Execution,
     Failure,
+    PlaybookExecution,
     TestRunStatus,
 )
 from testrun_operator.api.verdict import FailureClass, Verdict
@@ -35,6 +36,8 @@ _EXECUTED = (Verdict.PASSED, *_NOT_PASSED)
 _MAX_CONDITION_MESSAGE = 1024
 MAX_STATUS_BYTES = 10_000
 """Every change of a status is sent to everybody who watches TestRuns, and stored by the API server once more."""
+_MAX_PAGE = 200
+_MAX_EXECUTION_STATUS = 20
 _CONDITION_TYPES = frozenset(ConditionType)
 _SHORTER = (200, 120, 80, 40, 20)
 """Characters to which texts are cut, one after the other, until a status fits."""
@@ -120,8 +123,21 @@ def list_failures(outcomes: Iterable[CaseOutcome]) -> tuple[Failure, ...]:
             message=shorten(outcome.message, MAX_MESSAGE),
             attempt=outcome.last_attempt.attempt if outcome.last_attempt else 0,
             job=outcome.last_attempt.job if outcome.last_attempt else None,
+            execution=_execution(outcome),
         )
         for outcome in failed[:MAX_FAILURES]
+    )
+
+
+def _execution(outcome: CaseOutcome) -> PlaybookExecution | None:
+    last = outcome.last_attempt
+    if last is None or last.execution is None:
+        return None
+    page = last.execution.page
+    return PlaybookExecution(
+        id=last.execution.id,
+        status=shorten(last.execution.status, _MAX_EXECUTION_STATUS),
+        page=page if page is not None and len(page) <= _MAX_PAGE else None,
     )
 
 
@@ -330,6 +346,10 @@ def _fit(status: TestRunStatus) -> TestRunStatus:
     for limit in _SHORTER:
         if len(status.model_dump_json(exclude_none=True).encode()) <= MAX_STATUS_BYTES:
             break
+        if any(failure.execution and failure.execution.page for failure in status.failures):
+            # The first to go, since half of an address is of no use; the id leads to the page as well.
+            status = status.model_copy(update={"failures": tuple(map(_without_page, status.failures))})
+            continue
         status = status.model_copy(
             update={
                 "revision": _cut(status.revision, limit),
@@ -339,6 +359,12 @@ def _fit(status: TestRunStatus) -> TestRunStatus:
             }
         )
     return status
+
+
+def _without_page(failure: Failure) -> Failure:
+    if failure.execution is None:
+        return failure
+    return failure.model_copy(update={"execution": failure.execution.model_copy(update={"page": None})})
 
 
 def _with_shorter(field: str, entries: tuple[_Entry, ...], limit: int) -> tuple[_Entry, ...]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from testrun_operator.api.files import FileSource
+from testrun_operator.api.playbook import StepExpectations
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.suite import MAX_MATRIX_EXPANSION, Case, TestSuiteSpec
 from testrun_operator.engine.selection import Variant, expand_matrix, name_needs
@@ -154,6 +155,7 @@ def _check_references(suite: TestSuiteSpec, path: str) -> Iterator[str]:
     for index, case in enumerate(suite.cases):
         yield from _check_http(case, suite, servers, f"{path}.cases[{index}].http")
         yield from _check_sql(case, suite, servers, f"{path}.cases[{index}].sql")
+        yield from _check_playbook(case, suite, servers, f"{path}.cases[{index}].playbook")
         yield from _check_container(case, f"{path}.cases[{index}].container")
 
 
@@ -177,17 +179,59 @@ def _check_sql(case: Case, suite: TestSuiteSpec, servers: set[str], path: str) -
     sql = case.sql
     if sql is None:
         return
-    connection = suite.connections.get(sql.connection)
-    if connection is None or connection.dsn_from is None:
-        databases = sorted(name for name, known in suite.connections.items() if known.dsn_from is not None)
-        if connection is not None:
-            problem = f"the connection {sql.connection!r} has no dsnFrom, which says how to reach a database"
-        elif sql.connection in servers:
-            problem = f"{sql.connection!r} is a test server and no database"
-        else:
-            problem = f"there is no connection {sql.connection!r}"
-        yield f"{path}.connection: {problem}; connections with dsnFrom are: {', '.join(databases) or 'none'}"
+    yield from _check_database(sql.connection, suite, servers, f"{path}.connection")
     yield from _check_files(sql.source, f"{path}.source")
+
+
+def _check_database(name: str, suite: TestSuiteSpec, servers: set[str], path: str) -> Iterator[str]:
+    connection = suite.connections.get(name)
+    if connection is not None and connection.dsn_from is not None:
+        return
+    if connection is not None:
+        problem = f"the connection {name!r} has no dsnFrom, which says how to reach a database"
+    elif name in servers:
+        problem = f"{name!r} is a test server and no database"
+    else:
+        problem = f"there is no connection {name!r}"
+    databases = sorted(known for known, found in suite.connections.items() if found.dsn_from is not None)
+    yield f"{path}: {problem}; connections with dsnFrom are: {', '.join(databases) or 'none'}"
+
+
+def _check_playbook(case: Case, suite: TestSuiteSpec, servers: set[str], path: str) -> Iterator[str]:
+    playbook = case.playbook
+    if playbook is None:
+        return
+    connection = suite.connections.get(playbook.connection)
+    if connection is None or connection.url is None:
+        if connection is not None:
+            problem = f"the connection {playbook.connection!r} has no url, which says where the NoETL server is"
+        elif playbook.connection in servers:
+            problem = f"{playbook.connection!r} is a test server and no NoETL server"
+        else:
+            problem = f"there is no connection {playbook.connection!r}"
+        known = sorted(name for name, found in suite.connections.items() if found.url is not None)
+        yield f"{path}.connection: {problem}; connections with url are: {', '.join(known) or 'none'}"
+    if playbook.register is not None:
+        yield from _check_files(playbook.register, f"{path}.register")
+    names = Counter[str]()
+    for index, credential in enumerate(playbook.credentials):
+        names[credential.name] += 1
+        if names[credential.name] > 1:
+            yield f"{path}.credentials[{index}].name: {credential.name!r} is used before; names must be unique"
+    yield from _check_steps(playbook.expect.steps, f"{path}.expect.steps")
+    for index, query in enumerate(playbook.expect.sql):
+        where = f"{path}.expect.sql[{index}].connection"
+        if query.connection is not None:
+            yield from _check_database(query.connection, suite, servers, where)
+        elif connection is not None and connection.dsn_from is None:
+            yield f"{where}: is needed, since the playbook's connection {playbook.connection!r} has no dsnFrom"
+
+
+def _check_steps(steps: StepExpectations, path: str) -> Iterator[str]:
+    for index, step in enumerate(steps.not_ran):
+        for field, wanted in (("ran", steps.ran), ("inOrder", steps.in_order)):
+            if step in wanted:
+                yield f"{path}.notRan[{index}]: {step!r} is in {field}, too, and cannot both run and not run"
 
 
 def _check_files(source: FileSource, path: str) -> Iterator[str]:

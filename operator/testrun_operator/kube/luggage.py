@@ -1,10 +1,10 @@
-"""What a case takes along into the runner's pod: its document, the secrets of its connection, and its files.
+"""What a case takes along into the runner's pod: its document, the secrets of its connections, and its files.
 
 Nothing secret is in the document. A connection's secrets become environment variables that the kubelet fills; the
-document only names them. Only the connection that a case uses travels with it.
+document only names them. Only the connections that a case uses travel with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -21,9 +21,11 @@ from testrun_operator.api.document import (
     RunInfo,
     SecretHeader,
     ServerInfo,
+    credential_prefix,
 )
 from testrun_operator.api.files import ConfigMapFiles, FileSource
-from testrun_operator.api.suite import Case, CaseKind, Connection
+from testrun_operator.api.playbook import PlaybookCase
+from testrun_operator.api.suite import Case, Connection
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube.pods import Luggage
@@ -50,10 +52,8 @@ def pack(
         outputs: outputs of the cases that this one needs, by name.
     """
     case = start.case.case
-    name = _connection_name(case)
-    connection = record.suite.connections.get(name)  # None where a test server has this name
-    endpoint, environment = _endpoint(case, connection) if connection is not None else (None, [])
-    source = case.sql.source if case.sql is not None else None
+    endpoints, environment = _endpoints(case, record.suite.connections)
+    source = _source(case)
     document = CaseDocument(
         run=RunInfo(
             id=record.run_id,
@@ -67,7 +67,7 @@ def pack(
         timeout=start.case.timeout,
         case=case,
         variables=dict(start.case.variables),
-        connections={name: endpoint} if endpoint else {},
+        connections=endpoints,
         servers={server: ServerInfo(url=url) for server, url in servers.items()},
         cases={needed: NeededCase(outputs=dict(values)) for needed, values in outputs.items()},
     )
@@ -75,23 +75,40 @@ def pack(
     return Luggage(
         document.model_dump_json(exclude_defaults=True),
         environment=[*environment, *_git_credentials(source)],
+        environment_sources=_registered_credentials(case.playbook),
         volumes=[_files_volume(config_map)] if config_map is not None else [],
         mounts=[_FILES_MOUNT] if config_map is not None else [],
     )
 
 
-def _connection_name(case: Case) -> str:
+def _source(case: Case) -> FileSource | None:
+    if case.playbook is not None:
+        return case.playbook.register
+    return case.sql.source if case.sql is not None else None
+
+
+def _endpoints(case: Case, connections: Mapping[str, Connection]) -> tuple[dict[str, Endpoint], list[Document]]:
+    """Give what a case of this kind uses of its connections, by name, and the variables for their secrets.
+
+    A connection of which there is none is the name of a test server, or was refused with the suite.
+    """
     if case.http is not None:
-        return case.http.connection
-    assert case.sql is not None  # noqa: S101 - the caller has cases of the other kinds run without the runner
-    return case.sql.connection
+        connection = connections.get(case.http.connection)
+        return _over_http(case.http.connection, connection) if connection is not None else ({}, [])
+    if case.sql is not None:
+        return _databases([case.sql.connection], connections)
+    assert case.playbook is not None  # noqa: S101 - the caller has cases of the other kinds run without the runner
+    own = case.playbook.connection
+    queried = [query.connection for query in case.playbook.expect.sql if query.connection is not None]
+    endpoints, environment = _databases(list(dict.fromkeys([own, *queried])), connections)
+    servers, headers = _over_http(own, connections[own]) if own in connections else ({}, [])
+    for name, server in servers.items():
+        database = endpoints.get(name, Endpoint())
+        endpoints[name] = server.model_copy(update={"dsn_variable": database.dsn_variable})
+    return endpoints, [*environment, *headers]
 
 
-def _endpoint(case: Case, connection: Connection) -> tuple[Endpoint, list[Document]]:
-    """Give what of a connection is used by a case of this kind: its address and headers, or its database."""
-    if case.kind is CaseKind.SQL and connection.dsn_from is not None:
-        reference = connection.dsn_from.secret_key_ref
-        return Endpoint(dsn_variable=_DSN_VARIABLE), [_from_secret(_DSN_VARIABLE, reference)]
+def _over_http(name: str, connection: Connection) -> tuple[dict[str, Endpoint], list[Document]]:
     environment: list[Document] = []
     secret_headers = []
     for index, header in enumerate(connection.headers_from):
@@ -99,7 +116,29 @@ def _endpoint(case: Case, connection: Connection) -> tuple[Endpoint, list[Docume
         secret_headers.append(SecretHeader(name=header.name, prefix=header.prefix, variable=variable))
         environment.append(_from_secret(variable, header.secret_key_ref))
     endpoint = Endpoint(url=connection.url, headers=connection.headers, secret_headers=tuple(secret_headers))
-    return endpoint, environment
+    return {name: endpoint}, environment
+
+
+def _databases(
+    names: Sequence[str], connections: Mapping[str, Connection]
+) -> tuple[dict[str, Endpoint], list[Document]]:
+    endpoints: dict[str, Endpoint] = {}
+    environment = []
+    for index, name in enumerate(names):
+        connection = connections.get(name)
+        if connection is not None and connection.dsn_from is not None:
+            variable = f"{_DSN_VARIABLE}_{index}" if index else _DSN_VARIABLE
+            endpoints[name] = Endpoint(dsn_variable=variable)
+            environment.append(_from_secret(variable, connection.dsn_from.secret_key_ref))
+    return endpoints, environment
+
+
+def _registered_credentials(playbook: PlaybookCase | None) -> list[Document]:
+    """Give where the variables come from that hold the credentials of a playbook: all keys of their Secrets."""
+    return [
+        {"prefix": credential_prefix(index), "secretRef": {"name": credential.secret_ref.name}}
+        for index, credential in enumerate(playbook.credentials if playbook is not None else ())
+    ]
 
 
 def _git_credentials(source: FileSource | None) -> list[Document]:

@@ -42,6 +42,8 @@ class Luggage:
     """The case document."""
     environment: Sequence[Document] = ()
     """Environment variables, which the kubelet fills from Secrets."""
+    environment_sources: Sequence[Document] = ()
+    """Secrets of which every key becomes an environment variable."""
     volumes: Sequence[Document] = ()
     mounts: Sequence[Document] = ()
 
@@ -99,6 +101,7 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
                 # Not by way of the command line: its imports would double the time until the first request.
                 "command": ["python3", "-m", "testrun_operator.runner"],
                 "env": environment,
+                **({"envFrom": [*luggage.environment_sources]} if luggage.environment_sources else {}),
                 "resources": dict(settings.runner_resources),
                 "securityContext": restricted_container() | {"readOnlyRootFilesystem": True},
                 "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -55,6 +55,14 @@ class CaseResult:
     duration_milliseconds: int | None
     step_count: int | None
     message: str | None
+    execution_id: int | None
+    """Of a NoETL playbook; None, as what follows, for other kinds of cases."""
+    execution_status: str | None
+    """How that ended: COMPLETED, FAILED or CANCELLED; None or empty where it is not known."""
+    execution_status_inferred: bool
+    """Whether its event log does not say so itself."""
+    execution_page: str | None
+    """Address of NoETL's own page about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,9 @@ _RUN: Final = (
 _CASE: Final = (
     "SELECT test_run_id AS run_id, test_timestamp AT TIME ZONE 'UTC' AS finished_at, playbook_name AS case,"
     " playbook_path AS path, category, test_passed AS passed, status, verdict, failure_class, reason, flaky, attempts,"
-    " execution_time_ms AS duration_milliseconds, step_count, error_message AS message"
+    " execution_time_ms AS duration_milliseconds, step_count, error_message AS message, execution_id,"
+    " actual_events ->> 'status' AS execution_status, actual_events ->> 'page' AS execution_page,"
+    " coalesce(actual_events ->> 'inferred' = 'true', FALSE) AS execution_status_inferred"
     " FROM {schema}.regression_results"
 )
 _ATTEMPT: Final = (

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 
-from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport, ReportedEvent
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.outcome import CaseRecord, RunRecord
 from testrun_operator.store.values import clean, clean_json, fit, to_integer, to_utc, to_utc_without_zone
@@ -21,6 +21,7 @@ STATUS_LENGTH: Final = 50
 REVISION_LENGTH: Final = 100
 MAX_VALIDATION_ERRORS: Final = 100
 MAX_VALIDATION_TEXT: Final = 1000
+MAX_EVENT_TEXT: Final = 200
 
 STATUS: Final = {
     Verdict.PASSED: "COMPLETED",
@@ -163,6 +164,30 @@ def _validation(verdict: Verdict, details: tuple[Detail, ...]) -> tuple[bool | N
     return (True if verdict in {Verdict.PASSED, Verdict.FAILED} else None), Jsonb(errors)
 
 
+def _events(execution: ExecutionReport) -> Jsonb:
+    """Give ``actual_events``: how the execution ended, how many events it had of each type, and the last of them."""
+    document: dict[str, JsonValue] = {
+        "status": fit(execution.status, STATUS_LENGTH),
+        "inferred": execution.inferred,
+        "counts": {fit(name, MAX_EVENT_TEXT): count for name, count in execution.events.items()},
+        "last": [_event(event) for event in execution.last_events],
+    }
+    if execution.page is not None:
+        document["page"] = clean(execution.page)
+    return Jsonb(document)
+
+
+def _event(event: ReportedEvent) -> dict[str, JsonValue]:
+    document: dict[str, JsonValue] = {
+        "type": fit(event.type, MAX_EVENT_TEXT),
+        "status": fit(event.status, MAX_EVENT_TEXT),
+        "node": fit(event.node, MAX_EVENT_TEXT),
+    }
+    if event.execution is not None:
+        document["execution_id"] = event.execution  # as text: clients of JSON round numbers of this size
+    return document
+
+
 def result_row(record: CaseRecord) -> ResultRow:
     """Make the row of ``regression_results``.
 
@@ -171,6 +196,7 @@ def result_row(record: CaseRecord) -> ResultRow:
     """
     outcome = record.outcome
     last = outcome.last_attempt
+    execution = last.execution if last is not None else None
     passed = outcome.verdict is Verdict.PASSED
     validation_passed, validation_errors = _validation(outcome.verdict, last.details if last else ())
     return ResultRow(
@@ -179,7 +205,7 @@ def result_row(record: CaseRecord) -> ResultRow:
         playbook_name=fit(outcome.case, NAME_LENGTH),
         playbook_path=fit(record.path, PATH_LENGTH),
         category=_fit_or_none(record.category, CATEGORY_LENGTH),
-        execution_id=None,
+        execution_id=int(execution.id) if execution is not None else None,
         status=STATUS[outcome.verdict],
         execution_time_ms=to_integer(last.duration_milliseconds) if last else None,
         step_count=to_integer(last.step_count) if last else None,
@@ -187,7 +213,7 @@ def result_row(record: CaseRecord) -> ResultRow:
         validation_passed=validation_passed,
         validation_errors=validation_errors,
         expected_status=_fit_or_none(record.expected_status, STATUS_LENGTH),
-        actual_events=None,
+        actual_events=_events(execution) if execution is not None else None,
         test_passed=passed,
         verdict=outcome.verdict.value,
         failure_class=outcome.failure_class.value if outcome.failure_class else None,
@@ -287,6 +313,14 @@ def _plain(text: str) -> str:
     return clean(text).encode("ascii", "replace").decode()
 
 
+def _reduced_execution(execution: ExecutionReport | None) -> ExecutionReport | None:
+    if execution is None:
+        return None
+    return execution.model_copy(
+        update={"status": _plain(execution.status), "page": None, "events": {}, "last_events": ()}
+    )
+
+
 def reduced_case(record: CaseRecord, problem: str) -> CaseRecord:
     """Take from a record everything that Postgres could object to, and keep the verdict.
 
@@ -304,6 +338,7 @@ def reduced_case(record: CaseRecord, problem: str) -> CaseRecord:
             attempt,
             message=f"{_plain(attempt.message)} ({note})".lstrip(),
             details=(),
+            execution=_reduced_execution(attempt.execution),
             evidence=replace(attempt.evidence, log_tail=None),
         )
         for attempt in outcome.attempts

@@ -49,6 +49,10 @@ CASE = CaseResult(
     duration_milliseconds=440,
     step_count=4,
     message="items: expected 36, got 35",
+    execution_id=None,
+    execution_status=None,
+    execution_status_inferred=False,
+    execution_page=None,
 )
 ATTEMPT = AttemptResult(
     attempt=1,

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from support.builders import (
     container_case,
     http_case,
+    playbook_case,
     record_of,
     report_of,
     run_of,
@@ -50,7 +51,7 @@ def executions(draw: st.DrawFn) -> ExecutionRecord:
     count = draw(st.integers(1, 5))
     cases = []
     for index in range(count):
-        make = draw(st.sampled_from([http_case, sql_case, container_case]))
+        make = draw(st.sampled_from([http_case, sql_case, playbook_case, container_case]))
         fields: dict[str, Any] = {
             "needs": [f"case-{need}" for need in range(index) if draw(st.integers(0, 3)) == 0],
             "retries": draw(st.integers(0, 2)),

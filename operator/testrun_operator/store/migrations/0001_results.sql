@@ -69,9 +69,9 @@ COMMENT ON COLUMN {schema}.regression_results.validation_passed IS
 COMMENT ON COLUMN {schema}.regression_results.validation_errors IS
     'The checks of the last attempt that did not hold, at most 100; all of them are in regression_details.';
 COMMENT ON COLUMN {schema}.regression_results.expected_status IS
-    'The baseline that was enforced: expected_results.expected_status at that time.';
+    'The baseline that was enforced, expected_results.expected_status at that time; else how a playbook had to end.';
 COMMENT ON COLUMN {schema}.regression_results.actual_events IS
-    'Events of a NoETL playbook; NULL for other kinds of cases.';
+    'Of a NoETL playbook: {status, inferred, counts: {type: number}, last: [{type, status, node}], page}; else NULL.';
 COMMENT ON COLUMN {schema}.regression_results.test_passed IS
     'Whether the verdict is Passed.';
 COMMENT ON COLUMN {schema}.regression_results.verdict IS
@@ -202,7 +202,7 @@ COMMENT ON TABLE {schema}.expected_results IS
 COMMENT ON COLUMN {schema}.expected_results.playbook_name IS
     'Name of the case, in whichever suite and namespace.';
 COMMENT ON COLUMN {schema}.expected_results.expected_status IS
-    'COMPLETED where the case has to pass. Any other value makes a case that passes fail; NULL demands nothing.';
+    'How a playbook has to end; COMPLETED for other cases that have to pass, which any other value makes fail; NULL demands nothing.';
 COMMENT ON COLUMN {schema}.expected_results.min_events IS
     'Least number of steps: requests, pages or events; NULL demands nothing.';
 COMMENT ON COLUMN {schema}.expected_results.max_duration_ms IS

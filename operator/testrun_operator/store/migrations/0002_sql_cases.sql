@@ -8,7 +8,7 @@ COMMENT ON COLUMN {schema}.regression_results.playbook_path IS
 COMMENT ON COLUMN {schema}.regression_results.step_count IS
     'Requests, pages, tests or events of the last attempt.';
 COMMENT ON COLUMN {schema}.regression_results.kind IS
-    'Kind of the case: http, sql or container.';
+    'Kind of the case: http, sql, playbook or container.';
 COMMENT ON COLUMN {schema}.regression_attempts.step_count IS
     'Requests, pages, tests or events.';
 COMMENT ON TABLE {schema}.regression_details IS
