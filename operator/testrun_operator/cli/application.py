@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from testrun_operator.cli.errors import PlainErrors
+from testrun_operator.cli.noetl.commands import commands as noetl_commands
 from testrun_operator.cli.options import read_duration
 from testrun_operator.cli.sql.commands import commands as sql_commands
 
@@ -35,6 +36,7 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 application.add_typer(sql_commands)
+application.add_typer(noetl_commands)
 
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the TestRun.")]

@@ -1,0 +1,115 @@
+"""What an earlier execution of a playbook looked like, and what may be expected of the next one because of it."""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from testrun_operator.api.playbook import PlaybookExpectations, PlaybookStatus, StepExpectations
+from testrun_operator.runner.playbook.errors import find_errors
+from testrun_operator.runner.playbook.log import Log, Meaning
+from testrun_operator.runner.playbook.meaning import meaning_of
+from testrun_operator.runner.playbook.settling import examine
+from testrun_operator.runner.playbook.steps import find_starts, step_of
+from testrun_operator.runner.playbook.verdict import final_status
+
+_SLOWER = 3
+"""So many times as long as it took may it take."""
+_SHORTEST_LIMIT = timedelta(seconds=5)
+_ROUND = ((60, 5), (300, 15), (3600, 60), (math.inf, 600))
+"""Limits below so many seconds are multiples of so many."""
+_MOST_STEPS = 64
+_LONGEST_STEP = 253
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """An execution that is over."""
+
+    execution: int
+    status: PlaybookStatus
+    has_errors: bool
+    """Whether a step of it, or of what it started, had an error that was not made up for."""
+    failed_step: str
+    """The step of the first error; empty where it is of none, or there is none."""
+    was_repeated: bool
+    """Whether a step was repeated: the next execution may get by without, and write fewer events."""
+    events: int
+    """How many its log has, with those of what it started."""
+    steps: tuple[str, ...]
+    """Those that ran, each once, in the order in which they started."""
+    in_turn: bool
+    """Whether none of them started before the one before it had ended."""
+    took: timedelta
+    """From the first event to the last."""
+    says_so: bool
+    """Whether the log says that it is over; else it was inferred from what is not missing."""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it completed without an error."""
+        return self.status is PlaybookStatus.COMPLETED and not self.has_errors
+
+
+def learn(log: Log) -> Experience | None:
+    """Say what an execution looked like; None where it is not over, as far as its log tells."""
+    examination = examine(log)
+    if examination.missing or not log.events:
+        return None
+    times = [event.created for event in log.events]
+    errors = find_errors(log)
+    first = errors.first if errors.standing else None
+    return Experience(
+        execution=log.root,
+        status=final_status(log).status,
+        has_errors=bool(errors.standing),
+        failed_step=step_of(log.dialect, first.node) if first is not None else "",
+        was_repeated=bool(errors.repeated),
+        events=len(log.events),
+        steps=tuple(dict.fromkeys(start.step for start in find_starts(log))),
+        in_turn=_is_in_turn(log),
+        took=max(times) - min(times),
+        says_so=examination.says_so,
+    )
+
+
+def expect_the_same(experience: Experience, *, in_order: bool, duration: bool) -> PlaybookExpectations:
+    """Say what to expect of the next execution.
+
+    Args:
+        experience: of an earlier one.
+        in_order: whether the playbook is written so that its steps come one after the other.
+        duration: whether to expect that it does not take much longer.
+    """
+    steps = tuple(step for step in experience.steps if len(step) <= _LONGEST_STEP)[:_MOST_STEPS]
+    completed = experience.status is PlaybookStatus.COMPLETED
+    return PlaybookExpectations(
+        status=experience.status,
+        # Of one that completed no errors are the rule, and of one that did not they are none.
+        no_errors=False if completed and experience.has_errors else None,
+        min_events=None if experience.was_repeated else experience.events,
+        max_duration=limit_of(experience.took) if duration else None,
+        # Steps that started in an order have run.
+        steps=StepExpectations(in_order=steps) if in_order and experience.in_turn else StepExpectations(ran=steps),
+    )
+
+
+def limit_of(took: timedelta) -> timedelta:
+    """Give the longest time that is to be expected after one that took so long: generous, and a round number."""
+    seconds = took.total_seconds() * _SLOWER
+    unit = next(unit for below, unit in _ROUND if seconds < below)
+    return max(_SHORTEST_LIMIT, timedelta(seconds=math.ceil(seconds / unit) * unit))
+
+
+def _is_in_turn(log: Log) -> bool:
+    """Whether each step of the execution itself ended before the next one started."""
+    ends: dict[str, int] = {}
+    for event in log.of(log.root):
+        if meaning_of(log.dialect, event.type, event.status) is Meaning.ENDED:
+            step = step_of(log.dialect, event.node)
+            ends[step] = max(event.id, ends.get(step, 0))
+    starts: dict[str, int] = {}
+    for start in find_starts(log):
+        starts.setdefault(start.step, start.id)
+    order = list(starts)
+    return all(ends.get(before, 0) < starts[after] for before, after in pairwise(order))

@@ -1,0 +1,99 @@
+"""Looks through a server's executions for one of each playbook that went well."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from testrun_operator.cli.errors import CannotDo
+from testrun_operator.cli.noetl.experience import Experience, learn
+from testrun_operator.cli.noetl.server import Server
+from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
+from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
+from testrun_operator.runner.playbook.following import EventLog
+from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
+
+LOOK_BACK = 10
+"""So many of the newest executions of a playbook are looked at."""
+_GRACE_SECONDS = 10.0
+_STILL_SECONDS = 2.0
+"""What does not say that it is over must not change for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known of a playbook's executions."""
+
+    good: Experience | None = None
+    """The newest that completed without an error."""
+    bad: Experience | None = None
+    """The newest that is over and did not, where none is good."""
+    looked_at: int = 0
+    """How many executions were looked at."""
+
+
+@contextmanager
+def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
+    """Open what reads event logs: the database where there is a DSN, else the server.
+
+    Raises:
+        CannotDo: the DSN cannot be read.
+    """
+    dialect = server.dialect()
+    if dsn is None:
+        yield ApiEventLog(server.api, dialect, grace=_GRACE_SECONDS)
+        return
+    try:
+        event_log = PostgresEventLog(dsn, dialect, grace=_GRACE_SECONDS)
+    except InvalidCase:
+        raise CannotDo("--dsn: this is no DSN of PostgreSQL") from None
+    with event_log:
+        yield event_log
+
+
+def remember(
+    event_log: EventLog, executions: Mapping[str, Sequence[int]], progress: Callable[[str], None]
+) -> Mapping[str, Memory]:
+    """Look at executions until a good one is found, for each playbook.
+
+    Args:
+        event_log: where their logs are read.
+        executions: by path of the playbook, the newest first.
+        progress: is told which playbook is looked at.
+
+    Raises:
+        CannotDo: a log cannot be read.
+    """
+    memories: dict[str, Memory] = {}
+    for path, candidates in executions.items():
+        progress(path)
+        memories[path] = _remember(event_log, candidates)
+    doubtful = [path for path, memory in memories.items() if memory.good is not None and not memory.good.says_so]
+    if doubtful:
+        # Between two of its steps, an execution that runs looks like one that is over and never says so.
+        time.sleep(_STILL_SECONDS)
+    for path in doubtful:
+        known = memories[path].good
+        if known is not None and _learn(event_log, known.execution) != known:
+            memories[path] = Memory(looked_at=memories[path].looked_at)
+    return memories
+
+
+def _remember(event_log: EventLog, candidates: Sequence[int]) -> Memory:
+    bad: Experience | None = None
+    for number, execution in enumerate(candidates, 1):
+        experience = _learn(event_log, execution)
+        if experience is not None and experience.is_good:
+            return Memory(good=experience, looked_at=number)
+        bad = bad or experience
+    return Memory(bad=bad, looked_at=len(candidates))
+
+
+def _learn(event_log: EventLog, execution: int) -> Experience | None:
+    try:
+        return learn(event_log.read(execution, until=time.monotonic() + _GRACE_SECONDS))
+    except (ConnectionFailed, InvalidCase) as error:
+        raise CannotDo(f"the event log of execution {execution} cannot be read: {error.message}") from None
+    except CannotJudge:
+        # It is too large to be judged, and its next execution will be, too: nothing can be learnt from it.
+        return None

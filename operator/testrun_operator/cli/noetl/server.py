@@ -1,0 +1,167 @@
+"""What is asked of a NoETL server for a suite: its playbooks, its executions, and which credentials it has."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from types import TracebackType
+from typing import Final, Self, TypeVar
+from urllib.parse import quote, urlsplit
+
+from pydantic import JsonValue
+
+from testrun_operator.cli.errors import CannotDo
+from testrun_operator.cli.noetl.folder import Found
+from testrun_operator.cli.noetl.playbooks import Unreadable, make_playbook, read_yaml
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.playbook.ids import read_id
+from testrun_operator.runner.playbook.log import Dialect
+from testrun_operator.runner.playbook.server.client import NoetlServer
+from testrun_operator.runner.playbook.server.patience import patiently
+from testrun_operator.runner.playbook.server.transport import Transport
+from testrun_operator.runner.problem import CannotJudge, ConnectionFailed
+
+_PATIENCE_SECONDS: Final = 15.0
+_GRACE_SECONDS: Final = 5.0
+_PAGE_SIZE: Final = 200
+_LAST_PAGE: Final = 25
+"""Of executions: the server does not give any beyond the 5,000 newest."""
+_OK: Final = 200
+
+_T = TypeVar("_T")
+
+
+class Server:
+    """A NoETL server. A context manager.
+
+    Args:
+        url: its address.
+    """
+
+    def __init__(self, url: str) -> None:
+        masker = Masker([urlsplit(url).password or ""])
+        self.label = hide_credentials(url)
+        """Its address, for people."""
+        self._transport = Transport(url, {}, masker, _patience)
+        self.api = NoetlServer(url, {}, masker, remaining_seconds=_patience)
+        """What readers of event logs ask."""
+
+    def __enter__(self) -> Self:
+        self._transport.__enter__()
+        self.api.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.api.__exit__(kind, error, trace)
+        self._transport.__exit__(kind, error, trace)
+
+    def dialect(self) -> Dialect:
+        """Find out which generation of NoETL it is.
+
+        Raises:
+            CannotDo: it is none, or does not answer.
+        """
+        return _say_plainly(self.api.dialect)
+
+    def playbooks(self) -> Found:
+        """Give the newest version of each playbook of its catalog, in the order of their paths.
+
+        Raises:
+            CannotDo: the server does not answer, or has no such catalog.
+        """
+        newest: dict[str, Mapping[str, JsonValue]] = {}
+        for entry in _objects(_object(self._ask_for_catalog()).get("entries")):
+            path, version = entry.get("path"), entry.get("version")
+            if str(entry.get("kind")).casefold() != "playbook" or not isinstance(path, str):
+                continue
+            if path not in newest or _number(version) > _number(newest[path].get("version")):
+                newest[path] = entry
+        found = Found()
+        for path in sorted(newest):
+            entry = newest[path]
+            try:
+                document = _object(entry.get("payload")) or read_yaml(str(entry.get("content") or "")) or {}
+                found.playbooks.append(make_playbook(document, origin=f"version {entry.get('version')}", path=path))
+            except Unreadable as unreadable:
+                found.broken.append(f"{path}: {unreadable.reason}")
+        return found
+
+    def executions(self, paths: Collection[str], most: int) -> Mapping[str, tuple[int, ...]]:
+        """Give the newest executions of playbooks that nobody else started, the newest first.
+
+        Args:
+            paths: of the playbooks.
+            most: how many of each are wanted.
+
+        Raises:
+            CannotDo: the server does not answer.
+        """
+        found: dict[str, set[int]] = defaultdict(set)
+        pages = _LAST_PAGE if self.dialect() is Dialect.BATCH else 1
+        for page in range(1, pages + 1):
+            entries = _objects(self._get("/api/executions", {"page": str(page), "page_size": str(_PAGE_SIZE)}))
+            for entry in entries:
+                execution, path = read_id(entry.get("execution_id")), entry.get("path")
+                if execution is not None and isinstance(path, str) and not entry.get("parent_execution_id"):
+                    found[path].add(execution)
+            if len(entries) < _PAGE_SIZE or all(len(found[path]) >= most for path in paths):
+                break
+        # Ids rise with time; the lists of some releases are in the order of the last event.
+        return {path: tuple(sorted(found[path], reverse=True)[:most]) for path in paths}
+
+    def lacks_credential(self, name: str) -> bool:
+        """Say whether it has no credential of a name.
+
+        Raises:
+            CannotDo: the server does not answer.
+        """
+        return self._get(f"/api/credentials/{quote(name, safe='')}", {}) is None
+
+    def _get(self, path: str, parameters: Mapping[str, str]) -> JsonValue:
+        return _say_plainly(lambda: self.api.get(path, parameters))
+
+    def _ask_for_catalog(self) -> JsonValue:
+        request = self._transport.request("POST", "/api/catalog/list", {"resource_type": "Playbook"})
+
+        def ask() -> JsonValue:
+            response = self._transport.send(request)
+            if response.status != _OK:
+                problem = f"status {response.status}: {self._transport.detail_of(response)}; is it a NoETL server?"
+                raise CannotDo(self._transport.say(request, problem))
+            return self._transport.json(response)
+
+        return _say_plainly(ask)
+
+
+def hide_credentials(url: str) -> str:
+    """Give an address without the user and the password that may be in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def _patience() -> float:
+    return _PATIENCE_SECONDS
+
+
+def _say_plainly(ask: Callable[[], _T]) -> _T:
+    """Ask, for a while again where the server cannot answer: after a restart of its database it fails for some time.
+
+    Raises:
+        CannotDo: it did not work. The message is the server's, without the field of a case that would be wrong.
+    """
+    try:
+        return patiently(ask, _GRACE_SECONDS, kind=ConnectionFailed)
+    except CannotJudge as error:
+        raise CannotDo(error.message.removeprefix("playbook.connection: ")) from None
+
+
+def _object(value: JsonValue) -> Mapping[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: JsonValue) -> list[Mapping[str, JsonValue]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _number(version: JsonValue) -> int:
+    return read_id(version) or 0
