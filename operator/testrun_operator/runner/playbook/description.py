@@ -25,6 +25,9 @@ _ENDS: Final = {
 """Types of events that have the result of a step. The last one counts."""
 _ADDED: Final = frozenset({"command_id", "worker_id", "loop_event_id"})
 """What 4.x puts beside the keys of a result."""
+_LEFT_OUT: Final = {"status": "COMPLETED"}
+"""What the events of 4.x have in place of a result that is no object, or has something else than plain values."""
+_WRAPPER: Final = "_value"
 
 
 @dataclass(frozen=True)
@@ -120,31 +123,32 @@ def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, J
 
 
 def _result_of_action(event: Event) -> JsonValue:
-    """Take a result out of what 1.x writes around it, which is another thing for each tool."""
-    result = mapping(event.result)
-    if is_error(event):
-        return event.result
-    if "retry_config" in result and "result" in result:
+    """Take a result out of what 1.x writes around it: ids for most tools, attempts where the step has a retry."""
+    result = event.result
+    if not isinstance(result, dict) or is_error(event):
+        return result
+    if "attempt_number" in result and "result" in result:
         return result["result"]
-    if "data" in result and "status" in result:
+    if result.keys() >= {"id", "data", "status"}:
         return result["data"]
-    return event.result
+    return result
 
 
 def _unwrapped(result: JsonValue, action: Event | None) -> JsonValue:
-    """Give a result of 1.x, which writes a list as ``{"value": [...]}`` in one event and as it is in the other."""
-    if isinstance(result, dict) and result.keys() == {"value"} and action is not None:
-        as_it_is = _result_of_action(action)
-        if as_it_is == result["value"]:
-            return as_it_is
-    return result
+    """Give a result as the step made it. 1.x writes it twice, and each time some values otherwise."""
+    if action is None:
+        return result
+    inner = _result_of_action(action)
+    is_wrapped_list = isinstance(inner, list) and result == {"value": inner}
+    return inner if result is None or is_wrapped_list or result == action.result else result
 
 
 def _result_in_context(event: Event) -> JsonValue:
     context = mapping(event.result).get("context")
     if not isinstance(context, dict):
         return None
-    return {key: value for key, value in context.items() if key not in _ADDED}
+    result = {key: value for key, value in context.items() if key not in _ADDED}
+    return None if result == _LEFT_OUT else _plain(result)
 
 
 def _results_in_account(log: Log, in_events: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
@@ -160,7 +164,12 @@ def _results_in_account(log: Log, in_events: Mapping[str, JsonValue]) -> Iterato
         for name, value in account.results.items():
             if name in in_events and name not in failed:
                 inner = mapping(value).get("context")
-                yield name, inner if isinstance(inner, dict) else value
+                yield name, _plain(inner if isinstance(inner, dict) else value)
+
+
+def _plain(result: JsonValue) -> JsonValue:
+    """Take out what is no object: 4.x writes null as an object with one key."""
+    return result[_WRAPPER] if isinstance(result, dict) and result.keys() == {_WRAPPER} else result
 
 
 def _is_noop(result: JsonValue) -> bool:

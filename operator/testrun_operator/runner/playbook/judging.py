@@ -21,7 +21,7 @@ from testrun_operator.runner.playbook.verdict import FinalStatus
 
 _NAMED: Final = 8
 """So many steps, types or statuses are named in a finding; the others are counted."""
-_NAME_LENGTH: Final = 60
+_NAME_LENGTH: Final = 80
 _ERROR_LENGTH: Final = 300
 
 
@@ -190,11 +190,12 @@ class _Judge:
         """Name the steps that have errors; of what is about all of an execution only where there is nothing else."""
         errors = tuple(errors)
         of_steps = [event for event in errors if not is_about_all(self.log.dialect, event)]
-        return self._list(
+        places = [
             f"step {step_of(self.log.dialect, event.node)!r}"
             + ("" if event.execution == self.log.root else f" of execution {event.execution}")
             for event in (of_steps or errors)
-        )
+        ]
+        return self._list(tuple(dict.fromkeys(places)))
 
     def _list(self, names: Iterable[str]) -> str:
         """Name things with how often they are there; the most of them are counted only, if there are many."""

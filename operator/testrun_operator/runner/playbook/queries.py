@@ -158,7 +158,7 @@ def _open(query: Query, dsns: Mapping[str, str], seconds: float) -> _Reader:
         raise InvalidCase(path, f"is needed by {query.field}")
     try:
         dsn = read_dsn(text)
-        database = open_database(dsn, None if math.isinf(seconds) else seconds)
+        database = open_database(dsn, None if math.isinf(seconds) else max(0.0, seconds))
     except CaseError as error:
         raise InvalidCase(path, str(error)) from None
     try:

@@ -5,7 +5,7 @@ step that ran; neither is a step without a tool on 1.x, of which nothing is writ
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,8 @@ _ENDS: Final = frozenset(
     {"call_done", "call_error", "step_exit", "step_completed", "step_failed", "step_result"}
     | {"action_completed", "action_failed", "command_completed", "command_failed"}
 )
+_QUEUED: Final = "step_started"
+"""The server of 1.x writes this when it queues the work, whether or not a worker will ever take it."""
 _ITERATION: Final = re.compile(r"_iter_[0-9]+$")
 _TASK_LIST: Final = ":task_sequence"
 
@@ -63,18 +65,26 @@ def find_starts(log: Log) -> tuple[Start, ...]:
         type_ = fold(event.type)
         if event.node and (type_ in _STARTS or type_ in _ENDS):
             by_node.setdefault(event.node, []).append(event)
+    looped = {step for node in by_node if (step := step_of(log.dialect, node)) != node}
     starts = [
         Start(event.id, node, step_of(log.dialect, node))
         for node, events in by_node.items()
-        for event in _starts_among(events)
+        for event in _starts_among(events, is_loop=node in looped)
     ]
     return tuple(sorted(starts, key=lambda start: start.id))
 
 
-def _starts_among(events: list[Event]) -> Iterable[Event]:
-    """Give the events of one name that say that it started; the first of all where none does."""
-    for type_ in _STARTS:
-        starts = [event for event in events if fold(event.type) == type_]
-        if starts:
-            return starts
-    return events[:1]
+def _starts_among(events: Sequence[Event], *, is_loop: bool) -> Sequence[Event]:
+    """Give the events of one name that say that it started.
+
+    Args:
+        events: the events of this name.
+        is_loop: whether its iterations, or the list of its tasks, start under names of their own.
+    """
+    types = [fold(event.type) for event in events]
+    if all(type_ == _QUEUED for type_ in types):
+        return ()
+    for wanted in _STARTS:
+        if wanted in types:
+            return [event for event, type_ in zip(events, types, strict=True) if type_ == wanted]
+    return () if is_loop else events[:1]
