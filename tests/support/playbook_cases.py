@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from support.noetl import NoetlServer
-
 from testrun_operator.api.document import DOCUMENT_VARIABLE, TERMINATION_LOG_VARIABLE, CaseDocument
 from testrun_operator.api.report import Detail, ExecutionReport, Report, decode, decode_from_log
 from testrun_operator.runner.context import Conclusion, Context

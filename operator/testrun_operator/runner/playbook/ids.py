@@ -9,8 +9,8 @@ from testrun_operator.runner.playbook.log import Event
 from testrun_operator.runner.problem import ConnectionFailed
 
 _MAX_ID: Final = 2**63
-_MILLISECOND_SHIFT: Final = 22
-"""How many of an id's last bits are not its time: they are made as those of Twitter's Snowflake."""
+_MILLISECOND_SHIFT: Final = 23
+"""How many of an id's last bits are not its time in milliseconds."""
 _LATE_MILLISECONDS: Final = 60_000
 
 
