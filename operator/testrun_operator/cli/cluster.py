@@ -13,7 +13,8 @@ from kubernetes.aio import config
 from pydantic import ValidationError
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.phase import Phase
+from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
+from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import TestRunStatus
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
@@ -60,6 +61,14 @@ class Run:
         if self.status.observed_generation < self.generation:
             return f"{self.status.phase} (of the spec before the last change)"
         return self.status.phase
+
+    @property
+    def waits_for(self) -> str | None:
+        """Reason for which nothing, or nothing more, is started at the moment."""
+        for condition in self.status.conditions:
+            if condition.type == ConditionType.RECONCILING and condition.status is ConditionStatus.TRUE:
+                return None if condition.reason == ConditionReason.RUNNING else condition.reason
+        return None
 
 
 class RunReader:

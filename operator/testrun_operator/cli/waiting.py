@@ -16,7 +16,7 @@ from testrun_operator.cli.presenting import present_failures, present_progress
 from testrun_operator.cli.terminal import clean, make_console, show
 
 LOG_SECONDS = 10.0
-"""Shortest time between two lines about the progress in a log."""
+"""Shortest time between two lines about the progress in a log, unless the phase, or what is waited for, changes."""
 
 
 class _Teller(Protocol):
@@ -84,10 +84,12 @@ def _spinner(console: Console) -> Iterator[_Teller]:
 @contextmanager
 def _log(console: Console) -> Iterator[_Teller]:
     last = -LOG_SECONDS
+    about: tuple[object, ...] = ()
 
     def tell(run: Run) -> None:
-        nonlocal last
-        if run.is_over or time.monotonic() < last + LOG_SECONDS:
+        nonlocal last, about
+        was, about = about, (run.phase_text, run.waits_for)
+        if run.is_over or (about == was and time.monotonic() < last + LOG_SECONDS):
             return
         last = time.monotonic()
         show(console, clean(present_progress(run)))

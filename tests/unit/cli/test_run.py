@@ -142,6 +142,16 @@ def test_a_log_is_not_flooded(invoke: Invoke, cluster_with: ClusterWith) -> None
     assert invoke("run", "checkout", "--wait").stderr.count("Running") == 1
 
 
+def test_a_log_says_at_once_what_is_waited_for(invoke: Invoke, cluster_with: ClusterWith) -> None:
+    """It may be the last that happens for a long time."""
+    waiting = make_condition("Reconciling", "True", "WaitingForTestServer", "the test server is not ready")
+    cluster_with(SUITE, make_run("Pending"), make_run("Pending", conditions=[waiting]), make_run("Passed"))
+    assert invoke("run", "checkout", "--wait").stderr.splitlines()[1:] == [
+        "shop/nightly: Pending",
+        "shop/nightly: Pending: the test server is not ready",
+    ]
+
+
 def test_a_run_that_is_not_over_in_time_goes_on_and_how_to_end_it_is_said(
     invoke: Invoke, cluster_with: ClusterWith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
