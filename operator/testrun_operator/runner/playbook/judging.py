@@ -1,10 +1,11 @@
 """Judges a complete log against what the case expects. Pure: the same log always gives the same findings."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from functools import cached_property
+from typing import Final, TypeVar
 
 from pydantic import JsonValue
 
@@ -23,6 +24,9 @@ _NAMED: Final = 8
 """So many steps, types or statuses are named in a finding; the others are counted."""
 _NAME_LENGTH: Final = 80
 _ERROR_LENGTH: Final = 300
+_T = TypeVar("_T", bound=Hashable)
+_Place = tuple[str, int]
+"""A step and its execution."""
 
 
 def judge(
@@ -40,7 +44,8 @@ def judge(
     Raises:
         InvalidCase: an expression turns out to be wrong.
     """
-    yield from _Judge(expect, log, final, masker).findings()
+    ordered = replace(log, events=tuple(sorted(log.events, key=lambda event: event.id)))
+    yield from _Judge(expect, ordered, final, masker).findings()
     for index, one in enumerate(expect.jmespath):
         expression = Expression.compile(one.expression, f"playbook.expect.jmespath[{index}].expression")
         yield judge_value(expression, one.equals, document, masker)
@@ -54,10 +59,8 @@ def say_error(event: Event, log: Log, masker: Masker) -> str:
         log: its log.
         masker: keeps secrets out.
     """
-    step = masker.excerpt(step_of(log.dialect, event.node), _NAME_LENGTH)
-    child = "" if event.execution == log.root else f" of execution {event.execution}"
     what = masker.excerpt(event.error, _ERROR_LENGTH) or masker.excerpt(f"{event.type} {event.status}", _NAME_LENGTH)
-    return f"step {step!r}{child}: {what}"
+    return f"{_say_place(step_of(log.dialect, event.node), event.execution, log, masker)}: {what}"
 
 
 @dataclass(frozen=True)
@@ -119,9 +122,14 @@ class _Judge:
             if errors.first is not None:
                 told = f" that remain; repeated with success: {say_error(errors.first, self.log, self.masker)}"
             return Finding("noErrors", passed=True, expected=expected, actual=expected + told)
-        steps = self._places(errors.standing)
-        told = "" if is_told or errors.first is None else f"; {say_error(errors.first, self.log, self.masker)}"
-        return Finding("noErrors", passed=False, expected=expected, actual=f"errors in {steps}{told}")
+        places = self._places(errors.standing)
+        if is_told or errors.first is None:
+            actual = f"errors in {_list(places, self._say_place)}"
+        else:
+            others = [place for place in places if place != self._place(errors.first)]
+            also = f"; errors in {_list(others, self._say_place)}, too" if others else ""
+            actual = f"an error in {say_error(errors.first, self.log, self.masker)}{also}"
+        return Finding("noErrors", passed=False, expected=expected, actual=actual)
 
     def _judge_duration(self, most: timedelta) -> Finding:
         times = [event.created for event in self.log.events]
@@ -130,7 +138,7 @@ class _Judge:
         return Finding("maxDuration", took <= most, expected, f"{took.total_seconds():.3f} s from first to last event")
 
     def _judge_events(self, expectation: EventExpectation) -> Finding:
-        of_type = [event for event in self.log.events if fold(event.type) == fold(expectation.type)]
+        of_type = self._by_type.get(fold(expectation.type), [])
         found = [event for event in of_type if self._is_meant(event, expectation)]
         status = f" {expectation.status}" if expectation.status is not None else ""
         node = f" of step {expectation.node!r}" if expectation.node is not None else ""
@@ -142,6 +150,13 @@ class _Judge:
             finding.name, passed=False, expected=finding.expected, actual=finding.actual + self._hint(of_type)
         )
 
+    @cached_property
+    def _by_type(self) -> Mapping[str, Sequence[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.log.events:
+            found.setdefault(fold(event.type), []).append(event)
+        return found
+
     def _is_meant(self, event: Event, expectation: EventExpectation) -> bool:
         if expectation.status is not None and event.status.casefold() != expectation.status.casefold():
             return False
@@ -150,23 +165,24 @@ class _Judge:
     def _hint(self, of_type: Sequence[Event]) -> str:
         """Say what there is in place of events that are missing."""
         if not of_type:
-            return f"; there are {self._list(event.type for event in self.log.events)}"
-        return f"; of this type there are {self._list(f'{event.status} of {event.node!r}' for event in of_type)}"
+            return f"; there are {_list((event.type for event in self.log.events), self._name) or 'none at all'}"
+        seen = ((event.status, event.node) for event in of_type)
+        return f"; of this type there are {_list(seen, lambda one: f'{self._name(one[0])} of {self._name(one[1])!r}')}"
 
     def _judge_steps(self) -> Iterator[Finding]:
         steps = self.expect.steps
         if not (steps.ran or steps.not_ran or steps.in_order):
             return
         starts = find_starts(self.log)
-        seen = self._list(start.step for start in starts) if starts else "no step"
+        seen = _list((start.step for start in starts), self._name) or "no step"
         for name in steps.ran:
             passed = any(start.is_of(name) for start in starts)
-            shown = self.masker.excerpt(name, _NAME_LENGTH)
+            shown = self._name(name)
             actual = "it ran" if passed else f"it did not; those that ran: {seen}"
             yield Finding(f"steps.ran {shown}", passed, "the step ran", actual)
         for name in steps.not_ran:
             count = sum(start.is_of(name) for start in starts)
-            shown = self.masker.excerpt(name, _NAME_LENGTH)
+            shown = self._name(name)
             actual = "it did not run" if not count else f"it ran{'' if count == 1 else f' {count} times'}"
             yield Finding(f"steps.notRan {shown}", not count, "the step did not run", actual)
         if steps.in_order:
@@ -179,36 +195,45 @@ class _Judge:
         rest = iter(starts)
         before = ""
         for name in names:
-            shown = self.masker.excerpt(name, _NAME_LENGTH)
+            shown = self._name(name)
             if not any(start.is_of(name) for start in rest):
                 actual = f"{order}; {shown!r} did not start{before}"
                 return Finding("steps.inOrder", passed=False, expected=expected, actual=actual)
             before = f" after {shown!r}"
         return Finding("steps.inOrder", passed=True, expected=expected, actual=order)
 
-    def _places(self, errors: Iterable[Event]) -> str:
-        """Name the steps that have errors; of what is about all of an execution only where there is nothing else."""
-        errors = tuple(errors)
+    def _places(self, errors: Sequence[Event]) -> Sequence[_Place]:
+        """Give the steps that have errors, and those executions that failed without an error of a step."""
         of_steps = [event for event in errors if not is_about_all(self.log.dialect, event)]
-        places = [
-            f"step {step_of(self.log.dialect, event.node)!r}"
-            + ("" if event.execution == self.log.root else f" of execution {event.execution}")
-            for event in (of_steps or errors)
-        ]
-        return self._list(tuple(dict.fromkeys(places)))
+        explained = {event.execution for event in of_steps}
+        others = [event for event in errors if event.execution not in explained]
+        return tuple(dict.fromkeys(self._place(event) for event in (*of_steps, *others)))
 
-    def _list(self, names: Iterable[str]) -> str:
-        """Name things with how often they are there; the most of them are counted only, if there are many."""
-        counts = Counter(names)
-        named = [
-            self.masker.excerpt(name, _NAME_LENGTH) + (f" ×{count}" if count > 1 else "")  # noqa: RUF001
-            for name, count in list(counts.items())[:_NAMED]
-        ]
-        more = len(counts) - _NAMED
-        return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    def _place(self, event: Event) -> _Place:
+        return step_of(self.log.dialect, event.node), event.execution
+
+    def _say_place(self, place: _Place) -> str:
+        return _say_place(*place, self.log, self.masker)
+
+    def _name(self, name: str) -> str:
+        return self.masker.excerpt(name, _NAME_LENGTH)
 
     def _location(self) -> str:
         return f"execution {self.log.root}"
+
+
+def _list(things: Iterable[_T], show: Callable[[_T], str]) -> str:
+    """Name things, with how often they are there; those that are too many to be named are counted only."""
+    counts = Counter(things)
+    named = [show(thing) + (f" ({count} times)" if count > 1 else "") for thing, count in list(counts.items())[:_NAMED]]
+    more = len(counts) - _NAMED
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+
+def _say_place(step: str, execution: int, log: Log, masker: Masker) -> str:
+    # Masked before it is quoted: that may write a secret in another way.
+    child = "" if execution == log.root else f" of execution {execution}"
+    return f"step {masker.excerpt(step, _NAME_LENGTH)!r}{child}"
 
 
 def _judge_count(name: str, count: int, least: int, most: int | None) -> Finding:
