@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from generators import api_page, operator_pages, resources, values, vocabulary
+from generators import api_page, operator_pages, playbook_example, resources, values, vocabulary
 from generators.repository import CHART, REFERENCE, ROOT
 
 from testrun_operator.store import reference as tables
@@ -44,6 +44,7 @@ def other_files() -> dict[Path, str]:
         REFERENCE / "tables.md": tables.render(),
         REFERENCE / "values.md": values.reference_page(),
         **manifests.manifest_files(),
+        **playbook_example.example_files(),
     }
 
 
