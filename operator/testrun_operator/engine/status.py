@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from testrun_operator.api.base import Model
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
+from testrun_operator.api.playbook import PlaybookStatus
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import (
     MAX_FAILURES,
@@ -37,7 +38,7 @@ _MAX_CONDITION_MESSAGE = 1024
 MAX_STATUS_BYTES = 10_000
 """Every change of a status is sent to everybody who watches TestRuns, and stored by the API server once more."""
 _MAX_PAGE = 200
-_MAX_EXECUTION_STATUS = 20
+_EXECUTION_STATUSES = frozenset(status.value.upper() for status in PlaybookStatus)
 _CONDITION_TYPES = frozenset(ConditionType)
 _SHORTER = (200, 120, 80, 40, 20)
 """Characters to which texts are cut, one after the other, until a status fits."""
@@ -133,10 +134,11 @@ def _execution(outcome: CaseOutcome) -> PlaybookExecution | None:
     last = outcome.last_attempt
     if last is None or last.execution is None:
         return None
-    page = last.execution.page
+    # Of the pod's texts only those that it can have from us: a status of this resource has a size to keep to.
+    status, page = last.execution.status, last.execution.page
     return PlaybookExecution(
         id=last.execution.id,
-        status=shorten(last.execution.status, _MAX_EXECUTION_STATUS),
+        status=status if status in _EXECUTION_STATUSES else "",
         page=page if page is not None and len(page) <= _MAX_PAGE else None,
     )
 

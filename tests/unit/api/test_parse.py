@@ -66,7 +66,10 @@ BAD_SUITES = {
     "a name of 64 characters": (suite_document(http_case("a" * 64)), "spec.cases[0].name: string should have at most"),
     "an empty name": (suite_document(http_case("")), "spec.cases[0].name: "),
     "half of a surrogate pair": (one(description="\ud800"), "spec.cases[0].description: "),
-    "no kind": (suite_document({"name": "one"}), "spec.cases[0]: give exactly one of http, sql, playbook, container; found none"),
+    "no kind": (
+        suite_document({"name": "one"}),
+        "spec.cases[0]: give exactly one of http, sql, playbook, container; found none",
+    ),
     "two kinds": (
         one(container={"image": "busybox"}),
         "spec.cases[0]: give exactly one of http, sql, playbook, container; found",

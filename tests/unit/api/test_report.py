@@ -16,11 +16,16 @@ from testrun_operator.api import report as module
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import (
     MAX_DOCUMENT_BYTES,
+    MAX_EVENT_TYPES,
+    MAX_EXECUTION_ID,
+    MAX_LAST_EVENTS,
     MAX_TERMINATION_BYTES,
     Detail,
     DetailKind,
+    ExecutionReport,
     LogReference,
     Report,
+    ReportedEvent,
     decode,
     decode_from_log,
     encode,
@@ -46,6 +51,17 @@ DETAILS = st.fixed_dictionaries(
         "duration_milliseconds": st.none() | st.integers(0, 2**53),
     }
 ).map(Detail.model_validate)
+IDS = st.integers(0, MAX_EXECUTION_ID).map(str)
+EVENTS = st.builds(ReportedEvent, type=TEXTS, status=TEXTS, node=TEXTS, execution=st.none() | IDS)
+EXECUTIONS = st.builds(
+    ExecutionReport,
+    id=IDS,
+    status=TEXTS,
+    inferred=st.booleans(),
+    page=st.none() | TEXTS.map("http://noetl/{}".format),
+    events=st.dictionaries(TEXTS, st.integers(0, 2**31), max_size=8),
+    last_events=st.lists(EVENTS, max_size=8).map(tuple),
+)
 REPORTS = st.fixed_dictionaries(
     {
         "case": st.from_regex(r"[a-z0-9]{1,63}", fullmatch=True),
@@ -58,6 +74,7 @@ REPORTS = st.fixed_dictionaries(
         "step_count": st.integers(0, 10_000),
         "outputs": st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), JSON, max_size=3),
         "details": st.lists(DETAILS, max_size=20).map(tuple),
+        "execution": st.none() | EXECUTIONS,
     }
 ).map(Report.model_validate)
 
@@ -306,3 +323,61 @@ def test_any_text_is_a_report_or_malformed(text: str) -> None:
     """No text ends in another error."""
     with pytest.raises(MalformedReport):
         decode(text)
+
+
+# -- executions of playbooks --------------------------------------------------------------------------------------
+
+EXECUTION = ExecutionReport(
+    id="765993903060157424",
+    status="FAILED",
+    inferred=True,
+    page="http://noetl:8082/execution/765993903060157424",
+    events={"step.exit": 3},
+    last_events=(ReportedEvent(type="step.exit", status="FAILED", node="save"),),
+)
+
+
+def test_a_report_that_does_not_fit_still_says_which_execution_it_is_of_and_how_that_ended() -> None:
+    """Whoever reads the termination message finds the execution on the server, even if the log is lost."""
+    details = tuple(Detail(kind=DetailKind.ASSERTION, name="x" * 100, passed=True) for _ in range(100))
+    message, block = encode(report_of(details=details, execution=EXECUTION))
+    short = decode(message.decode())
+    assert short.execution == EXECUTION.model_copy(update={"events": {}, "last_events": ()})
+    assert short.details_in_log is not None
+    assert decode_from_log(block, short.details_in_log).execution == EXECUTION
+
+
+@pytest.mark.parametrize("field", ["status", "page"])
+def test_an_execution_of_any_size_fits_into_the_termination_message(field: str) -> None:
+    """Texts that no server has are cut, or left out where half of them is of no use."""
+    odd = EXECUTION.model_copy(update={field: "http://" + "x" * 10_000})
+    message, _ = encode(report_of(message="y" * 1024, execution=odd))
+    assert len(message) <= MAX_TERMINATION_BYTES
+    short = decode(message.decode()).execution
+    assert short is not None
+    assert short.id == EXECUTION.id
+    assert short.page is None or field != "page"
+
+
+def test_an_execution_has_a_bounded_number_of_event_types_and_last_events() -> None:
+    """The first types and the last events are kept."""
+    events = tuple(ReportedEvent(type=str(number)) for number in range(1000))
+    execution = ExecutionReport(id="1", events={str(number): 1 for number in range(1000)}, last_events=events)
+    assert list(execution.events) == [str(number) for number in range(MAX_EVENT_TYPES)]
+    assert execution.last_events == events[-MAX_LAST_EVENTS:]
+
+
+@pytest.mark.parametrize("number", [0, 2**53 + 1, MAX_EXECUTION_ID])
+def test_no_digit_of_an_executions_id_is_lost(number: int) -> None:
+    """It is a text: readers of JSON round numbers of 64 bits."""
+    message, _ = encode(report_of(execution=ExecutionReport(id=str(number))))
+    execution = decode(message.decode()).execution
+    assert execution is not None
+    assert int(execution.id) == number
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "1e3", "٣", str(MAX_EXECUTION_ID + 1), "9" * 20, r"1\n"])
+def test_what_no_column_could_hold_is_no_id(text: str) -> None:
+    """A pod is not trusted to write numbers."""
+    with pytest.raises(MalformedReport, match="execution"):
+        decode(report_of().model_dump_json()[:-1] + f', "execution": {{"id": "{text}"}}}}')

@@ -274,3 +274,57 @@ def test_the_help_never_shows_the_dsn(invoke: Invoke, monkeypatch: pytest.Monkey
     """It may hold a password."""
     monkeypatch.setenv("TESTRUN_OPERATOR_DSN", DSN)
     assert "secret" not in invoke("results", "--help").stdout
+
+
+def playbook(**fields: Any) -> CaseResult:
+    """Return the result of a playbook case."""
+    own = {
+        "execution_id": 765993903060157424,
+        "execution_status": "FAILED",
+        "execution_page": "http://noetl:8082/e/1",
+        "step_count": 23,
+    }
+    return replace(CASE, **(own | fields))
+
+
+def test_executions_of_playbooks_are_listed_with_how_they_ended_and_where_they_are_shown(
+    invoke: Invoke, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below all cases; a case of another kind has no line there."""
+    del queries
+    cases = (
+        CASE,
+        playbook(case="late-failure"),
+        playbook(case="open-end", execution_status="COMPLETED", execution_status_inferred=True, execution_page=None),
+        playbook(case="hung", execution_status="", execution_page=None),
+    )
+    monkeypatch.setattr(results, "queries", FakeQueries(cases=cases))
+    assert invoke("results", "nightly").stdout.endswith(
+        "\n\n"
+        "PLAYBOOK CASE  PLAYBOOK EXECUTION  ENDED                 EVENTS  PAGE\n"
+        "late-failure   765993903060157424  FAILED                    23  http://noetl:8082/e/1\n"
+        "open-end       765993903060157424  COMPLETED (inferred)      23\n"
+        "hung           765993903060157424  not known                 23\n"
+    )
+
+
+def test_details_of_a_playbook_case_show_its_execution(
+    invoke: Invoke, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id, how it ended, and its page."""
+    del queries
+    monkeypatch.setattr(results, "queries", FakeQueries(cases=(playbook(),)))
+    lines = invoke("results", "nightly", "--details", "page-number").stdout.splitlines()
+    assert "Playbook execution  765993903060157424" in lines
+    assert "Ended               FAILED" in lines
+    assert "Page                http://noetl:8082/e/1" in lines
+
+
+def test_json_has_the_id_of_a_playbooks_execution_as_a_text(
+    invoke: Invoke, queries: FakeQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is beyond what clients of JSON can count; where there is none it is null."""
+    del queries
+    monkeypatch.setattr(results, "queries", FakeQueries(cases=(CASE, playbook(case="late-failure"))))
+    document = json.loads(invoke("results", "nightly", "--output", "json").stdout)
+    assert [case["execution_id"] for case in document["cases"]] == [None, "765993903060157424"]

@@ -95,6 +95,26 @@ def test_status_shows_counts_conditions_and_failures_as_plain_columns(
     )
 
 
+def test_status_shows_the_executions_of_playbooks_that_did_not_pass(invoke: Invoke, cluster_with: ClusterWith) -> None:
+    """Below the failures, with how they ended and where NoETL shows them."""
+    failures = [
+        FAILURE,
+        FAILURE
+        | {
+            "case": "late-failure",
+            "execution": {"id": "765993903060157424", "status": "FAILED", "page": "http://noetl:8082/e/1"},
+        },
+        FAILURE | {"case": "hung", "execution": {"id": "765993903060157999"}},
+    ]
+    cluster_with(make_run("Failed", failures=failures))
+    assert invoke("status", "nightly").stdout.endswith(
+        "\n\n"
+        "PLAYBOOK CASE  PLAYBOOK EXECUTION  ENDED      PAGE\n"
+        "late-failure   765993903060157424  FAILED     http://noetl:8082/e/1\n"
+        "hung           765993903060157999  not known\n"
+    )
+
+
 def test_where_the_list_of_failures_is_full_status_says_where_the_others_are(
     invoke: Invoke, cluster_with: ClusterWith
 ) -> None:

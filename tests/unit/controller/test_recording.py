@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from support.builders import container_case, http_case, report_of, sql_case, suite_document
+from support.builders import container_case, http_case, playbook_case, report_of, sql_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
-from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport
 from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics, reports
+from testrun_operator.engine.outcome import Baseline
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS
 from unit.controller.process import MemoryStore, Process
 
@@ -227,6 +228,36 @@ async def test_what_a_case_is_about_shows_no_secret(cluster: MemoryCluster, stor
     await process.settle()
     await process.store()
     assert {case: record.path for (_, case), record in store.cases.items()} == {"a": "GET /users", "b": "busybox"}
+
+
+async def test_a_playbook_is_stored_with_its_path_and_how_it_had_to_end(
+    cluster: MemoryCluster, store: MemoryStore, suite: str
+) -> None:
+    """A baseline says so before the case does."""
+    execution = ExecutionReport(id="765993903060157424", status="FAILED")
+    cases = [
+        playbook_case("plain"),
+        playbook_case("failing", own={"version": 3, "expect": {"status": "Failed"}}),
+        playbook_case("baseline", own={"path": "tests/{{ vars.name }}", "expect": {"status": "Failed"}}),
+    ]
+    connections = {"noetl": {"url": "http://noetl:8082"}}
+    store.rows = {name: Baseline(name, expected_status="COMPLETED") for name in ("baseline",)}
+    cluster.apply_suite(suite, suite_document(*cases, connections=connections))
+    cluster.apply_run("nightly", {"suiteRef": {"name": suite}, "parallelism": len(cases)})
+    process = Process(cluster, store)
+    await process.settle()
+    for case in ("plain", "failing", "baseline"):
+        cluster.report(cluster.job(case), report_of(case=case, execution=execution))
+    await process.settle()
+    await process.store()
+    found = {case: record for (_, case), record in store.cases.items()}
+    assert {case: (record.kind, record.path, record.expected_status) for case, record in found.items()} == {
+        "plain": (CaseKind.PLAYBOOK, "examples/hello", "COMPLETED"),
+        "failing": (CaseKind.PLAYBOOK, "examples/hello@3", "FAILED"),
+        "baseline": (CaseKind.PLAYBOOK, "tests/{{ vars.name }}", "COMPLETED"),
+    }
+    assert found["plain"].outcome.attempts[0].execution == execution
+    assert found["baseline"].outcome.message == "expected_results: expected_status is COMPLETED, got FAILED"
 
 
 async def test_what_a_case_is_about_says_where_its_files_come_from(

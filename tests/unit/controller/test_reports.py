@@ -4,7 +4,7 @@ import pytest
 
 from support.builders import RUN_ID, attempt_of, outcome_of, report_of
 from support.memory_cluster import MemoryCluster
-from testrun_operator.api.report import Detail, DetailKind, LogReference, decode, encode
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport, LogReference, decode, encode
 from testrun_operator.controller import reports
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.engine.outcome import CaseOutcome, Evidence
@@ -106,3 +106,26 @@ async def test_nothing_is_waited_for_after_the_last_try(
     cluster.logs["pod"] = ""
     await ReportReader(cluster.client).complete("team", ended(), {1: reference})
     assert slept == [1, 2, 4, 8, 16]
+
+
+async def test_what_was_left_out_of_the_execution_of_a_playbook_is_read_too(cluster: MemoryCluster) -> None:
+    """The termination message has its id and how it ended; the events are in the log."""
+    execution = ExecutionReport(id="765993903060157424", status="FAILED", events={"step.exit": 3})
+    cluster.put(PODS, {"metadata": {"name": "pod", "namespace": "team", "labels": {"run": RUN_ID}}})
+    message, cluster.logs["pod"] = encode(report_of(details=DETAILS, execution=execution))
+    short = decode(message.decode())
+    assert short.details_in_log is not None
+    attempt = attempt_of(evidence=Evidence(pod="pod"), execution=short.execution)
+    complete = await ReportReader(cluster.client).complete(
+        "team", outcome_of(attempts=(attempt,)), {1: short.details_in_log}
+    )
+    assert complete.attempts[0].execution == execution
+
+
+async def test_an_execution_stays_known_where_the_log_is_lost(cluster: MemoryCluster, reference: LogReference) -> None:
+    """Only its events are lost with the details."""
+    short = ExecutionReport(id="765993903060157424", status="FAILED")
+    cluster.delete(PODS, "pod")
+    outcome = outcome_of(attempts=(attempt_of(evidence=Evidence(pod="pod"), execution=short),))
+    complete = await ReportReader(cluster.client).complete("team", outcome, {1: reference})
+    assert complete.attempts[0].execution == short

@@ -18,6 +18,7 @@ from support.builders import (
     minutes,
     outcome_of,
     planned,
+    playbook_case,
     pod,
     report_of,
     reporting_pod,
@@ -29,7 +30,7 @@ from support.builders import (
     with_pod,
 )
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.report import Detail, DetailKind, LogReference, encode
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport, LogReference, encode
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import judging
 from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway, judge
@@ -39,11 +40,16 @@ from testrun_operator.engine.selection import PlannedCase
 
 SETTINGS = JudgingSettings()
 A_LITTLE_LATER = NOON + seconds(20)
-HTTP, SQL, CONTAINER = planned(
-    http_case("one", timeout="1m"), sql_case("two", timeout="1m"), container_case("three", timeout="1m")
+HTTP, SQL, PLAYBOOK, CONTAINER = (
+    replace(case, name="one")
+    for case in planned(
+        http_case("one", timeout="1m"),
+        sql_case("two", timeout="1m"),
+        playbook_case("three", timeout="1m"),
+        container_case("four", timeout="1m"),
+    )
 )
-SQL, CONTAINER = replace(SQL, name="one"), replace(CONTAINER, name="one")
-ALL = pytest.mark.parametrize("case", [HTTP, SQL, CONTAINER], ids=["http", "sql", "container"])
+ALL = pytest.mark.parametrize("case", [HTTP, SQL, PLAYBOOK, CONTAINER], ids=["http", "sql", "playbook", "container"])
 
 
 def judged(seen: JobObservation, case: PlannedCase = HTTP, now: datetime = A_LITTLE_LATER) -> Any:
@@ -139,7 +145,7 @@ REPORTS = [
 ]
 
 
-@pytest.mark.parametrize("case", [HTTP, SQL], ids=["http", "sql"])
+@pytest.mark.parametrize("case", [HTTP, SQL, PLAYBOOK], ids=["http", "sql", "playbook"])
 @pytest.mark.parametrize(("verdict", "failure_class", "reason"), REPORTS)
 @pytest.mark.parametrize(
     "disturbance",
@@ -184,6 +190,14 @@ def test_a_report_brings_its_details() -> None:
         judgement.outcome.attempt,
         judgement.outcome.job,
     )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASSED, Verdict.FAILED, Verdict.ERRORED, Verdict.TIMED_OUT])
+def test_a_report_brings_the_execution_of_a_playbook(verdict: Verdict) -> None:
+    """Whatever became of the case: whoever looks into it wants to know which execution it was."""
+    execution = ExecutionReport(id="765993903060157424", status="FAILED", events={"step.exit": 3})
+    outcome = ended(reporting_pod(verdict, execution=execution), PLAYBOOK)
+    assert (outcome.verdict, outcome.execution) == (verdict, execution)
 
 
 def test_details_in_the_log_are_announced() -> None:

@@ -22,7 +22,8 @@ from support.builders import (
 )
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason, Reason
-from testrun_operator.api.status import MAX_HISTORY, Condition, Execution, TestRunStatus
+from testrun_operator.api.report import ExecutionReport
+from testrun_operator.api.status import MAX_HISTORY, Condition, Execution, PlaybookExecution, TestRunStatus
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord, Restriction
 from testrun_operator.engine.outcome import CaseOutcome
@@ -172,6 +173,23 @@ def test_a_failure_names_the_attempt_that_decided() -> None:
     (failure,) = list_failures([outcome])
     assert (2, "job-one-2", "PodEvicted") == (failure.attempt, failure.job, failure.reason)
     assert "x" * 199 + "…" == failure.message
+
+
+def test_a_failure_of_a_playbook_names_its_execution() -> None:
+    """And how that ended, and where NoETL shows it."""
+    report = ExecutionReport(id="765993903060157424", status="FAILED", page="http://noetl/1", events={"step.exit": 3})
+    attempts = (attempt_of("one", Verdict.FAILED, execution=report),)
+    (failure,) = list_failures([outcome_of("one", Verdict.FAILED, attempts=attempts)])
+    assert failure.execution == PlaybookExecution(id="765993903060157424", status="FAILED", page="http://noetl/1")
+
+
+def test_half_of_an_address_and_words_of_somebody_else_are_not_shown() -> None:
+    """The first would lead nowhere, and the others could be anything; the id says which execution it is."""
+    report = ExecutionReport(id="1", status="x" * 100, page="http://noetl/" + "x" * 1000)
+    attempts = (attempt_of("one", Verdict.FAILED, execution=report),)
+    (failure,) = list_failures([outcome_of("one", Verdict.FAILED, attempts=attempts)])
+    assert failure.execution is not None
+    assert failure.execution == PlaybookExecution(id="1")
 
 
 def test_a_failure_without_attempt_has_number_zero() -> None:
@@ -382,11 +400,12 @@ def test_an_execution_is_remembered_once(describe: Any) -> None:
 def test_a_status_is_never_larger_than_ten_thousand_bytes(character: str, is_over: bool) -> None:
     """Not with 10,000 cases that all failed, the longest names, texts and history, and every condition busy."""
     text = character * 5_000
+    execution = ExecutionReport(id="9" * 18, status="COMPLETED", page=f"http://{'y' * 190}", events={text: 1})
     revision = character * 253
     outcomes = {}
     for index in range(10_000):
         name = f"case-{index:05}".ljust(63, "x")
-        attempts = (attempt_of(name, Verdict.TIMED_OUT, 13, job="j" * 63),)
+        attempts = (attempt_of(name, Verdict.TIMED_OUT, 13, job="j" * 63, execution=execution),)
         outcomes[name] = outcome_of(
             name, Verdict.TIMED_OUT, reason=Reason.TEST_SERVER_UNAVAILABLE, message=text, attempts=attempts
         )

@@ -1,15 +1,25 @@
 """What a case tells is masked and bounded, and its report leaves the pod whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.report import MAX_TERMINATION_BYTES, Detail, DetailKind, Report, decode, decode_from_log
+from testrun_operator.api.report import (
+    MAX_TERMINATION_BYTES,
+    Detail,
+    DetailKind,
+    ExecutionReport,
+    Report,
+    decode,
+    decode_from_log,
+)
 from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.runner.context import Conclusion
 from testrun_operator.runner.journal import MAX_DETAIL_BYTES, MAX_LOG_CHARACTERS, Journal
 from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.reporting import write_report
+from testrun_operator.runner.reporting import mask_conclusion, write_report
 
 MASKER = Masker(["s3cret"])
 
@@ -124,3 +134,34 @@ def test_the_log_is_bounded() -> None:
         journal.log("x" * 900)
     assert sum(len(line) for line in lines) <= MAX_LOG_CHARACTERS + 2000
     assert lines[-1].startswith("Further lines are left out")
+
+
+def test_an_execution_is_told_masked() -> None:
+    """To the parent of the process that runs the case, which may not know all secrets."""
+    told: list[ExecutionReport] = []
+    journal = Journal(
+        MASKER,
+        write_line=lambda _: None,
+        tell_detail=lambda _: None,
+        tell_progress=lambda *_: None,
+        tell_execution=told.append,
+    )
+    journal.execution(ExecutionReport(id="1", events={"s3cret": 1}))
+    assert told == [ExecutionReport(id="1", events={"***": 1})]
+
+
+def test_a_conclusion_is_masked_with_what_the_case_came_to_know() -> None:
+    """A payload may hold secrets that only the process that rendered it knows."""
+    execution = ExecutionReport(id="1", status="s3cret")
+    conclusion = Conclusion.failed(Reason.EXPECTATION_NOT_MET, "got s3cret", {"token": ["s3cret"]})
+    masked = mask_conclusion(replace(conclusion, execution=execution), MASKER)
+    assert (masked.message, masked.outputs) == ("got ***", {"token": ["***"]})
+    assert masked.execution == ExecutionReport(id="1", status="***")
+    assert (masked.verdict, masked.reason) == (conclusion.verdict, conclusion.reason)
+
+
+def test_a_report_has_its_execution_masked(tmp_path: Path) -> None:
+    """Once more, whatever came before."""
+    report = report_with(()).model_copy(update={"execution": ExecutionReport(id="1", status="s3cret")})
+    write_report(report, MASKER, tmp_path / "log")
+    assert decode((tmp_path / "log").read_text()).execution == ExecutionReport(id="1", status="***")

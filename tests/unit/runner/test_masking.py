@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testrun_operator.runner.masking import MIN_SECRET_LENGTH, Masker
+from support.builders import NOON, playbook_case, seconds, suite_of
+from testrun_operator.api.document import CaseDocument, RunInfo, credential_prefix
+from testrun_operator.api.report import ExecutionReport, ReportedEvent
+from testrun_operator.runner.masking import MIN_SECRET_LENGTH, Masker, mask_execution
 
 SECRETS = st.text(min_size=MIN_SECRET_LENGTH, max_size=30).filter(
     lambda secret: len(secret.strip()) >= MIN_SECRET_LENGTH and "*" not in secret
@@ -59,3 +62,80 @@ def test_a_value_that_is_too_short_is_not_masked(secret: str) -> None:
 def test_an_excerpt_is_one_line_of_printable_characters() -> None:
     """An API cannot write to the terminal or to the log what it likes, nor what PostgreSQL refuses to store."""
     assert Masker([]).excerpt("a\r\n\tb\x1b[2J\x00\ud800") == r"a b\x1b[2J\x00\ud800"
+
+
+PLAIN = (
+    "db_host",
+    "db_port",
+    "db_name",
+    "db_user",
+    "HOST",
+    "port",
+    "Database",
+    "user",
+    "username",
+    "schema",
+    "sslmode",
+)
+
+
+def masker_of(**fields: str) -> Masker:
+    """Return the masker of a playbook case with one credential."""
+    (case,) = suite_of(playbook_case("one")).cases
+    run = RunInfo(id="1", name="a", namespace="b", suite="c", start_time=NOON)
+    document = CaseDocument(run=run, attempt=1, timeout=seconds(60), case=case)
+    environment = {f"{credential_prefix(0)}{name}": value for name, value in fields.items()}
+    return Masker.for_document(document, environment | {"HOME": "/home/someone"})
+
+
+@pytest.mark.parametrize("field", ["db_password", "password", "token", "private.key", "service-account", "anything"])
+def test_the_fields_of_a_credential_are_secrets(field: str) -> None:
+    """Also those of which the name says nothing."""
+    assert masker_of(**{field: "hunter22"}).text("no hunter22 here") == "no *** here"
+
+
+@pytest.mark.parametrize("field", [*PLAIN, "region", "endpoint", "url"])
+def test_what_only_says_where_a_credential_leads_is_none(field: str) -> None:
+    """A message about a connection that cannot be made is of no use without the host."""
+    assert masker_of(**{field: "warehouse"}).text("warehouse does not answer") == "warehouse does not answer"
+
+
+def test_an_address_without_a_secret_stays_readable() -> None:
+    """The usual one."""
+    address = "https://storage.example.com/bucket"
+    assert masker_of(url=address, endpoint=address).text(f"{address} does not answer") == f"{address} does not answer"
+
+
+@pytest.mark.parametrize("field", ["url", "endpoint", "dsn", "host"])
+def test_a_password_in_an_address_is_a_secret(field: str) -> None:
+    """Alone, too: a driver's message may quote it without what stands around it."""
+    masker = masker_of(**{field: "postgresql://me:hunter22@warehouse/db"})
+    assert "hunter22" not in masker.text("postgresql://me:hunter22@warehouse/db and hunter22")
+
+
+def test_a_token_in_an_address_is_a_secret() -> None:
+    """It may stand in the query."""
+    assert "hunter22" not in masker_of(url="https://api.example.com/?key=hunter22").text(
+        "asked https://api.example.com/?key=hunter22"
+    )
+
+
+def test_other_variables_of_the_pod_are_no_secrets() -> None:
+    """Only those that are filled from Secrets."""
+    assert masker_of(password="hunter22").text("/home/someone") == "/home/someone"
+
+
+def test_an_execution_is_reported_without_secrets_and_with_its_id() -> None:
+    """A server may put whatever it likes into its events; an address that would have to be masked is left out."""
+    execution = ExecutionReport(
+        id="1234567",
+        status="s3cret",
+        page="http://noetl/s3cret",
+        events={"a s3cret": 1},
+        last_events=(ReportedEvent(type="s3cret", status="s3cret", node="s3cret", execution="1234567"),),
+    )
+    masked = mask_execution(execution, Masker(["s3cret", "1234567"]))
+    assert "s3cret" not in masked.model_dump_json()
+    assert (masked.id, masked.page, masked.last_events[0].execution) == ("1234567", None, "1234567")
+    plain = execution.model_copy(update={"page": "http://noetl/1234567"})
+    assert mask_execution(plain, Masker(["s3cret"])).page == "http://noetl/1234567"

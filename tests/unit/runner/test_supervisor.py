@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.api.report import Detail, DetailKind, ExecutionReport
 from testrun_operator.runner.context import Conclusion
 from testrun_operator.runner.messages import Received, Sender
 from testrun_operator.runner.supervisor import Supervisor
 
 PASSED = Conclusion.passed(Reason.EXPECTATIONS_MET, {"n": 1})
 DETAIL = Detail(kind=DetailKind.PAGE, name="page 1", passed=True, duration_milliseconds=3)
+EXECUTION = ExecutionReport(id="765993903060157424", status="RUNNING", events={"step.exit": 3})
 
 
 def in_seconds(seconds: float) -> float:
@@ -64,6 +66,8 @@ def test_a_child_is_killed_when_its_time_is_over(stuck: Callable[[], None]) -> N
 
     def work(sender: Sender) -> None:
         sender.tell_detail(DETAIL)
+        sender.tell_execution(ExecutionReport(id="1"))
+        sender.tell_execution(EXECUTION)
         sender.tell_progress("being stuck", 7)
         stuck()
 
@@ -73,6 +77,7 @@ def test_a_child_is_killed_when_its_time_is_over(stuck: Callable[[], None]) -> N
     assert ending.timed_out
     assert ending.received.conclusion is None
     assert (ending.received.doing, ending.received.step_count) == ("being stuck", 7)
+    assert ending.received.execution == EXECUTION
     assert ending.received.details == [DETAIL]
 
 
@@ -171,3 +176,10 @@ def test_a_child_that_tidies_up_is_given_the_time_to_do_so(tmp_path: Path) -> No
     _, status = os.waitpid(supervisor, 0)
     assert os.waitstatus_to_exitcode(status) == 143
     assert tidied.exists()
+
+
+def test_a_conclusion_may_bring_an_execution() -> None:
+    """Unchanged, as all else of it."""
+    conclusion = replace(PASSED, execution=EXECUTION)
+    ending = Supervisor().run(lambda sender: sender.tell_conclusion(conclusion), in_seconds(5))
+    assert ending.received.conclusion == conclusion
