@@ -12,7 +12,7 @@ from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.server.naming import path_in
 from testrun_operator.runner.playbook.server.patience import patiently
 from testrun_operator.runner.playbook.server.records import Registered
-from testrun_operator.runner.playbook.server.transport import ServerError, Transport
+from testrun_operator.runner.playbook.server.transport import Nonsense, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _NOT_FOUND: Final = 404
@@ -22,8 +22,11 @@ _REFUSED: Final = "Error registering resource"
 _CERTAIN_AFTER: Final = 3
 """So often it must be refused, with the database working in between, until it is the playbook's fault."""
 _MAX_VERSION: Final = 2**31 - 1
+_MAX_NEWER: Final = 1000
 _NAMED: Final = 10
-_SIMILAR: Final = 0.6
+_ALIKE: Final = 0.6
+_LONGEST_COMPARED: Final = 200
+_MOST_COMPARED: Final = 2000
 
 
 class Catalog:
@@ -55,7 +58,7 @@ class Catalog:
 
         def ask() -> Registered:
             # Also tells whether the server's database works.
-            known = self._look_up(path, None)
+            known = self._newest(path)
             if mapping(known).get("content") == content:
                 return self._registered(known, label)
             try:
@@ -84,11 +87,24 @@ class Catalog:
         found = None
         if "\x00" not in path and (version is None or version <= _MAX_VERSION):
             found = patiently(
-                lambda: self._look_up(path, version), self._transport.remaining_seconds(), kind=ConnectionFailed
+                lambda: self._newest(path) if version is None else self._look_up(path, version),
+                self._transport.remaining_seconds(),
+                kind=ConnectionFailed,
             )
         if found is None:
             raise self._missing(path, version)
         return self._registered(found, path)
+
+    def _newest(self, path: str) -> JsonValue:
+        """Look up the newest version: servers of 4.x go on giving the one that was it up to five minutes ago."""
+        found = self._look_up(path, None)
+        for _ in range(_MAX_NEWER):
+            version = read_id(mapping(found).get("version"))
+            newer = None if version is None or version >= _MAX_VERSION else self._look_up(path, version + 1)
+            if newer is None:
+                break
+            found = newer
+        return found
 
     def _look_up(self, path: str, version: int | None) -> JsonValue:
         body: dict[str, JsonValue] = {"path": path}
@@ -119,30 +135,27 @@ class Catalog:
         found = mapping(value)
         path, version, catalog_id = found.get("path"), read_id(found.get("version")), read_id(found.get("catalog_id"))
         if not isinstance(path, str) or version is None or catalog_id is None:
-            raise ConnectionFailed(
-                f"{self._transport.url}: the catalog's answer about {label} has no path, version or id"
-            )
+            raise Nonsense(f"{self._transport.url}: the catalog's answer about {label} has no path, version or id")
         return Registered(path, version, str(catalog_id))
 
     def _missing(self, path: str, version: int | None) -> InvalidCase:
         """Say what there is instead."""
+        missing = f"the server has no playbook {path!r}"
         try:
             listed = list(self._listed())
         except (ConnectionFailed, InvalidCase):
-            listed = []
+            return InvalidCase("playbook.path", missing if version is None else f"{missing} of version {version}")
         versions = sorted({there.version for there in listed if there.path == path}, reverse=True)
         if version is not None and versions:
             problem = f"{path!r} has no version {version}; there are: {_name(map(str, versions))}"
             return InvalidCase("playbook.version", problem)
         paths = sorted({there.path for there in listed})
-        similar = difflib.get_close_matches(path, paths, _NAMED, _SIMILAR) or [
-            there for there in paths if there.rpartition("/")[2] == path.rpartition("/")[2]
-        ]
+        similar = _similar(path, paths)
         if similar:
             hint = f"similar: {_name(map(repr, similar))}"
         else:
             hint = f"there are: {_name(map(repr, paths))}" if paths else "the catalog has no playbooks"
-        return InvalidCase("playbook.path", f"the server has no playbook {path!r}; {hint}")
+        return InvalidCase("playbook.path", f"{missing}; {hint}")
 
     def _listed(self) -> Iterator[Registered]:
         request = self._transport.request("POST", "/api/catalog/list", {"resource_type": "Playbook"})
@@ -150,6 +163,16 @@ class Catalog:
         for entry in entries if isinstance(entries, list) else ():
             with contextlib.suppress(ConnectionFailed):
                 yield self._registered(entry, "playbooks")
+
+
+def _similar(path: str, paths: list[str]) -> list[str]:
+    """Find paths that may be meant: those that end with the same name, then those that are spelt alike."""
+    name = path.rpartition("/")[2]
+    same = [there for there in paths if there.rpartition("/")[2] == name]
+    # Comparing takes time; it is no search engine.
+    short = [there for there in paths if len(there) <= _LONGEST_COMPARED][:_MOST_COMPARED]
+    alike = difflib.get_close_matches(path[:_LONGEST_COMPARED], short, _NAMED, _ALIKE)
+    return list(dict.fromkeys([*same, *alike]))
 
 
 def _name(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from testrun_operator.runner.playbook.server.transport import Nonsense
 from testrun_operator.runner.problem import ConnectionFailed
 
 GRACE_SECONDS: Final = 30.0
@@ -15,6 +16,8 @@ _Result = TypeVar("_Result")
 
 def patiently(ask: Callable[[], _Result], remaining_seconds: float, *, kind: type[ConnectionFailed]) -> _Result:
     """Ask again while there is no answer, for half a minute or as long as there is time.
+
+    An answer that is nonsense is one: another will not be better.
 
     Args:
         ask: asks once.
@@ -30,9 +33,12 @@ def patiently(ask: Callable[[], _Result], remaining_seconds: float, *, kind: typ
     while True:
         try:
             return ask()
+        except Nonsense:
+            raise
         except kind as failure:
             if time.monotonic() + pause > until:
-                failure.message += f" (tried for {time.monotonic() - began:.0f} s)"
+                if (seconds := round(time.monotonic() - began)) > 0:
+                    failure.message += f" (tried for {seconds} s)"
                 raise
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

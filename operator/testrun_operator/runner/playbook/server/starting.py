@@ -11,7 +11,7 @@ from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.playbook.server.patience import patiently
 from testrun_operator.runner.playbook.server.records import Registered, Started, StartUncertain
-from testrun_operator.runner.playbook.server.transport import NotSent, ServerError, Transport
+from testrun_operator.runner.playbook.server.transport import Nonsense, NotSent, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _PATIENCE_SECONDS: Final = 60.0
@@ -82,7 +82,7 @@ def start(
 def _started(transport: Transport, response: Response) -> Started:
     execution = read_id(mapping(transport.json(response)).get("execution_id"))
     if execution is None:
-        raise ConnectionFailed(transport.say(response.request, "the answer has no execution_id"))
+        raise Nonsense(transport.say(response.request, "the answer has no execution_id"))
     return Started(execution)
 
 

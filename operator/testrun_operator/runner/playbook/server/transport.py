@@ -32,6 +32,10 @@ class NotSent(ConnectionFailed):
     """There was no connection: the server knows nothing of the request."""
 
 
+class Nonsense(ConnectionFailed):
+    """The answer is none that a NoETL server gives: no JSON, too much, or something that is missing in it."""
+
+
 class ServerError(ConnectionFailed):
     """The server answered that it cannot: with 5xx, or 429.
 
@@ -117,7 +121,9 @@ class Transport:
             raise ServerError(self.say(request, f"status {status}: {detail}"), status, detail)
         if status in _REDIRECTS:
             target = self._masker.excerpt(response.headers.get("location", "somewhere else"))
-            raise InvalidCase("playbook.connection", f"{request.label} is redirected to {target}; use that address")
+            raise InvalidCase(
+                "playbook.connection", self.say(request, f"it is redirected to {target}; use that address")
+            )
         if status in _REFUSALS:
             problem = f"{_REFUSALS[status]} (status {status}: {self.detail_of(response)})"
             raise InvalidCase("playbook.connection", f"{self.say(request, problem)}; see headersFrom of the connection")
@@ -127,14 +133,13 @@ class Transport:
         """Give the JSON value of an answer.
 
         Raises:
-            ConnectionFailed: it has none.
+            Nonsense: it has none.
         """
         try:
             return response.json()
         except NotJson as nonsense:
-            raise ConnectionFailed(
-                self.say(response.request, self._masker.excerpt(f"the answer is {nonsense}"))
-            ) from None
+            problem = self._masker.excerpt(f"the answer is {nonsense}")
+            raise Nonsense(self.say(response.request, problem)) from None
 
     def detail_of(self, response: Response) -> str:
         """Give what an answer says is wrong, as one line without secrets."""
@@ -150,7 +155,7 @@ class Transport:
 
     def say(self, request: Request, problem: str) -> str:
         """Make a message about a request."""
-        return f"{self._masker.text(request.label)}: {problem}"
+        return f"{self._masker.excerpt(request.label)}: {problem}"
 
     def _exchange(self, request: Request, patience: float, *, alone: bool) -> Response:
         started = time.monotonic()
@@ -164,7 +169,7 @@ class Transport:
                 until = time.monotonic() + _BODY_SECONDS
                 body, problem = read_body(response, longest=MAX_ANSWER_BYTES, until=until)
         except (httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:
-            raise InvalidCase("playbook.connection", self._masker.text(f"{request.label}: {error}")) from None
+            raise InvalidCase("playbook.connection", self.say(request, self._masker.excerpt(str(error)))) from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotSent(self.say(request, self._masker.excerpt(describe(error)))) from None
         except httpx.ReadTimeout:
