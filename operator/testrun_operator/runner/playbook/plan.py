@@ -60,8 +60,12 @@ class Plan:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts of the payload that plainly are secrets, by the names that they stand under."""
-        return tuple(_secrets_in(dict(self.payload)))
+        """Texts of the payload that plainly are secrets, by the names that they stand under.
+
+        The name of a credential is none, though it often stands under ``credential``.
+        """
+        names = {credential.name for credential in self.credentials}
+        return tuple(secret for secret in _secrets_in(dict(self.payload)) if secret not in names)
 
 
 def make_plan(case: PlaybookCase, context: Context) -> Plan:
