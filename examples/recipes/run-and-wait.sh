@@ -34,8 +34,9 @@ until kubectl wait "$run" "$@" --for=condition=Reconciling=False --timeout=5s >/
   fi
 done
 
-show '{range .status.failures[*]}{.case}: {.verdict}, {.reason}: {.message}{"\n"}{end}' "$@"
-phase=$(show '{.status.phase}' "$@")
+# From here on a call that does not succeed must not end the script with the 1 of kubectl, which would say "failed".
+show '{range .status.failures[*]}{.case}: {.verdict}, {.reason}: {.message}{"\n"}{end}' "$@" || true
+phase=$(show '{.status.phase}' "$@") || exit 2
 echo "$run: $phase: $(show '{.status.conditions[?(@.type=="Succeeded")].message}' "$@")" >&2
 case $phase in
   Passed) exit 0 ;;
