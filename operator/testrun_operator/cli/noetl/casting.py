@@ -87,15 +87,20 @@ class Casting:
 def say_memory(memory: Memory, *, expect_failures: bool) -> str:
     """Say what a case's expectations come from, or why there are none."""
     if memory.good is not None:
-        return f"As in execution {memory.good.execution}, which took {memory.good.took.total_seconds():.1f} s."
+        took = memory.good.took.total_seconds()
+        return f"As in execution {memory.good.execution}{_of_version(memory)}, which took {took:.1f} s."
     if memory.bad is not None:
         how = "completed with an error" if memory.bad.status is PlaybookStatus.COMPLETED else memory.bad.status.lower()
-        where = f" of step {memory.bad.failed_step!r}" if memory.bad.failed_step else ""
-        newest = f"the newest that is over, {memory.bad.execution}, {how}{where}"
+        where = f" at step {memory.bad.failed_step!r}" if memory.bad.failed_step else ""
+        which = f"{memory.bad.execution}{_of_version(memory)}"
         if expect_failures:
-            return f"As in execution {memory.bad.execution}, which {how}{where}; none of the newest went well."
-        return f"No execution of the newest {memory.looked_at} went well: {newest}."
-    return f"No execution of the newest {memory.looked_at} is over." if memory.looked_at else "It was never executed."
+            return f"As in execution {which}, which {how}{where}: no execution went well."
+        return f"No execution went well: the newest, {which}, {how}{where}."
+    return "No execution of it is over." if memory.looked_at else "It was never executed."
+
+
+def _of_version(memory: Memory) -> str:
+    return f" of version {memory.old_version}" if memory.old_version is not None else ""
 
 
 def _short(source: Mapping[str, object]) -> dict[str, object]:

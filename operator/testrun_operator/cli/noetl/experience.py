@@ -42,13 +42,15 @@ class Experience:
     """Whether none of them started before the one before it had ended."""
     took: timedelta
     """From the first event to the last."""
+    is_child: bool
+    """Whether another execution started it: with an input of its own."""
     says_so: bool
     """Whether the log says that it is over; else it was inferred from what is not missing."""
 
     @property
     def is_good(self) -> bool:
-        """Whether it completed without an error."""
-        return self.status is PlaybookStatus.COMPLETED and not self.has_errors
+        """Whether it was started for itself, and completed without an error."""
+        return not self.is_child and self.status is PlaybookStatus.COMPLETED and not self.has_errors
 
 
 def learn(log: Log) -> Experience | None:
@@ -69,6 +71,8 @@ def learn(log: Log) -> Experience | None:
         steps=tuple(dict.fromkeys(start.step for start in find_starts(log))),
         in_turn=_is_in_turn(log),
         took=max(times) - min(times),
+        # Some releases give iterations of loops their own execution as parent.
+        is_child=any(event.parent_execution not in (None, log.root) for event in log.of(log.root)),
         says_so=examination.says_so,
     )
 

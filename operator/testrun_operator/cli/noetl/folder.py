@@ -66,7 +66,7 @@ def _read(file: Path) -> str:
     try:
         if file.stat().st_size > _MAX_BYTES:
             raise Unreadable(f"is larger than {_MAX_BYTES // 1024} KiB, which no playbook is")
-        return file.read_text("utf-8")
+        return file.read_bytes().decode()
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

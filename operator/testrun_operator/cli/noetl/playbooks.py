@@ -35,11 +35,13 @@ class Playbook:
     description: str
     """The first line of what it says of itself; may be empty."""
     origin: str
-    """Where it was found: a file, or a version in the catalog."""
+    """Where it was found: a file, or the catalog."""
     folder: str
     """The folders that it is in, with ``/``; may be empty."""
     text: str = field(repr=False)
     """As it is written; empty where it is in a catalog."""
+    version: int | None = None
+    """In the catalog; None where it was not found there."""
     dangers: tuple[str, ...] = ()
     """What it does outside of NoETL that nobody should start unasked."""
     credentials: Names = field(default_factory=Names)
@@ -74,7 +76,13 @@ def read_yaml(text: str) -> Mapping[str, object] | None:
 
 
 def make_playbook(
-    document: Mapping[str, object], *, origin: str, path: str = "", folder: str | None = None, text: str = ""
+    document: Mapping[str, object],
+    *,
+    origin: str,
+    path: str = "",
+    version: int | None = None,
+    folder: str | None = None,
+    text: str = "",
 ) -> Playbook:
     """Find out what a suite has to know of a playbook.
 
@@ -82,6 +90,7 @@ def make_playbook(
         document: what is in it.
         origin: where it was found.
         path: in the catalog; empty for the one that it names itself.
+        version: in the catalog, if that is where it was found.
         folder: the folders that it is in; None for those of its path.
         text: as it is written, where it is to be registered.
 
@@ -105,6 +114,7 @@ def make_playbook(
         origin=origin,
         folder=path.rpartition("/")[0] if folder is None else folder,
         text=text,
+        version=version,
         dangers=find_dangers(found, workload),
         credentials=find_credentials(found, document.get("keychain"), workload),
         children=find_children(found, workload),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.noetl.experience import Experience, learn
-from testrun_operator.cli.noetl.server import Server
+from testrun_operator.cli.noetl.server import Execution, Server
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
 from testrun_operator.runner.playbook.following import EventLog
@@ -30,6 +30,8 @@ class Memory:
     """The newest that is over and did not, where none is good."""
     looked_at: int = 0
     """How many executions were looked at."""
+    old_version: int | None = None
+    """Of the playbook, where the execution was not of the newest."""
 
 
 @contextmanager
@@ -52,13 +54,13 @@ def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
 
 
 def remember(
-    event_log: EventLog, executions: Mapping[str, Sequence[int]], progress: Callable[[str], None]
+    event_log: EventLog, executions: Mapping[str, Sequence[Execution]], progress: Callable[[str], None]
 ) -> Mapping[str, Memory]:
     """Look at executions until a good one is found, for each playbook.
 
     Args:
         event_log: where their logs are read.
-        executions: by path of the playbook, the newest first.
+        executions: by path of the playbook, in the order in which they are preferred.
         progress: is told which playbook is looked at.
 
     Raises:
@@ -79,14 +81,15 @@ def remember(
     return memories
 
 
-def _remember(event_log: EventLog, candidates: Sequence[int]) -> Memory:
-    bad: Experience | None = None
-    for number, execution in enumerate(candidates, 1):
-        experience = _learn(event_log, execution)
+def _remember(event_log: EventLog, candidates: Sequence[Execution]) -> Memory:
+    best = Memory(looked_at=len(candidates))
+    for candidate in candidates:
+        experience = _learn(event_log, candidate.id)
         if experience is not None and experience.is_good:
-            return Memory(good=experience, looked_at=number)
-        bad = bad or experience
-    return Memory(bad=bad, looked_at=len(candidates))
+            return Memory(good=experience, looked_at=len(candidates), old_version=candidate.old_version)
+        if experience is not None and not experience.is_child and best.bad is None:
+            best = Memory(bad=experience, looked_at=len(candidates), old_version=candidate.old_version)
+    return best
 
 
 def _learn(event_log: EventLog, execution: int) -> Experience | None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.noetl.folder import Found
-from testrun_operator.cli.noetl.playbooks import Unreadable, make_playbook, read_yaml
+from testrun_operator.cli.noetl.playbooks import Playbook, Unreadable, make_playbook, read_yaml
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.playbook.ids import read_id
 from testrun_operator.runner.playbook.log import Dialect
@@ -27,6 +28,15 @@ _LAST_PAGE: Final = 25
 _OK: Final = 200
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution of a playbook."""
+
+    id: int
+    old_version: int | None
+    """The playbook's version, where it is known not to be the newest."""
 
 
 class Server:
@@ -81,33 +91,37 @@ class Server:
             entry = newest[path]
             try:
                 document = _object(entry.get("payload")) or read_yaml(str(entry.get("content") or "")) or {}
-                found.playbooks.append(make_playbook(document, origin=f"version {entry.get('version')}", path=path))
+                found.playbooks.append(
+                    make_playbook(document, origin="the catalog", path=path, version=_number(entry.get("version")))
+                )
             except Unreadable as unreadable:
                 found.broken.append(f"{path}: {unreadable.reason}")
         return found
 
-    def executions(self, paths: Collection[str], most: int) -> Mapping[str, tuple[int, ...]]:
-        """Give the newest executions of playbooks that nobody else started, the newest first.
+    def executions(self, playbooks: Collection[Playbook], most: int) -> Mapping[str, tuple[Execution, ...]]:
+        """Give the newest executions of playbooks that nobody else started: those of their newest version first.
 
         Args:
-            paths: of the playbooks.
+            playbooks: the playbooks.
             most: how many of each are wanted.
+
+        Returns:
+            Executions by path.
 
         Raises:
             CannotDo: the server does not answer.
         """
-        found: dict[str, set[int]] = defaultdict(set)
+        found: dict[str, dict[int, int]] = defaultdict(dict)
         pages = _LAST_PAGE if self.dialect() is Dialect.BATCH else 1
         for page in range(1, pages + 1):
             entries = _objects(self._get("/api/executions", {"page": str(page), "page_size": str(_PAGE_SIZE)}))
             for entry in entries:
                 execution, path = read_id(entry.get("execution_id")), entry.get("path")
                 if execution is not None and isinstance(path, str) and not entry.get("parent_execution_id"):
-                    found[path].add(execution)
-            if len(entries) < _PAGE_SIZE or all(len(found[path]) >= most for path in paths):
+                    found[path][execution] = _number(entry.get("version"))
+            if len(entries) < _PAGE_SIZE or all(len(found[playbook.path]) >= most for playbook in playbooks):
                 break
-        # Ids rise with time; the lists of some releases are in the order of the last event.
-        return {path: tuple(sorted(found[path], reverse=True)[:most]) for path in paths}
+        return {playbook.path: _prefer(playbook, found[playbook.path])[:most] for playbook in playbooks}
 
     def lacks_credential(self, name: str) -> bool:
         """Say whether it has no credential of a name.
@@ -161,6 +175,16 @@ def _object(value: JsonValue) -> Mapping[str, JsonValue]:
 
 def _objects(value: JsonValue) -> list[Mapping[str, JsonValue]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _prefer(playbook: Playbook, versions: Mapping[int, int]) -> tuple[Execution, ...]:
+    """Put executions in the order in which they are preferred. Their ids rise with time."""
+    newest = playbook.version
+    found = [
+        Execution(id_, version if newest is not None and version != newest else None)
+        for id_, version in versions.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (one.old_version is None, one.id), reverse=True))
 
 
 def _number(version: JsonValue) -> int:

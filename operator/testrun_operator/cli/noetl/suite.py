@@ -130,10 +130,10 @@ def _how_to_split(choice: Choice) -> str:
 
 def _remember(wanted: Wanted, server: Server | None, choice: Choice, progress: Progress) -> Mapping[str, Memory]:
     assert server is not None  # noqa: S101 - the command asks for one
-    paths = [candidate.playbook.path for candidate in choice.candidates]
+    playbooks = [candidate.playbook for candidate in choice.candidates]
     progress.say("asking for executions")
-    executions = server.executions(paths, LOOK_BACK)
-    progress.expect(len(paths))
+    executions = server.executions(playbooks, LOOK_BACK)
+    progress.expect(len(playbooks))
     with open_event_log(server, wanted.dsn) as event_log:
         return remember(event_log, executions, progress.count)
 
