@@ -97,7 +97,7 @@ def _results(log: Log) -> dict[str, JsonValue]:
     names = dict.fromkeys(start.step for start in find_starts(log))
     found = dict(_results_in_events(log, frozenset(names)))
     if log.dialect is Dialect.BATCH:
-        found.update(_results_in_account(log, found))
+        found.update(_results_in_account(log, frozenset(names)))
     return {name: found.get(name) for name in names}
 
 
@@ -151,7 +151,7 @@ def _result_in_context(event: Event) -> JsonValue:
     return None if result == _LEFT_OUT else _plain(result)
 
 
-def _results_in_account(log: Log, in_events: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+def _results_in_account(log: Log, names: frozenset[str]) -> Iterator[tuple[str, JsonValue]]:
     """Give the results that 4.x keeps with the execution: they are whole, where those in events lack some keys.
 
     They are not kept of a step that failed; what stands there under its name is from a time before. And what stands
@@ -162,7 +162,7 @@ def _results_in_account(log: Log, in_events: Mapping[str, JsonValue]) -> Iterato
         if account.execution != log.root:
             continue
         for name, value in account.results.items():
-            if name in in_events and name not in failed:
+            if name in names and name not in failed:
                 inner = mapping(value).get("context")
                 yield name, _plain(inner if isinstance(inner, dict) else value)
 
