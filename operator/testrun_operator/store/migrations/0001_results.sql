@@ -71,7 +71,7 @@ COMMENT ON COLUMN {schema}.regression_results.validation_errors IS
 COMMENT ON COLUMN {schema}.regression_results.expected_status IS
     'The baseline that was enforced, expected_results.expected_status at that time; else how a playbook had to end.';
 COMMENT ON COLUMN {schema}.regression_results.actual_events IS
-    'Of a NoETL playbook: {status, inferred, counts: {type: number}, last: [{type, status, node}], page}; else NULL.';
+    'Of a NoETL playbook, an object: status, inferred, counts by type, the last events, page. NULL for other kinds.';
 COMMENT ON COLUMN {schema}.regression_results.test_passed IS
     'Whether the verdict is Passed.';
 COMMENT ON COLUMN {schema}.regression_results.verdict IS
