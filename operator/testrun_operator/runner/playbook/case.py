@@ -155,7 +155,7 @@ class _Run:
         error = first_error(log) if log is not None else None
         timeout = format_duration(self._context.document.timeout)
         sentences = [
-            f"the case did not end within {timeout}: execution {follower.execution} is not over: {late} is missing",
+            f"the case did not end within {timeout}: execution {follower.execution} is not over: {late}",
             *([f"first error: {say_error(error, log, masker)}"] if log is not None and error is not None else []),
             *(["it was cancelled"] if cancelled else []),
         ]

@@ -49,7 +49,11 @@ class OutOfTime(Exception):
     """
 
     def __init__(self, decision: Decision) -> None:
-        super().__init__(say_missing(decision.missing))
+        super().__init__(
+            f"{say_missing(decision.missing)} is missing"
+            if decision.missing
+            else f"nothing is missing, but further events were waited for ({decision.quiet:.2g} s without any)"
+        )
         self.decision = decision
 
     @property

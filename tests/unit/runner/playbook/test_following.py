@@ -157,6 +157,14 @@ def test_a_log_that_cannot_be_read_any_more_is_told_and_what_was_seen_is_kept() 
     assert follower.log.events
 
 
+def test_a_log_that_is_complete_but_too_young_is_not_said_to_lack_something() -> None:
+    """The time ended in the quiet time."""
+    timeline = _load("hello_world-4.26.0")
+    follower, _, _ = _follower(timeline, _Clock())
+    with pytest.raises(OutOfTime, match=r"nothing is missing, but further events were waited for \(0\.25 s"):
+        follower.follow(timeline.end + 0.1)
+
+
 def test_no_recording_is_followed_beyond_the_time_that_the_case_has() -> None:
     """Whatever state it is in, it ends by then."""
     for timeline in all_timelines():
