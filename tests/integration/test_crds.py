@@ -66,6 +66,11 @@ def sql(name: str, source: Body, **more: Any) -> Body:
     return {"name": name, "sql": {"connection": "db", "source": source, **more}}
 
 
+def playbook(name: str, **own: Any) -> Body:
+    """Make a case of kind playbook."""
+    return {"name": name, "playbook": {"connection": "noetl", "path": "examples/hello", **own}}
+
+
 IMAGE = {"image": "busybox"}
 REFUSED = {
     "no kind": (suite({"name": "a"}), "give exactly one of http, sql, playbook, container"),
@@ -94,6 +99,26 @@ REFUSED = {
     "test cases at once that share a database": (
         suite(sql("a", {"inline": "# TEST CASE"}, parallel=2, isolation="rollback")),
         "parallel needs isolation: database",
+    ),
+    "fewest events beyond most": (
+        suite(playbook("a", expect={"minEvents": 3, "maxEvents": 2})),
+        "minEvents must not be more than maxEvents",
+    ),
+    "no events of a type, by the default of min": (
+        suite(playbook("a", expect={"events": [{"type": "step.exit", "max": 0}]})),
+        "min must not be more than max; for none at all, give min: 0 and max: 0",
+    ),
+    "a failure without errors": (
+        suite(playbook("a", expect={"status": "Failed", "noErrors": True})),
+        "noErrors: true cannot hold where status is Failed",
+    ),
+    "no playbooks to register": (
+        suite(playbook("a", register={})),
+        "give exactly one of inline, configMap and git",
+    ),
+    "an ending that NoETL has not": (
+        suite(playbook("a", expect={"status": "COMPLETED"})),
+        'Unsupported value: "COMPLETED": supported values: "Completed", "Failed", "Cancelled"',
     ),
     "a repository of the pod": (suite(sql("a", {"git": {"url": "file:///etc"}})), "should match"),
     "an unknown pagination style": (
@@ -152,6 +177,52 @@ def test_right_cases_of_kind_sql_are_taken(server: httpx.Client) -> None:
     answer = answer_to(server, "TestSuite", suite(*cases))
     assert answer.status_code == 201, answer.text
     assert answer.json()["spec"]["cases"] == cases
+
+
+def test_right_cases_of_kind_playbook_are_taken(server: httpx.Client) -> None:
+    """The shortest, and one with everything; a payload is kept as it is, with numbers of 64 bits and null."""
+    cases = [
+        playbook("shortest"),
+        playbook("none", expect={"events": [{"type": "call.error", "min": 0, "max": 0}], "minEvents": 2}),
+        playbook("failing", expect={"status": "Failed", "noErrors": False, "maxEvents": 2}),
+        playbook("strict", expect={"status": "Cancelled", "noErrors": True}),
+        playbook(
+            "everything",
+            version=3,
+            payload={"pg_auth": "{{ vars.auth }}", "big": 2**63 - 1, "none": None, "deep": [{"a": [1.5]}]},
+            merge=False,
+            register={"configMap": {"name": "playbooks", "items": [{"key": "hello", "path": "hello.yaml"}]}},
+            credentials=[{"name": "pg", "type": "postgres", "secretRef": {"name": "pg"}}],
+            expect={
+                "status": "Completed",
+                "noErrors": True,
+                "minEvents": 2,
+                "maxEvents": 2,
+                "maxDuration": "30s",
+                "events": [{"type": "step.exit", "status": "COMPLETED", "node": "start", "min": 2, "max": 2}],
+                "steps": {"ran": ["start"], "notRan": ["never"], "inOrder": ["start", "end"]},
+                "jmespath": [{"expression": "result.rows", "equals": None}],
+                "sql": [{"name": "rows", "query": "SELECT true", "connection": "db", "allowNoRows": True}],
+            },
+            settle={"quiet": "500ms", "limit": "1m"},
+            outputs={"rows": "result.rows"},
+        ),
+    ]
+    answer = answer_to(server, "TestSuite", suite(*cases))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["spec"]["cases"] == cases
+
+
+def test_a_suite_of_the_most_playbooks_with_the_most_expectations_is_within_the_rules_budget(
+    server: httpx.Client,
+) -> None:
+    """500 cases with 32 kinds of events each, every one of which has its rule evaluated."""
+    events = [{"type": f"type-{number}", "min": 1, "max": 2} for number in range(32)]
+    cases = [
+        playbook(f"case-{number}", expect={"minEvents": 1, "maxEvents": 2, "events": events}) for number in range(500)
+    ]
+    answer = answer_to(server, "TestSuite", suite(*cases))
+    assert answer.status_code == 201, answer.text[:500]
 
 
 def test_null_is_a_value_that_can_be_expected(server: httpx.Client) -> None:

@@ -14,6 +14,7 @@ from tests.integration.postgres import PostgresServer, running_postgres
 from tests.unit.store.records import ENDED, RUN_ID, attempt, case_record, detail, run_record
 
 from testrun_operator.api.reason import Reason
+from testrun_operator.api.report import MAX_EXECUTION_ID, ExecutionReport, ReportedEvent
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.store import queries
@@ -331,3 +332,38 @@ async def test_the_statements_in_the_documentation_work(tables: Tables) -> None:
                 answers[statement.split("\n")[0]] = tables.run(statement)
     assert answers["WITH last_two AS ("] == [("page-number", "Failed", "ExpectationNotMet", "")]
     assert [sorted({row[0] for row in rows}) for rows in tables.content().values()] == [[2, 3]] * 4
+
+
+async def test_the_execution_of_a_playbook_comes_back_as_it_was_written(tables: Tables) -> None:
+    """Its id in all digits, how it ended, and its events for whoever asks in SQL."""
+    execution = ExecutionReport(
+        id=str(MAX_EXECUTION_ID),
+        status="FAILED",
+        inferred=True,
+        page="http://noetl:8082/e/1",
+        events={"step.exit": 3, "call.error\0": 1},
+        last_events=(ReportedEvent(type="step.exit", status="FAILED", node="save"),),
+    )
+    playbook = case_record("late-failure", attempts=(replace(attempt(), execution=execution),))
+    await tables.store.write_cases([playbook, case_record("page-number")])
+    found = {result.case: result for result in await queries.results_of_run(tables.store.database, RUN_ID)}
+    result = found["late-failure"]
+    assert (result.execution_id, result.execution_status) == (MAX_EXECUTION_ID, "FAILED")
+    assert (result.execution_status_inferred, result.execution_page) == (True, "http://noetl:8082/e/1")
+    other = found["page-number"]
+    assert (other.execution_id, other.execution_status, other.execution_page) == (None, None, None)
+    asked = (
+        "SELECT execution_id, (actual_events #>> '{counts,step.exit}')::integer,"
+        " actual_events -> 'last' -> -1 ->> 'node'"
+        " FROM noetl_test.regression_results WHERE actual_events -> 'counts' ? 'call.error'"
+    )
+    assert tables.run(asked) == [(MAX_EXECUTION_ID, 3, "save")]
+
+
+async def test_events_that_nobody_of_ours_wrote_are_no_execution_of_ours(tables: Tables) -> None:
+    """NoETL's own framework keeps a list in that column."""
+    await tables.store.write_cases([case_record()])
+    for written in ("[1, 2]", "3", '"status"', '{"status": null, "inferred": "yes"}'):
+        tables.run(f"UPDATE noetl_test.regression_results SET actual_events = '{written}' RETURNING 1")
+        (result,) = await queries.results_of_run(tables.store.database, RUN_ID)
+        assert (result.execution_status, result.execution_status_inferred) == (None, False)

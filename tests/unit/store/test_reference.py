@@ -1,5 +1,8 @@
 """What is read from the text of the migrations."""
 
+import re
+
+from testrun_operator.store.migrating import in_schema
 from testrun_operator.store.reference import migrations, render, tables
 
 
@@ -7,6 +10,13 @@ def test_migrations_are_numbered_without_gaps() -> None:
     """The version of a database is the number of the last one applied."""
     versions = [migration.version for migration in migrations()]
     assert versions == list(range(1, len(versions) + 1))
+
+
+def test_migrations_name_nothing_but_the_schema_in_braces() -> None:
+    """Anything else in braces, even in a comment, would keep every database from being brought up to date."""
+    for migration in migrations():
+        assert set(re.findall(r"\{[^}]*\}", migration.sql)) == {"{schema}"}, migration.name
+        in_schema(migration.sql, "noetl_test")
 
 
 def test_every_table_and_column_is_described() -> None:
