@@ -28,6 +28,8 @@ class Found:
     """None where the file names none; kubectl then takes that of the context."""
     name: str
     spec: object
+    is_prefix: bool = False
+    """Whether the name is a ``generateName``, to which the API server adds the rest: ``kubectl create`` takes that."""
 
     def __str__(self) -> str:
         return f"{self.source}: {self.kind}/{self.name}"
@@ -149,13 +151,15 @@ def _find(source: str, document: Document) -> Found | None:
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     namespace = metadata.get("namespace")
+    name, prefix = str(metadata.get("name") or ""), str(metadata.get("generateName") or "")
     return Found(
         source=source,
         kind=str(kind),
         api_version=api_version,
         namespace=str(namespace) if namespace else None,
-        name=str(metadata.get("name") or ""),
+        name=name or prefix,
         spec=document.get("spec"),
+        is_prefix=not name and bool(prefix),
     )
 
 
@@ -166,8 +170,8 @@ def check_object(found: Found) -> Iterator[str]:
         yield f"apiVersion: is {given}; write {GROUP}/{VERSION}"
     if not found.name:
         yield "metadata.name: is missing"
-    elif not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", found.name):
+    elif not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", f"{found.name}x" if found.is_prefix else found.name):
         yield (
-            f"metadata.name: {found.name!r} is no name of a Kubernetes object; use lower-case letters, digits, '-' and "
+            f"metadata.{'generateName' if found.is_prefix else 'name'}: {found.name!r} is no name of a Kubernetes object; use lower-case letters, digits, '-' and "
             "'.', at most 253 characters"
         )

@@ -124,6 +124,7 @@ def test_members_of_a_list_are_found(invoke: Invoke) -> None:
         (SUITE.replace("v1alpha1", "v1"), "apiVersion: is 'testrun.dev/v1'; write testrun.dev/v1alpha1"),
         (SUITE.replace("name: checkout", "name: Check_out"), "metadata.name: 'Check_out' is no name"),
         (SUITE.replace("metadata: {name: checkout}\n", ""), "metadata.name: is missing"),
+        (SUITE.replace("name: checkout", "generateName: Check-"), "metadata.generateName: 'Check-' is no name"),
         (SUITE.partition("spec:")[0], "spec: is missing"),
     ],
 )
@@ -163,3 +164,10 @@ def test_an_sql_case_of_a_connection_without_a_database_is_a_problem(invoke: Inv
     assert result.exit_code == 1
     assert "spec.cases[0].sql.connection: the connection 'shop' has no dsnFrom" in result.stdout
     assert "spec.cases[0].sql.source.configMap.items[0].path: must be a relative path without '..'" in result.stdout
+
+
+def test_what_run_prints_is_valid(invoke: Invoke) -> None:
+    """It has a generateName, for `kubectl create`."""
+    manifest = invoke("run", "checkout", "--set", "x=1", "--dry-run").stdout
+    result = invoke("validate", "-", input=manifest)
+    assert (result.exit_code, result.stdout) == (0, "1 of 1 valid\n")
