@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ with its pod."""
 EPILOG = """\
 examples:
   ci/noetl deploy 4.26.0 --secret-in my-tests     build, load, deploy, and put the DSN of its event log into a namespace
+  ci/noetl deploy 1.8.0 2.5.5                     two at once
   ci/noetl logs 4.26.0 worker                     what the worker says
   ci/noetl delete 4.26.0"""
 WAIT_SECONDS = 240
@@ -68,21 +69,30 @@ def passwords_in(namespace: str) -> dict[str, str]:
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 
-def deploy(release: Release, *, namespace: str, workers: int, secret_in: Sequence[str], secret_name: str) -> None:
-    """Bring a NoETL up, and wait until it works."""
-    noetl_images.build([release], load=True)
-    ensure_namespace(namespace)
-    # The database keeps the passwords that it was made with.
-    passwords = passwords_in(namespace) or noetl_manifests.new_passwords()
-    apply(noetl_manifests.objects(release, namespace=namespace, passwords=passwords, workers=workers))
-    with step(f"NoETL {release.version} comes up in namespace {namespace}"):
-        for component in components(release):
-            wait_for(component, namespace)
-    for target in secret_in:
-        write_secret(target, namespace=namespace, name=secret_name)
-    say(f"NoETL {release.version} is up: {noetl_manifests.server_url(namespace)} inside the cluster")
-    say(f"    ci/noetl logs {release.version} worker    what the worker says")
-    say(f"    kubectl port-forward -n {namespace} service/noetl {noetl_manifests.PORT}    to reach it from here")
+def places_of(releases: Sequence[Release], namespace: str | None) -> dict[Release, str]:
+    """The namespace of each release: its own, or the one that was named."""
+    if namespace and len(releases) > 1:
+        raise Fault("--namespace is for one release at a time")
+    return {release: namespace or noetl_manifests.namespace_of(release) for release in releases}
+
+
+def deploy(places: Mapping[Release, str], *, workers: int, secret_in: Sequence[str], secret_name: str) -> None:
+    """Bring NoETLs up, all at once, and wait until they work."""
+    noetl_images.build(tuple(places), load=True)
+    for release, namespace in places.items():
+        ensure_namespace(namespace)
+        # The database keeps the passwords that it was made with.
+        passwords = passwords_in(namespace) or noetl_manifests.new_passwords()
+        apply(noetl_manifests.objects(release, namespace=namespace, passwords=passwords, workers=workers))
+    for release, namespace in places.items():
+        with step(f"NoETL {release.version} comes up in namespace {namespace}"):
+            for component in components(release):
+                wait_for(component, namespace)
+    write_secrets(places, targets=secret_in, name=secret_name)
+    for release, namespace in places.items():
+        say(f"NoETL {release.version} is up: {noetl_manifests.server_url(namespace)} inside the cluster")
+        say(f"    ci/noetl logs {release.version} worker    what the worker says")
+        say(f"    kubectl port-forward -n {namespace} service/noetl {noetl_manifests.PORT}    to reach it from here")
 
 
 def components(release: Release) -> list[str]:
@@ -102,20 +112,24 @@ def wait_for(component: str, namespace: str) -> None:
         raise Fault(f"{component} is not ready: {fault}\n{pods}{logs}") from fault
 
 
-def write_secret(target: str, *, namespace: str, name: str) -> None:
-    """Write the Secret with the DSN of the event log into a namespace."""
-    passwords = passwords_in(namespace)
-    if not passwords:
-        raise Fault(f"there is no NoETL in namespace {namespace}: ci/noetl deploy")
-    ensure_namespace(target)
-    apply([noetl_manifests.events_secret(name, target=target, namespace=namespace, passwords=passwords)])
-    say(f"Secret {name} in namespace {target}: key dsn")
+def write_secrets(places: Mapping[Release, str], *, targets: Sequence[str], name: str) -> None:
+    """Write the Secret with the DSN of the event log into namespaces."""
+    if targets and len(places) > 1:
+        raise Fault("the Secrets of several releases would have one name: one release at a time")
+    for namespace in places.values():
+        passwords = passwords_in(namespace)
+        if not passwords:
+            raise Fault(f"there is no NoETL in namespace {namespace}: ci/noetl deploy")
+        for target in targets:
+            ensure_namespace(target)
+            apply([noetl_manifests.events_secret(name, target=target, namespace=namespace, passwords=passwords)])
+            say(f"Secret {name} in namespace {target}: key dsn")
 
 
-def delete(namespace: str) -> None:
-    """Remove a NoETL with everything it has."""
-    with step(f"namespace {namespace} is deleted"):
-        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--timeout=120s")
+def delete(namespaces: Sequence[str]) -> None:
+    """Remove NoETLs with everything they have."""
+    with step(f"deleting {', '.join(namespaces)}"):
+        kubectl("delete", "namespace", *namespaces, "--ignore-not-found", "--timeout=120s")
 
 
 def logs(namespace: str, component: str | None) -> None:
@@ -171,38 +185,37 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str, *, one_release: bool = True) -> argparse.ArgumentParser:
+    def command(name: str, text: str, *, releases: int | str = "+", placed: bool = True) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        if one_release:
-            made.add_argument("release", choices=tuple(RELEASES), metavar="RELEASE", help=", ".join(RELEASES))
+        if releases:
+            named = ", ".join(RELEASES) + (" (default: all)" if releases == "*" else "")
+            made.add_argument("releases", nargs=releases, metavar="RELEASE", help=named)
+        if placed:
             made.add_argument("--namespace", help="where it is (default: noetl-RELEASE, with dashes)")
         return made
 
-    build = command("build", "make images and load them into the cluster", one_release=False)
-    build.add_argument("releases", nargs="*", metavar="RELEASE", help=f"{', '.join(RELEASES)} (default: all)")
+    build = command("build", "make images and load them into the cluster", releases="*", placed=False)
     build.add_argument("--force", action="store_true", help="build even when nothing has changed")
     build.add_argument("--no-load", action="store_true", help="do not load the images into the cluster")
-    up = command("deploy", "bring a NoETL up in the cluster, with its images, and wait until it works")
+    up = command("deploy", "bring NoETLs up in the cluster, with their images, and wait until they work")
     up.add_argument("--workers", type=int, default=1, help="how many workers (default: %(default)s)")
     secret = command("secret", "write a Secret with the DSN of the event log, key dsn, for a role that may only read")
     for one, flag in ((up, "--secret-in"), (secret, "--in")):
-        help_text = "namespace to write the Secret into; may be repeated"
         one.add_argument(
             flag,
             action="append",
             dest="secret_in",
             default=[],
-            help=help_text,
+            help="namespace to write the Secret into; may be repeated",
             metavar="NAMESPACE",
             required=one is secret,
         )
         one.add_argument("--name", default="noetl-events", help="the Secret's name (default: %(default)s)")
-    command("delete", "remove a NoETL with its namespace")
-    log = command("logs", "print the log of a component, or the ends of all")
+    command("delete", "remove NoETLs with their namespaces")
+    log = command("logs", "print the log of a component, or the ends of all", releases=1)
     log.add_argument("component", nargs="?", choices=noetl_manifests.COMPONENTS)
-    command("status", "print what is deployed", one_release=False)
-    locks = command("lock", "write the lock files of the images anew, with uv", one_release=False)
-    locks.add_argument("releases", nargs="*", metavar="RELEASE", help="(default: all)")
+    command("status", "print what is deployed", releases=0, placed=False)
+    command("lock", "write the lock files of the images anew, with uv", releases="*", placed=False)
     return main
 
 
@@ -216,33 +229,27 @@ def named_releases(names: Sequence[str]) -> list[Release]:
 
 def carry_out(arguments: argparse.Namespace) -> None:
     """Do what one command says."""
+    if arguments.command == "status":
+        status()
+        return
+    releases = named_releases(arguments.releases)
     match arguments.command:
         case "build":
-            releases = named_releases(arguments.releases)
             noetl_images.build(releases, load=not arguments.no_load, force=arguments.force)
         case "lock":
-            for release in named_releases(arguments.releases):
+            for release in releases:
                 lock(release)
-        case "status":
-            status()
         case command:
-            release = RELEASES[arguments.release]
-            namespace = arguments.namespace or noetl_manifests.namespace_of(release)
+            places = places_of(releases, arguments.namespace)
             if command == "deploy":
-                deploy(
-                    release,
-                    namespace=namespace,
-                    workers=arguments.workers,
-                    secret_in=arguments.secret_in,
-                    secret_name=arguments.name,
-                )
+                deploy(places, workers=arguments.workers, secret_in=arguments.secret_in, secret_name=arguments.name)
             elif command == "secret":
-                for target in arguments.secret_in:
-                    write_secret(target, namespace=namespace, name=arguments.name)
+                write_secrets(places, targets=arguments.secret_in, name=arguments.name)
             elif command == "delete":
-                delete(namespace)
+                delete(tuple(places.values()))
             else:
-                logs(namespace, arguments.component)
+                for place in places.values():
+                    logs(place, arguments.component)
 
 
 def main(words: Sequence[str] | None = None) -> int:
