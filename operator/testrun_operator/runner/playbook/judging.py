@@ -238,10 +238,14 @@ def _say_place(step: str, execution: int, log: Log, masker: Masker) -> str:
 
 def _judge_count(name: str, count: int, least: int, most: int | None) -> Finding:
     if most is None:
-        expected = f"at least {least}"
+        expected = f"at least {_say_events(least)}"
     elif least == most:
-        expected = f"exactly {least}"
+        expected = f"exactly {_say_events(least)}"
     else:
-        expected = f"at most {most}" if least == 0 else f"{least} to {most}"
+        expected = f"at most {_say_events(most)}" if least == 0 else f"{least} to {_say_events(most)}"
     passed = count >= least and (most is None or count <= most)
-    return Finding(name, passed, f"{expected} events", f"{count} events")
+    return Finding(name, passed, expected, _say_events(count))
+
+
+def _say_events(count: int) -> str:
+    return f"{count} event{'' if count == 1 else 's'}"

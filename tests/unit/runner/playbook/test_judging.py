@@ -70,20 +70,20 @@ def test_events_are_counted_by_type_status_and_step(expectation: dict[str, Any],
     """Both edges belong to what is expected."""
     finding = _one("events step.exit", events=[{"type": "step.exit", **expectation}])
     assert finding.passed is holds
-    assert finding.actual.startswith(f"{count} events")
+    assert finding.actual.startswith(f"{count} event")
 
 
 def test_events_that_are_missing_are_told_with_what_there_is() -> None:
     """The usual mistake is a type, a status or a step that the release calls otherwise."""
     missing = _one("events", events=[{"type": "step.result"}])
     assert missing.sentence == (
-        "expected at least 1 events, got 0 events; there are playbook.initialized, step.enter (2 times), "
+        "expected at least 1 event, got 0 events; there are playbook.initialized, step.enter (2 times), "
         "step.exit (3 times), playbook.completed"
     )
     other = _one("events", events=[{"type": "step.exit", "node": "third", "min": 1, "max": 1}])
     assert other.name == "events step.exit of step 'third'"
     assert other.sentence == (
-        "expected exactly 1 events, got 0 events; of this type there are COMPLETED of 'first' (2 times), "
+        "expected exactly 1 event, got 0 events; of this type there are COMPLETED of 'first' (2 times), "
         "COMPLETED of 'second'"
     )
     nothing = next(one for one in _judge(log_of(Dialect.BATCH), events=[{"type": "x"}]) if one.name == "events x")
