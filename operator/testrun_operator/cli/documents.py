@@ -168,10 +168,11 @@ def check_object(found: Found) -> Iterator[str]:
     if found.api_version != f"{GROUP}/{VERSION}":
         given = repr(found.api_version) if found.api_version else "missing"
         yield f"apiVersion: is {given}; write {GROUP}/{VERSION}"
+    field_name, example = ("generateName", f"{found.name}x") if found.is_prefix else ("name", found.name)
     if not found.name:
         yield "metadata.name: is missing"
-    elif not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", f"{found.name}x" if found.is_prefix else found.name):
+    elif not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", example):
         yield (
-            f"metadata.{'generateName' if found.is_prefix else 'name'}: {found.name!r} is no name of a Kubernetes object; use lower-case letters, digits, '-' and "
-            "'.', at most 253 characters"
+            f"metadata.{field_name}: {found.name!r} is no name of a Kubernetes object; use lower-case letters, digits, "
+            "'-' and '.', at most 253 characters"
         )

@@ -170,4 +170,5 @@ def test_what_run_prints_is_valid(invoke: Invoke) -> None:
     """It has a generateName, for `kubectl create`."""
     manifest = invoke("run", "checkout", "--set", "x=1", "--dry-run").stdout
     result = invoke("validate", "-", input=manifest)
-    assert (result.exit_code, result.stdout) == (0, "1 of 1 valid\n")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("1 of 1 valid\n")
