@@ -23,8 +23,8 @@ help: ## this list
 # --- what people type ------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: install ## a cluster, the image, the chart and a sample TestRun, with its results shown
-	@ci/demo $(NAMESPACE) $(RELEASE)
+demo: install ## a cluster, the image, the chart, a NoETL and two TestRuns, with their results (NOETL=no: one, without it)
+	@NOETL=$(NOETL) ci/demo $(NAMESPACE) $(RELEASE)
 
 .PHONY: test
 test: check test-unit test-integration test-e2e ## every check and every test

@@ -44,6 +44,29 @@ def test_the_suite_and_the_run_of_an_example_fit_each_other(folder: str) -> None
     assert run.suite_ref.name == folder
 
 
+def test_the_example_of_playbooks_fits_together() -> None:
+    """Suite, run and ConfigMap; each playbook that a case registers is there, and has the path that the case runs."""
+    folder = EXAMPLES / "playbook"
+    suite = parse_suite(load(folder / "suite.yaml")["spec"])
+    run = parse_run(load(folder / "run.yaml")["spec"])
+    assert check_suite(suite) == ()
+    assert check_run(run, suite) == ()
+    playbooks = load(folder / "playbooks.yaml")
+    paths = {key: yaml.safe_load(text)["metadata"]["path"] for key, text in playbooks["data"].items()}
+    registered = set()
+    for case in suite.cases:
+        if case.playbook is None:
+            continue
+        assert case.playbook.register is not None
+        files = case.playbook.register.config_map
+        assert files is not None
+        assert files.name == playbooks["metadata"]["name"]
+        keys = {item.key for item in files.items} or {files.path or ""}
+        assert case.playbook.path in {paths[key] for key in keys}
+        registered |= keys
+    assert registered == set(paths)
+
+
 def test_the_failing_example_has_a_suite_of_its_own() -> None:
     """It follows all rules too: what it shows is seen at run time."""
     run = parse_run(load(EXAMPLES / "failing" / "run.yaml")["spec"])
