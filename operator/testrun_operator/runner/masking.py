@@ -11,20 +11,13 @@ from pydantic import JsonValue
 from testrun_operator.api.document import CREDENTIAL_PREFIX, GIT_PASSWORD_VARIABLE, CaseDocument
 from testrun_operator.api.report import ExecutionReport
 from testrun_operator.errors import CaseError
+from testrun_operator.runner.credentials import secrets_of_field
 
 MASK = "***"
 MIN_SECRET_LENGTH = 4
 """A shorter value is not masked: it would be found everywhere, and the result would be unreadable."""
 _EXCERPT_LENGTH = 200
 _CREDENTIAL_VARIABLE = re.compile(CREDENTIAL_PREFIX + "[0-9]+_(?P<field>.+)")
-_PLAIN_FIELDS = frozenset(
-    {
-        *("db_host", "db_port", "db_name", "db_user", "db_schema"),
-        *("host", "hostname", "port", "database", "dbname", "user", "username", "schema", "sslmode"),
-        *("region", "endpoint", "url"),
-    }
-)
-"""Fields of a credential that are no secret: masked, they would make every message about a connection unreadable."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """What a terminal would obey."""
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -52,8 +45,9 @@ class Masker:
                 dsn = environment.get(endpoint.dsn_variable, "")
                 secrets += [dsn, *_secrets_of(dsn)]
         for name, value in environment.items():
-            if (credential := _CREDENTIAL_VARIABLE.fullmatch(name)) and not _is_plain(credential["field"], value):
-                secrets += [value, *(_secrets_of(value) if "://" in value else ())]
+            if credential := _CREDENTIAL_VARIABLE.fullmatch(name):
+                for secret in secrets_of_field(credential["field"], value):
+                    secrets += [secret, *(_secrets_of(secret) if "://" in secret else ())]
         return cls(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
@@ -116,13 +110,6 @@ def mask_execution(execution: ExecutionReport, masker: Masker) -> ExecutionRepor
 
 def _escape(match: re.Match[str]) -> str:
     return match.group().encode("unicode_escape").decode()
-
-
-def _is_plain(field: str, value: str) -> bool:
-    if field.lower() not in _PLAIN_FIELDS:
-        return False
-    # An address may have a password in it, or a token in its query.
-    return "://" not in value or not {"@", "?", "#"} & set(value)
 
 
 def _secrets_of(dsn: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Secrets are masked wherever they appear, in whatever form."""
 
 import json
+import time
 from urllib.parse import quote
 
 import pytest
@@ -139,3 +140,38 @@ def test_an_execution_is_reported_without_secrets_and_with_its_id() -> None:
     assert (masked.id, masked.page, masked.last_events[0].execution) == ("1234567", None, "1234567")
     plain = execution.model_copy(update={"page": "http://noetl/1234567"})
     assert mask_execution(plain, Masker(["s3cret"])).page == "http://noetl/1234567"
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nBAQEFAASCBKcwggSjAgEAAo\n-----END PRIVATE KEY-----\n"
+
+
+def test_each_line_of_a_key_is_a_secret() -> None:
+    """A server that quotes one of them would not be caught by the whole."""
+    masker = masker_of(key=KEY)
+    assert masker.text("cannot read MIIEvQIBADANBgkqhkiG9w0!") == "cannot read ***!"
+    assert "MII" not in masker.text(f"got {KEY}")
+
+
+def test_what_a_file_of_an_account_calls_secret_is_one() -> None:
+    """The rest of such a JSON file says which account it is, which messages about it need."""
+    account = {"type": "service_account", "client_email": "me@project.example.com", "private_key": KEY, "key": 1}
+    masker = masker_of(account=json.dumps(account))
+    assert "BAQEFAASCBK" not in masker.text(f"refused: {KEY} and BAQEFAASCBKcwggSjAgEAAo")
+    assert masker.text("me@project.example.com was refused") == "me@project.example.com was refused"
+
+
+@pytest.mark.parametrize("value", ["{not json at all", "[1, 2, 3, 4, 5]", "{" * 100_000, "{}" + "\n" * 9])
+def test_a_file_of_any_form_is_masked_as_a_whole(value: str) -> None:
+    """What looks like JSON need not be any."""
+    assert value not in masker_of(account=value).text(f"got {value}.")
+
+
+def test_a_large_file_costs_no_more_than_a_few_hundred_masks() -> None:
+    """Every mask is looked for in every text."""
+    lines = [f"line number {number:06}" for number in range(50_000)]
+    masker = masker_of(file="\n".join(lines))
+    started = time.monotonic()
+    for _ in range(1000):
+        masker.text("x" * 1000)
+    assert time.monotonic() - started < 10
+    assert masker.text(lines[0]) == "***"
