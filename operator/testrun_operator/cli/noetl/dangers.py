@@ -23,8 +23,6 @@ _REMOTE_TOOLS = frozenset({"mcp", "agent"})
 """Tools that have something else do the work: what it is, only its name tells."""
 _REMOTE_DANGER = re.compile(r"kube|docker|container|shell|terminal|helm", re.IGNORECASE)
 _KEYS_OF_TOOLS = ("tool", "kind", "type", "tool_kind", "tool_type", "task_type", "action_type")
-_SURE_KEYS_OF_TOOLS = ("tool", "kind")
-"""Where nothing but a tool can be named; a type may be that of anything."""
 
 _PYTHON = (
     re.compile(r"\b(subprocess|pexpect|paramiko|pty\.spawn|create_subprocess_exec|create_subprocess_shell)\b"),
@@ -62,9 +60,9 @@ def _dangers(spot: Spot, workload: Workload) -> Iterator[str]:
         named = _fold(workload.render(tool) or "")
         if named in _TOOLS:
             yield f"uses the tool {named!r}"
-        elif not named and tool in (spot.fields.get(key) for key in _SURE_KEYS_OF_TOOLS):
+        elif not named and _is_surely_tool(tool, spot.fields):
             yield f"uses a tool that is only known when it runs, {tool!r}"
-        elif named in _REMOTE_TOOLS and any(_REMOTE_DANGER.search(text) for text in _texts(spot.fields)):
+        elif named in _REMOTE_TOOLS and any(_REMOTE_DANGER.search(text) for text in _texts(spot.fields, workload)):
             yield f"uses the tool {named!r} for containers, Kubernetes or a shell"
         elif named in ("playbook", "playbooks") and spot.text("content", "playbook_content"):
             yield "starts a playbook that is written in a text"
@@ -109,8 +107,13 @@ def _sql(spot: Spot) -> Iterator[str]:
         yield from (one[:_LONGEST_CODE] for one in values if isinstance(one, str))
 
 
-def _texts(fields: Mapping[str, object]) -> Iterator[str]:
-    return (value for value in fields.values() if isinstance(value, str))
+def _is_surely_tool(name: str, fields: Mapping[str, object]) -> bool:
+    """Whether nothing but a tool can be named there: a type may be that of anything, and a tool that of a server."""
+    return fields.get("kind", fields.get("tool")) == name
+
+
+def _texts(fields: Mapping[str, object], workload: Workload) -> Iterator[str]:
+    return (workload.render(value) or value for value in fields.values() if isinstance(value, str))
 
 
 def _place(script: object) -> str:

@@ -1,6 +1,7 @@
 """Playbooks in a folder and the folders below it."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from testrun_operator.cli.noetl.playbooks import Playbook, Unreadable, make_play
 from testrun_operator.runner.sources.paths import order_key
 
 _ENDINGS = frozenset({".yaml", ".yml"})
+_SAYS_PLAYBOOK = re.compile(r"^[ \t]*[\"']?kind[\"']?[ \t]*:[ \t]*[\"']?playbook\b", re.MULTILINE | re.IGNORECASE)
 _MAX_BYTES = 1024 * 1024
 _MAX_ENTRIES = 20_000
 
@@ -20,9 +22,9 @@ class Found:
 
     playbooks: list[Playbook] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """What should be playbooks, perhaps, and cannot be read: ``file: why``."""
+    """What should be playbooks and cannot be read: ``file: why``."""
     others: int = 0
-    """How many files are something else."""
+    """How many files are something else, as far as one can see: templates of Helm are no YAML, for instance."""
 
 
 def read_folder(root: Path) -> Found:
@@ -35,6 +37,7 @@ def read_folder(root: Path) -> Found:
         raise CannotDo(f"{root} is no folder" if root.exists() else f"there is no folder {root}")
     found = Found()
     for name, file in _files(root):
+        text = ""
         try:
             text = _read(file)
             document = read_yaml(text)
@@ -43,6 +46,9 @@ def read_folder(root: Path) -> Found:
                 continue
             found.playbooks.append(make_playbook(document, origin=name, folder=_folder_of(name), text=text))
         except Unreadable as unreadable:
+            if text and not _SAYS_PLAYBOOK.search(text):
+                found.others += 1
+                continue
             found.broken.append(f"{name}: {unreadable.reason}")
     return found
 

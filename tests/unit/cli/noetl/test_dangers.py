@@ -172,7 +172,9 @@ def test_sql_can_start_a_program_too() -> None:
 def test_what_does_it_for_others_is_known_by_name() -> None:
     """An agent or a server of tools is no danger for itself."""
     assert workflow("- {step: go, tool: {kind: mcp, server: kubernetes, method: list}}").dangers
-    assert not workflow("- {step: go, tool: {kind: mcp, server: weather, method: list}}").dangers
+    assert not workflow("- {step: go, tool: {kind: mcp, server: weather, tool: '{{ method }}'}}").dangers
+    named_elsewhere = "- {step: go, tool: {kind: mcp, server: '{{ workload.server }}'}}"
+    assert workflow(named_elsewhere, workload="{server: kubernetes}").dangers
 
 
 def test_a_playbook_in_a_text_is_not_looked_into() -> None:

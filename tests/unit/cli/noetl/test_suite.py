@@ -129,6 +129,7 @@ def test_what_is_broken_is_named_and_the_rest_written(invoke: Invoke, folder: Pa
     _write(folder / "broken.yaml", "kind: Playbook\nworkflow: [\n")
     _write(folder / "nameless.yaml", "kind: Playbook\nworkflow: []\n")
     _write(folder / "two.yaml", f"{playbook('jobs/two')}---\na: 1\n")
+    _write(folder / "templates/chart.yaml", "kind: Service\nname: {{ .Values.name }}{{ a\n")
     (folder / "binary.yaml").write_bytes(b"\xff\xfe")
     result = invoke("noetl", "suite", str(folder))
     assert result.exit_code == 1
@@ -139,6 +140,8 @@ def test_what_is_broken_is_named_and_the_rest_written(invoke: Invoke, folder: Pa
         assert "nameless.yaml: has neither metadata.path nor metadata.name" in text
         assert "two.yaml: has 2 documents" in text
         assert "binary.yaml: is no text in UTF-8" in text
+        assert "chart.yaml" not in text
+    assert "4 unreadable, 3 other files" in result.stderr
 
 
 def test_a_path_that_two_files_have_becomes_one_case(invoke: Invoke, folder: Path) -> None:
@@ -221,7 +224,7 @@ def test_what_cannot_be_done_is_said_in_plain_words(invoke: Invoke, folder: Path
 def test_a_folder_without_playbooks_is_refused(invoke: Invoke, tmp_path: Path) -> None:
     """With what is there instead."""
     _write(tmp_path / "values.yaml", "a: 1")
-    _write(tmp_path / "broken.yaml", "[")
+    _write(tmp_path / "broken.yaml", "kind: Playbook\na: [")
     result = invoke("noetl", "suite", str(tmp_path))
     assert result.exit_code == 2
     assert "1 other YAML files; 1 cannot be read: broken.yaml: " in result.stderr
