@@ -95,7 +95,7 @@ def test_version_prints_the_packages_version(invoke: Invoke) -> None:
 def test_every_command_has_help(invoke: Invoke) -> None:
     """And the list shows those for people first."""
     commands = [line.split()[0] for line in invoke("--help").stdout.partition("Commands:\n")[2].splitlines()]
-    people = ["status", "wait", "run", "results", "validate", "cases", "version", "sql"]
+    people = ["status", "wait", "run", "results", "validate", "cases", "version", "sql", "noetl"]
     assert commands == [*people, "operator", "runner", "testserver"]
     for command in commands:
         result = invoke(command, "--help")
