@@ -28,6 +28,9 @@ _ADDED: Final = frozenset({"command_id", "worker_id", "loop_event_id"})
 _LEFT_OUT: Final = {"status": "COMPLETED"}
 """What the events of 4.x have in place of a result that is no object, or has something else than plain values."""
 _WRAPPER: Final = "_value"
+_TOO_LARGE: Final = "leftOut"
+"""The key under which readers of logs say how large a result is that they did not keep."""
+_KEPT_OF_LARGE: Final = frozenset({"status", "execution_id", "context", _TOO_LARGE})
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def describe(log: Log, final: FinalStatus) -> JsonValue:
     ``steps`` has the results of the steps that ran, of the execution itself and not of those that it started; of a
     step that ran several times that of the last time, of a loop of 1.x a list. ``result`` is that of the last step
     that has one. ``events`` counts all events by type, with underscores for dots, as releases differ in that.
-    Ids are texts.
+    Ids are texts. A result that is too large to be kept is ``{leftOut: BYTES}``.
 
     Args:
         log: the log.
@@ -66,6 +69,12 @@ def describe(log: Log, final: FinalStatus) -> JsonValue:
         "events": counts,
         "execution": {"id": str(log.root)},
     }
+
+
+def left_out_of(document: JsonValue) -> tuple[str, ...]:
+    """Name the steps whose results are too large to be in the document."""
+    steps = mapping(mapping(document).get("steps"))
+    return tuple(name for name, result in steps.items() if mapping(result).keys() == {_TOO_LARGE})
 
 
 def actual_events(log: Log, masker: Masker) -> EventCounts:
@@ -111,15 +120,26 @@ def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, J
         if log.dialect is Dialect.QUEUE:
             if event.node not in names:
                 continue  # an iteration: the list of all is the result of the step
-            if type_ == "step_result":
-                yield event.node, _unwrapped(event.result, ended.get(event.node))
-                continue
-            ended[event.node] = event
+            if type_ != "step_result":
+                ended[event.node] = event
+        result = _mark_of_large(event.result)
+        if result is not None:
+            yield step_of(log.dialect, event.node), result
+        elif type_ == "step_result":
+            yield event.node, _unwrapped(event.result, ended.get(event.node))
+        elif log.dialect is Dialect.QUEUE:
             yield event.node, _result_of_action(event)
         elif log.dialect is Dialect.COMMAND:
             yield event.node, event.result
         else:
             yield step_of(log.dialect, event.node), _result_in_context(event)
+
+
+def _mark_of_large(result: JsonValue) -> JsonValue:
+    """Give what stands for a result that was not kept; None where the result is there."""
+    if isinstance(result, dict) and _TOO_LARGE in result and result.keys() <= _KEPT_OF_LARGE:
+        return {_TOO_LARGE: result[_TOO_LARGE]}
+    return None
 
 
 def _result_of_action(event: Event) -> JsonValue:

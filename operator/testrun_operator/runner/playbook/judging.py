@@ -1,8 +1,9 @@
 """Judges a complete log against what the case expects. Pure: the same log always gives the same findings."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Final, TypeVar
@@ -14,6 +15,7 @@ from testrun_operator.api.playbook import EventExpectation, PlaybookExpectations
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.findings import Finding, judge_value
 from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.playbook.description import left_out_of
 from testrun_operator.runner.playbook.errors import Errors, find_errors, is_about_all
 from testrun_operator.runner.playbook.log import Event, Log
 from testrun_operator.runner.playbook.meaning import fold
@@ -44,11 +46,17 @@ def judge(
     Raises:
         InvalidCase: an expression turns out to be wrong.
     """
-    ordered = replace(log, events=tuple(sorted(log.events, key=lambda event: event.id)))
+    ordered = dataclasses.replace(log, events=tuple(sorted(log.events, key=lambda event: event.id)))
     yield from _Judge(expect, ordered, final, masker).findings()
     for index, one in enumerate(expect.jmespath):
         expression = Expression.compile(one.expression, f"playbook.expect.jmespath[{index}].expression")
-        yield judge_value(expression, one.equals, document, masker)
+        finding = judge_value(expression, one.equals, document, masker)
+        large = left_out_of(document)
+        if large and not finding.passed:
+            named = _list(large, lambda name: repr(masker.excerpt(name, _NAME_LENGTH)))
+            note = f"{finding.actual}; too large to be looked at is the result of {named}"
+            finding = dataclasses.replace(finding, actual=note)
+        yield finding
 
 
 def say_error(event: Event, log: Log, masker: Masker) -> str:

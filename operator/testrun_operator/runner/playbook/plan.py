@@ -14,7 +14,7 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.http.connection import find_target
 from testrun_operator.runner.http.plan import CLIENT_HEADER, merge_headers
-from testrun_operator.runner.playbook.queries import render_queries
+from testrun_operator.runner.playbook.queries import render_queries, validate_queries
 from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.runner.sources.rendering import render_source
 
@@ -116,9 +116,7 @@ def _dsns(case: PlaybookCase, context: Context) -> dict[str, str]:
         dsns[name] = dsn.strip()
     # What they look like is known only when there is an execution; what is wrong with them, before.
     templates = context.templates.having({EXECUTION: {"id": "0", "status": ""}})
-    for query in render_queries(case, templates):
-        if query.connection not in dsns:
-            raise InvalidCase(f"connections.{query.connection}.dsnFrom", f"is needed by {query.field}")
+    validate_queries(render_queries(case, templates), dsns)
     return dsns
 
 

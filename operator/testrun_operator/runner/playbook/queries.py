@@ -20,12 +20,14 @@ from testrun_operator.runner.sql.databases.base import (
     Kind,
     Rows,
     Session,
+    Statement,
     StatementCancelled,
     StatementFailed,
     Value,
 )
-from testrun_operator.runner.sql.databases.dsn import Dialect, read_dsn
+from testrun_operator.runner.sql.databases.dsn import Dialect, Dsn, InvalidDsn, read_dsn
 from testrun_operator.runner.sql.databases.opening import open_database
+from testrun_operator.runner.sql.databases.splitting import split_statements
 from testrun_operator.runner.templates import Templates
 
 MAX_ROWS: Final = 10_000
@@ -84,6 +86,24 @@ def render_queries(case: PlaybookCase, templates: Templates) -> tuple[Query, ...
         )
         for index, one in enumerate(case.expect.sql)
     )
+
+
+def validate_queries(queries: Sequence[Query], dsns: Mapping[str, str]) -> None:
+    """Find what is wrong with queries before there is anything to be asked, and before a playbook is started for it.
+
+    Args:
+        queries: the queries, rendered with whatever stands for the execution.
+        dsns: addresses of the databases by the connection's name.
+
+    Raises:
+        InvalidCase: a connection has no address or a wrong one, or a text is not one query.
+    """
+    for query in queries:
+        if _read_dsn(query, dsns).dialect is Dialect.POSTGRESQL:
+            _one_of(split_statements(query.text), query)
+        elif not query.text.strip():
+            # How the others split a text is their adapters' business, which take a while to load.
+            _one_of((), query)
 
 
 def check_queries(
@@ -152,12 +172,9 @@ class _Reader:
 
 
 def _open(query: Query, dsns: Mapping[str, str], seconds: float) -> _Reader:
-    path = f"connections.{query.connection}.dsnFrom"
-    text = dsns.get(query.connection)
-    if text is None:
-        raise InvalidCase(path, f"is needed by {query.field}")
+    dsn = _read_dsn(query, dsns)
+    path = _path_of(query)
     try:
-        dsn = read_dsn(text)
         database = open_database(dsn, None if math.isinf(seconds) else max(0.0, seconds))
     except CaseError as error:
         raise InvalidCase(path, str(error)) from None
@@ -169,14 +186,33 @@ def _open(query: Query, dsns: Mapping[str, str], seconds: float) -> _Reader:
     return _Reader(session, dsn.dialect, database.label, database.close)
 
 
-def _check(query: Query, reader: _Reader, masker: Masker) -> Finding:
-    statements = reader.session.split(query.text)
+def _read_dsn(query: Query, dsns: Mapping[str, str]) -> Dsn:
+    text = dsns.get(query.connection)
+    if text is None:
+        raise InvalidCase(_path_of(query), f"is needed by {query.field}")
+    try:
+        return read_dsn(text)
+    except InvalidDsn as error:
+        raise InvalidCase(_path_of(query), str(error)) from None
+
+
+def _path_of(query: Query) -> str:
+    return f"connections.{query.connection}.dsnFrom"
+
+
+def _one_of(statements: Sequence[Statement], query: Query) -> str:
+    """Give the text of what must be one statement: several could end the transaction that keeps the data as it is."""
     if len(statements) != 1:
         raise InvalidCase(f"{query.field}.query", f"it must be one query; these are {len(statements)} statements")
+    return statements[0].text
+
+
+def _check(query: Query, reader: _Reader, masker: Masker) -> Finding:
+    text = _one_of(reader.session.split(query.text), query)
     name = masker.excerpt(f"sql {query.name}", _NAME_LENGTH)
     location = masker.excerpt(f"connection {query.connection}", _NAME_LENGTH)
     try:
-        rows = reader.read(statements[0].text)
+        rows = reader.read(text)
     except StatementFailed as error:
         # What is to be looked at may not be there, because the playbook did not make it.
         actual = masker.excerpt(error.message, _MESSAGE_LENGTH)

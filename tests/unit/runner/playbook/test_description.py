@@ -11,7 +11,8 @@ from tests.unit.runner.playbook.logs import ROOT, event, log_of
 
 from testrun_operator.api.report import ExecutionReport
 from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.playbook.description import actual_events, describe
+from testrun_operator.runner.playbook.description import actual_events, describe, left_out_of
+from testrun_operator.runner.playbook.eventlog.rows import event_of
 from testrun_operator.runner.playbook.log import Dialect, Log
 from testrun_operator.runner.playbook.verdict import final_status
 
@@ -110,6 +111,33 @@ def test_results_of_what_was_started_are_not_those_of_the_execution() -> None:
     described = _describe(log)
     assert described["steps"] == {"make": "own"}
     assert described["events"] == {"step_exit": 2}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "type_"),
+    [
+        (Dialect.QUEUE, "step_result"),
+        (Dialect.QUEUE, "action_completed"),
+        (Dialect.COMMAND, "step.exit"),
+        (Dialect.BATCH, "command.completed"),
+    ],
+)
+def test_a_result_that_is_too_large_is_not_taken_for_none(dialect: Dialect, type_: str) -> None:
+    """An expectation of null would hold."""
+    row = {"execution_id": 1, "event_id": 1, "event_type": type_, "node_name": "make", "created_at": "2026-01-01"}
+    large = event_of({**row, "result": {"data": "x" * 5000}}, longest_result=4096)
+    described = _describe(log_of(dialect, event(1, type_, "make", "COMPLETED", result=large.result)))
+    assert list(described["steps"]["make"]) == ["leftOut"]
+    assert described["steps"]["make"]["leftOut"] > 5000
+    assert left_out_of(described) == ("make",)
+
+
+def test_a_large_result_that_4_keeps_with_the_execution_is_there() -> None:
+    """It is read from another table."""
+    ended = event(1, "command.completed", "make", result={"context": {}, "leftOut": 70000, "status": "COMPLETED"})
+    described = _describe(log_of(Dialect.BATCH, ended, results={"make": {"context": {"long": "x"}}}))
+    assert described["steps"] == {"make": {"long": "x"}}
+    assert left_out_of(described) == ()
 
 
 def test_an_id_above_53_bits_is_exact() -> None:

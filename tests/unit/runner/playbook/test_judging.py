@@ -165,6 +165,15 @@ def test_expressions_see_the_status_the_result_the_steps_and_the_events() -> Non
     assert findings[5].actual.startswith("an error: ")
 
 
+def test_an_expression_over_a_result_that_is_too_large_says_so_when_it_is_broken() -> None:
+    """The playbook may be right; it cannot be looked at."""
+    large = event(1, "step.exit", "make", result={"status": None, "context": {}, "leftOut": 70000})
+    expressions = [{"expression": "steps.make.n", "equals": 1}, {"expression": "status", "equals": "Completed"}]
+    findings = _judge(log_of(Dialect.COMMAND, large), jmespath=expressions)[2:]
+    assert findings[0].sentence == "expected 1, got null; too large to be looked at is the result of 'make'"
+    assert findings[1].passed
+
+
 def test_an_expression_that_is_none_is_the_fault_of_the_case() -> None:
     """It names the field."""
     with pytest.raises(InvalidCase, match=r"playbook\.expect\.jmespath\[1\]\.expression"):
