@@ -84,7 +84,7 @@ test-noetl: venv databases ## tests against real NoETL servers; needs a Python o
 	$(PYTEST) tests/integration/noetl
 
 .PHONY: test-e2e
-test-e2e: install ## tests of the installed chart on the cluster
+test-e2e: install noetl ## tests of the installed chart on the cluster
 	$(PYTEST) tests/e2e
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
@@ -117,6 +117,14 @@ image: cluster ## build the image and load it into the cluster
 .PHONY: install
 install: venv image ## install the chart, or upgrade it
 	@$(BIN)/python ci/install --namespace $(NAMESPACE) --release $(RELEASE) --image $(IMAGE)
+
+.PHONY: noetl
+noetl: cluster ## deploy a NoETL of each release that playbook cases are tested with
+	@ci/noetl deploy 4.26.0 1.8.0 2.5.5
+
+.PHONY: clean-noetl
+clean-noetl: ## take the NoETLs away; clean-cluster does so, too, with the cluster
+	@ci/noetl delete 4.26.0 1.8.0 2.5.5
 
 .PHONY: uninstall
 uninstall: venv ## uninstall the chart; CustomResourceDefinitions and the database's volume stay

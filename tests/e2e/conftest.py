@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from support.cluster import OPERATOR, SYSTEM_NAMESPACE, Namespace, kubectl, temporary_namespace
+from support.sql_cluster import LEDGER, GitServer, is_native, running_git_server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,3 +24,14 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[Namespace]:
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
     with temporary_namespace(f"{words}-{uuid4().hex[:5]}") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
+    """The Git server, with the ledger in a repository with and in one without a password."""
+    if not is_native():
+        pytest.skip("the Git server's image is made for the native cluster only")
+    with running_git_server(tmp_path_factory.mktemp("git")) as server:
+        for repository in ("public/ledger.git", "private/ledger.git"):
+            server.commit(repository, LEDGER)
+        yield server

@@ -11,7 +11,10 @@ from support.cluster import (
     SYSTEM_NAMESPACE,
     Body,
     Namespace,
+    classes,
     condition,
+    details,
+    failure,
     kubectl,
     operator_metrics,
     query,
@@ -23,9 +26,7 @@ from support.sql_cluster import (
     GitServer,
     OwnDatabase,
     add_secret,
-    is_native,
     own_database,
-    running_git_server,
     sql,
 )
 
@@ -83,40 +84,6 @@ def database(namespace: Namespace) -> Iterator[OwnDatabase]:
     with own_database() as made:
         add_secret(namespace, "database", dsn=made.dsn())
         yield made
-
-
-@pytest.fixture(scope="module")
-def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
-    """The Git server, with the ledger in a repository with and in one without a password."""
-    if not is_native():
-        pytest.skip("the Git server's image is made for the native cluster only")
-    with running_git_server(tmp_path_factory.mktemp("git")) as server:
-        for repository in ("public/ledger.git", "private/ledger.git"):
-            server.commit(repository, LEDGER)
-        yield server
-
-
-def failure(status: Body, case: str) -> Body:
-    """Return what the status says of a case that did not pass."""
-    found: Body = next(failure for failure in status["failures"] if failure["case"] == case)
-    return found
-
-
-def classes(status: Body) -> dict[str, tuple[str, str, str]]:
-    """Return verdict, class and reason of each case that did not pass, as Postgres has them."""
-    rows = query(
-        "SELECT playbook_name, verdict, failure_class, reason FROM noetl_test.regression_results"
-        f" WHERE test_run_id = {status['runId']} AND NOT test_passed"
-    )
-    return {name: (verdict, failure_class, reason) for name, verdict, failure_class, reason in rows}
-
-
-def details(status: Body, columns: str, where: str = "true") -> list[list[str]]:
-    """Return columns of the details of an execution."""
-    return query(
-        f"SELECT {columns} FROM noetl_test.regression_details WHERE test_run_id = {status['runId']} AND {where}"
-        " ORDER BY playbook_name, attempt, position"
-    )
 
 
 def load(path: Path) -> Body:

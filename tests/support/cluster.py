@@ -141,6 +141,29 @@ def wait_for_storing(namespace: Namespace, run: str, *, seconds: float = 60) -> 
     )
 
 
+def failure(status: Body, case: str) -> Body:
+    """Return what the status says of a case that did not pass."""
+    found: Body = next(failure for failure in status["failures"] if failure["case"] == case)
+    return found
+
+
+def classes(status: Body) -> dict[str, tuple[str, str, str]]:
+    """Return verdict, class and reason of each case that did not pass, as Postgres has them."""
+    rows = query(
+        "SELECT playbook_name, verdict, failure_class, reason FROM noetl_test.regression_results"
+        f" WHERE test_run_id = {status['runId']} AND NOT test_passed"
+    )
+    return {name: (verdict, failure_class, reason) for name, verdict, failure_class, reason in rows}
+
+
+def details(status: Body, columns: str, where: str = "true") -> list[list[str]]:
+    """Return columns of the details of an execution."""
+    return query(
+        f"SELECT {columns} FROM noetl_test.regression_details WHERE test_run_id = {status['runId']} AND {where}"
+        " ORDER BY playbook_name, attempt, position"
+    )
+
+
 def operator_pod() -> Body:
     """Return the operator's pod."""
     items = json.loads(
