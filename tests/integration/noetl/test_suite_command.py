@@ -19,6 +19,7 @@ from testrun_operator.api.playbook import PlaybookStatus
 from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.cli.application import application
+from testrun_operator.cli.noetl import server
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.runner.playbook import preparing
 from testrun_operator.runner.sources.fetching import fetch_files
@@ -56,23 +57,23 @@ workflow:
 @pytest.fixture(scope="module", params=["1.8.0", "4.26.0"])
 def noetl(request: pytest.FixtureRequest) -> Iterator[NoetlServer]:
     """A NoETL in whose catalog all playbooks are, most of them executed."""
-    with running_noetl(request.param, workers=2) as server:
+    with running_noetl(request.param, workers=2) as running:
         for file in sorted((PLAYBOOKS / request.param).glob("*.yaml")):
-            server.register(file.read_text())
+            running.register(file.read_text())
         for name in (*_GOOD, *_BAD):
-            server.execute(f"testrun/{name}")
-        _wait_until_quiet(server)
-        yield server
+            running.execute(f"testrun/{name}")
+        _wait_until_quiet(running)
+        yield running
 
 
-def _wait_until_quiet(server: NoetlServer) -> None:
+def _wait_until_quiet(noetl: NoetlServer) -> None:
     """Wait until no execution has got a new event for some time."""
     until = time.monotonic() + _SECONDS
     count: object = None
     since = time.monotonic()
     while time.monotonic() - since < 3:
         assert time.monotonic() < until, "the executions go on and on"
-        now = server.postgres.execute("SELECT count(*) FROM noetl.event", server.database)
+        now = noetl.postgres.execute("SELECT count(*) FROM noetl.event", noetl.database)
         if now != count:
             count, since = now, time.monotonic()
         time.sleep(0.1)
@@ -175,6 +176,13 @@ def test_an_older_version_is_an_example_until_there_is_a_newer_one(noetl: NoetlS
     new = noetl.execute("testrun/versions")
     _wait_until_quiet(noetl)
     assert f"# As in execution {new}, which took" in _invoke(*arguments).stdout
+
+
+def test_all_pages_of_executions_are_read(noetl: NoetlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are fewer here than a page of the size that is asked for has."""
+    whole = _invoke("--server", noetl.url, "--from-run", "--no-duration").stdout
+    monkeypatch.setattr(server, "_PAGE_SIZE", 2)
+    assert _invoke("--server", noetl.url, "--from-run", "--no-duration").stdout == whole
 
 
 def test_what_runs_is_no_example(noetl: NoetlServer) -> None:

@@ -84,9 +84,9 @@ def make_suite(wanted: Wanted) -> Exit:
     cases = [casting.case_of(candidate) for candidate in choice.candidates]
     text = _write(wanted, choice, found, cases, packed)
     _output(text, wanted.output)
-    tell(choice, found, memories, expect_failures=wanted.expect_failures)
     if wanted.url is None and wanted.server is not None and urlsplit(wanted.server).hostname in _LOCAL:
         say(f"notice: pods cannot reach {hide_credentials(wanted.server)}; give the address in the cluster with --url")
+    tell(choice, found, memories, expect_failures=wanted.expect_failures)
     return Exit.FAILED if found.broken else Exit.PASSED
 
 
