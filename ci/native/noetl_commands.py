@@ -16,6 +16,7 @@ from typing import Any
 
 from native import choice, noetl_images, noetl_manifests
 from native.command_line import cluster_of
+from native.noetl_python import find_python
 from native.noetl_release import RELEASES, Release
 from native.terminal import Fault, report_faults, say, step
 
@@ -147,6 +148,14 @@ def status() -> None:
     print(kubectl("get", "deployments", "--all-namespaces", selector) or "no NoETL is deployed")
 
 
+def print_python() -> None:
+    """Print the Python that NoETL can be installed for."""
+    python = find_python()
+    if python is None:
+        raise Fault("NoETL needs Python 3.12 or later: none on PATH (python3.12, python3.13), none of pyenv")
+    print(python)
+
+
 def lock(release: Release) -> None:
     """Resolve what a release needs, as things were when it was published, and write its lock file.
 
@@ -215,6 +224,7 @@ def parser() -> argparse.ArgumentParser:
     log = command("logs", "print the log of a component, or the ends of all", releases=1)
     log.add_argument("component", nargs="?", choices=noetl_manifests.COMPONENTS)
     command("status", "print what is deployed", releases=0, placed=False)
+    command("python", "print the Python that tests on this machine install NoETL for, if any", releases=0, placed=False)
     command("lock", "write the lock files of the images anew, with uv", releases="*", placed=False)
     return main
 
@@ -231,6 +241,9 @@ def carry_out(arguments: argparse.Namespace) -> None:
     """Do what one command says."""
     if arguments.command == "status":
         status()
+        return
+    if arguments.command == "python":
+        print_python()
         return
     releases = named_releases(arguments.releases)
     match arguments.command:

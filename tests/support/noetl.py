@@ -31,6 +31,7 @@ from tests.integration.postgres import PASSWORD, PostgresServer, find_programs, 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ci"))
 
 from native import cache
+from native.noetl_python import find_python
 from native.noetl_release import (
     ADMINISTRATOR,
     DATABASE,
@@ -46,7 +47,6 @@ from native.noetl_release import (
 )
 
 _START_SECONDS = 90
-_LOWEST_PYTHON = (3, 12)
 _LOCAL = "127.0.0.1"
 # A name and a password that need no quoting: the releases put them into URLs and DSNs as they are.
 _PASSWORD = "only-for-tests"
@@ -56,29 +56,17 @@ _PR_SET_PDEATHSIG = 1
 _READY = re.compile(r"Subscribed to noetl\.commands|Worker pool registration completed")
 
 
-def find_python() -> str:
-    """Find a Python that is new enough for NoETL: on PATH, of pyenv, or the one that runs this.
+def installed(release: Release) -> str:
+    """Install a release into the cache, unless it is there, and give the Python that has it.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: there is no Python for it.
     """
-    names = ("python3.13", "python3.12", "python3.14")
-    found = [path for name in names if (path := shutil.which(name))]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    found += [str(path) for name in names for path in sorted(pyenv.glob(f"*/bin/{name}"))]
-    if sys.version_info >= _LOWEST_PYTHON:
-        found.append(sys.executable)
-    for python in found:
-        # pyenv's shims answer for versions that are not chosen, too: with an error.
-        done = subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True, check=False)
-        if done.returncode == 0:
-            return python
-    raise RuntimeError("NoETL needs Python 3.12 or later on this machine: as python3.12 or 3.13 on PATH, or of pyenv")
-
-
-def installed(release: Release) -> str:
-    """Install a release into the cache, unless it is there, and give the Python that has it."""
     python = find_python()
+    if python is None:
+        raise RuntimeError(
+            "NoETL needs Python 3.12 or later on this machine: as python3.12 or 3.13 on PATH, or of pyenv"
+        )
     version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
     key = cache.recipe_key(release.version, [version, release.requirements.read_text()])
     folder = cache.cache_home() / "noetl" / key

@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from native import noetl_commands, noetl_images, noetl_manifests
+from native import noetl_commands, noetl_images, noetl_manifests, noetl_python
 from native.noetl_release import RELEASES, Release, Surroundings, environment, nats_url_with_user
+from native.terminal import Fault
 
 _PASSWORDS = {"admin": "a1", "owner": "o1", "reader": "r1", "nats": "n1"}
 
@@ -124,3 +126,30 @@ def test_an_unknown_release_is_told_with_those_there_are() -> None:
     """A typing error must not build everything."""
     with pytest.raises(noetl_commands.Fault, match=r"no release 9\.9; there are: 1\.8\.0"):
         noetl_commands.named_releases(["9.9"])
+
+
+def test_a_python_for_noetl_is_one_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On PATH there may be pyenv's, which only says that this version is not chosen; then the one of pyenv is taken."""
+    shims, real = tmp_path / "shims", tmp_path / "pyenv" / "versions" / "3.12.1" / "bin"
+    for folder, code in ((shims, 127), (real, 0)):
+        folder.mkdir(parents=True)
+        program = folder / "python3.12"
+        program.write_text(f"#!/bin/sh\nexit {code}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(shims))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    monkeypatch.setattr(noetl_python.sys, "version_info", (3, 11, 2))
+    assert noetl_python.find_python() == str(real / "python3.12")
+    (real / "python3.12").unlink()
+    assert noetl_python.find_python() is None
+
+
+def test_secrets_of_several_releases_are_not_written_under_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are several releases put into one namespace."""
+    monkeypatch.setattr(noetl_commands, "kubectl", lambda *_, **__: "")
+    places = noetl_commands.places_of(tuple(RELEASES.values()), None)
+    assert places == {release: f"noetl-{version.replace('.', '-')}" for version, release in RELEASES.items()}
+    with pytest.raises(Fault, match="one release at a time"):
+        noetl_commands.write_secrets(places, targets=["default"], name="noetl-events")
+    with pytest.raises(Fault, match="one release at a time"):
+        noetl_commands.places_of(tuple(RELEASES.values()), "mine")
