@@ -43,19 +43,23 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remembering, "_STILL_SECONDS", 0.0)
 
 
+def _root(look: Log | Exception, place: int) -> int:
+    return look.root if isinstance(look, Log) else place
+
+
 def _remember(*looks: list[Log | Exception], old_version: int | None = None) -> tuple[Memory, Logs]:
-    logs = Logs(dict(enumerate(looks)))
-    executions = {"a/b": [Execution(number, old_version) for number in logs.looks]}
+    logs = Logs({_root(look[0], place): look for place, look in enumerate(looks)})
+    executions = {"a/b": [Execution(execution, old_version) for execution in logs.looks]}
     return remember(logs, executions, lambda _: None)["a/b"], logs
 
 
 def test_the_first_good_one_is_taken_and_no_other_read() -> None:
     """Those before it failed, or run."""
-    memory, logs = _remember([FAILED], [OPEN], [GOOD], [GOOD], old_version=3)
+    memory, logs = _remember([FAILED], [OPEN], [GOOD], [LOGS["variables"]], old_version=3)
     assert memory.good is not None
     assert memory.good.execution == GOOD.root
     assert (memory.bad, memory.old_version) == (None, 3)
-    assert logs.read_so_far == [0, 1, 2]
+    assert logs.read_so_far == [FAILED.root, OPEN.root, GOOD.root]
 
 
 def test_the_newest_failure_is_told_where_nothing_was_good() -> None:
@@ -72,7 +76,7 @@ def test_what_does_not_say_that_it_is_over_must_not_change() -> None:
     """It is read again at the end."""
     memory, logs = _remember([UNSAID])
     assert memory.good is not None
-    assert logs.read_so_far == [0, 0]
+    assert logs.read_so_far == [UNSAID.root, UNSAID.root]
     last = UNSAID.events[-1]
     longer = replace(UNSAID, events=(*UNSAID.events, replace(last, id=last.id + 1)))
     assert _remember([UNSAID, longer])[0].good is None
