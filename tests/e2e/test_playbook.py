@@ -217,6 +217,34 @@ def greeting(name: str) -> dict[str, Any]:
     }
 
 
+def test_a_row_of_expected_results_is_about_how_the_execution_ended(namespace: Namespace, noetl: ClusterNoetl) -> None:
+    """Not about the verdict: a playbook that is to fail has FAILED there, and enough events."""
+    own = OwnPlaybooks(namespace, RELEASE)
+    own.add_config_map("late_failure")
+    kept, missed = (f"{word}-{namespace.name[-5:]}" for word in ("kept", "missed"))
+    query(
+        "INSERT INTO noetl_test.expected_results (playbook_name, expected_status, min_events, max_duration_ms)"
+        f" VALUES ('{kept}', 'FAILED', 20, 60000), ('{missed}', 'COMPLETED', 2000, 60000)"
+    )
+    try:
+        expect = {"expect": {"status": "Failed"}}
+        run = namespace.run(
+            "baselines",
+            own.case(kept, "late_failure", **expect),
+            own.case(missed, "late_failure", **expect),
+            suite={"connections": {"noetl": noetl.connect(namespace)}},
+        )
+        status = namespace.wait_for_end(run)
+        wait_for_storing(namespace, run)
+    finally:
+        query(f"DELETE FROM noetl_test.expected_results WHERE playbook_name IN ('{kept}', '{missed}')")
+    assert {case: found[0] for case, found in classes(status).items()} == {missed: "Failed"}
+    for words in ("expected_status is COMPLETED, got FAILED", "min_events is 2000, got "):
+        assert words in failure(status, missed)["message"]
+    expected = {name: (row["expected_status"], row["test_passed"]) for name, row in results(status).items()}
+    assert expected == {kept: ("FAILED", True), missed: ("COMPLETED", False)}
+
+
 def test_the_verdicts_are_the_same_on_earlier_releases(namespace: Namespace) -> None:
     """Both other generations of routes and of events, with the database and without, all side by side."""
     connections: dict[str, Body] = {}
