@@ -40,6 +40,11 @@ bench-sql: $(VENV)/installed ## measure database tests against a loop that sends
 	@ci/tools postgresql
 	@$(BIN)/python bench/sql.py
 
+.PHONY: bench-playbook
+bench-playbook: $(VENV)/installed ## measure playbook cases on real NoETLs, which need Python 3.12 or later (EXECUTIONS=60)
+	@ci/tools postgresql
+	@$(BIN)/python bench/playbook.py $(if $(EXECUTIONS),--executions $(EXECUTIONS))
+
 .PHONY: clean-cluster
 clean-cluster: ## take the cluster down and leave nothing of it behind but caches
 	@ci/tools

@@ -263,6 +263,8 @@ def _running_postgres(folder: Path) -> Iterator[PostgresServer]:
         # Each release opens some pools of connections; and its times have no zone: they are the server's.
         server.execute("ALTER SYSTEM SET max_connections = 200")
         server.execute("ALTER SYSTEM SET timezone = 'UTC'")
+        # So that the database can be asked when a row could be seen by others.
+        server.execute("ALTER SYSTEM SET track_commit_timestamp = on")
         server.stop("fast")
         server.start()
         yield server
