@@ -1,14 +1,12 @@
 """The event log as it is read from a real PostgreSQL while it is being written, and from real servers."""
 
-import json
 import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
@@ -17,6 +15,7 @@ from tests.integration.postgres import PASSWORD, PostgresServer, running_postgre
 from tests.unit.runner.playbook.replay import TIMELINES, load
 
 from support.noetl import NoetlServer
+from support.recorded_log import DIALECTS, Recording
 from testrun_operator.api.playbook import PlaybookStatus, Settling
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
@@ -26,50 +25,6 @@ from testrun_operator.runner.playbook.verdict import final_status
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 pytestmark = pytest.mark.postgres
-
-_EVENT = """
-    execution_id BIGINT, catalog_id BIGINT NOT NULL, event_id BIGINT, parent_event_id BIGINT,
-    parent_execution_id BIGINT, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, event_type VARCHAR,
-    node_id VARCHAR, node_name VARCHAR, node_type VARCHAR, status VARCHAR, duration DOUBLE PRECISION, context JSONB,
-    result JSONB, meta JSONB, error TEXT, current_index INTEGER, current_item TEXT, worker_id VARCHAR,
-    distributed_state VARCHAR, context_key VARCHAR, context_value TEXT, trace_component JSONB, stack_trace TEXT,
-    PRIMARY KEY (execution_id, event_id)
-"""
-_QUEUE = """
-    queue_id BIGINT PRIMARY KEY, execution_id BIGINT NOT NULL, node_id VARCHAR NOT NULL, context JSONB,
-    status TEXT NOT NULL, attempts INTEGER NOT NULL, max_attempts INTEGER NOT NULL, available_at TIMESTAMPTZ,
-    lease_until TIMESTAMPTZ, parent_execution_id BIGINT, node_name VARCHAR, UNIQUE(execution_id, node_id)
-"""
-_COMMAND = """
-    command_id BIGINT NOT NULL, execution_id BIGINT NOT NULL, parent_execution_id BIGINT, step_name TEXT NOT NULL,
-    tool_kind TEXT, status TEXT NOT NULL, attempt INT, loop_event_id TEXT, error TEXT,
-    PRIMARY KEY (execution_id, command_id)
-"""
-_EXECUTION = """
-    execution_id BIGINT PRIMARY KEY, parent_execution_id BIGINT, status VARCHAR NOT NULL, last_event_type VARCHAR,
-    start_time TIMESTAMPTZ, end_time TIMESTAMPTZ, error TEXT, updated_at TIMESTAMPTZ NOT NULL DEFAULT now(), state JSONB
-"""
-_SHAPE = """
-    CHECK (result IS NULL OR (jsonb_typeof(result) = 'object' AND result ? 'status'
-           AND (result - 'status' - 'reference' - 'context') = '{}'::jsonb))
-"""
-_INDEX = "CREATE INDEX ON noetl.event (parent_execution_id)"
-_TABLES = {
-    "1": [f"CREATE TABLE noetl.event ({_EVENT})", _INDEX, f"CREATE TABLE noetl.queue ({_QUEUE})"],
-    "2": [f"CREATE TABLE noetl.event ({_EVENT})", _INDEX],
-    "4": [
-        f"CREATE TABLE noetl.event ({_EVENT}, {_SHAPE}) PARTITION BY RANGE (execution_id)",
-        "CREATE TABLE noetl.event_default PARTITION OF noetl.event DEFAULT",
-        "ALTER TABLE noetl.event ADD COLUMN command_id BIGINT",
-        _INDEX,
-        f"CREATE TABLE noetl.command ({_COMMAND}) PARTITION BY HASH (execution_id)",
-        "CREATE TABLE noetl.command_p00 PARTITION OF noetl.command FOR VALUES WITH (MODULUS 2, REMAINDER 0)",
-        "CREATE TABLE noetl.command_p01 PARTITION OF noetl.command FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
-        f"CREATE TABLE noetl.execution ({_EXECUTION})",
-    ],
-}
-_KEYS = {"event": "event_id", "queue": "queue_id", "command": "command_id", "execution": "execution_id"}
-_DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH}
 
 _PLAYBOOKS = Path(__file__).parent / "playbooks"
 _ENDING = ("hello_world", "variables", "late_failure", "loop", "start_with_action", "composition", "open_end")
@@ -84,67 +39,6 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@dataclass
-class _Recording:
-    """A timeline that is written into a database at its own speed, or slower."""
-
-    name: str
-    dsn: str
-    delays: list[float] = field(default_factory=list)
-    last_written: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.document: dict[str, Any] = json.loads((TIMELINES / f"{self.name}.json").read_text())
-        self.era = self.document["release"].partition(".")[0]
-        self.dialect = _DIALECTS[self.era]
-        self.root = int(self.document["executionId"])
-        self.rows = [row for row in self.document["rows"] if row["table"] in _KEYS]
-
-    def at_once(self) -> None:
-        """Have everything written as fast as it goes."""
-        self.rows = [{**row, "atMs": 0} for row in self.rows]
-        self.delays = []
-
-    def create(self) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute("CREATE SCHEMA noetl")
-            for statement in _TABLES[self.era]:
-                connection.execute(statement.encode())
-
-    def write(self) -> None:
-        """Write each row when it is due, and note when the last was there."""
-        delays = self.delays or [0.0] * len(self.rows)
-        due = sorted(
-            (
-                (row["atMs"] / 1000 + delay, number)
-                for number, (row, delay) in enumerate(zip(self.rows, delays, strict=True))
-            )
-        )
-        began = time.monotonic()
-        versions: dict[tuple[str, str], int] = {}
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            for seconds, number in due:
-                table, row = self.rows[number]["table"], self.rows[number]["row"]
-                identity = (table, row[_KEYS[table]])
-                if versions.get(identity, -1) > number:
-                    continue  # overtaken by a later version of the same row
-                versions[identity] = number
-                time.sleep(max(0.0, began + seconds - time.monotonic()))
-                self._put(connection, table, row)
-                self.last_written = time.monotonic()
-
-    def _put(self, connection: psycopg.Connection, table: str, row: dict[str, Any]) -> None:
-        key = _KEYS[table]
-        extra = {"catalog_id": 1} if table == "event" else {}
-        extra = {"updated_at": "2026-01-01T00:00:00Z"} if table == "execution" else extra
-        with connection.transaction():
-            connection.execute(f"DELETE FROM noetl.{table} WHERE {key} = %s".encode(), [int(row[key])])
-            connection.execute(
-                f"INSERT INTO noetl.{table} SELECT * FROM jsonb_populate_record(NULL::noetl.{table}, %s)".encode(),
-                [json.dumps({**row, **extra})],
-            )
-
-
 def _follow(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple[Decision, Log, float]:
     """Look at a log until it is decided; say when."""
     settler = Settler(Settling())
@@ -157,8 +51,8 @@ def _follow(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple
         time.sleep(decision.poll_after)
 
 
-def _recording(postgres: PostgresServer, name: str, delays: float = 0.0) -> _Recording:
-    recording = _Recording(name, postgres.dsn(postgres.new_database()))
+def _recording(postgres: PostgresServer, name: str, delays: float = 0.0) -> Recording:
+    recording = Recording(name, postgres.dsn(postgres.new_database()))
     chance = random.Random(name)
     recording.delays = [chance.uniform(0, delays) for _ in recording.rows]
     recording.create()
@@ -216,7 +110,7 @@ def test_executions_of_others_are_not_read(postgres: PostgresServer) -> None:
     recording = _recording(postgres, "hello_world-2.5.5")
     recording.at_once()
     recording.write()
-    other = _Recording("late_failure-2.5.5", recording.dsn)
+    other = Recording("late_failure-2.5.5", recording.dsn)
     other.at_once()
     other.write()
     with PostgresEventLog(recording.dsn, recording.dialect) as reader:
@@ -234,7 +128,7 @@ def test_rows_that_come_late_with_lower_ids_are_found(postgres: PostgresServer) 
     recording.write()
     with PostgresEventLog(recording.dsn, recording.dialect) as reader:
         few = len(reader.read(recording.root).events)
-        full = _Recording(recording.name, recording.dsn)
+        full = Recording(recording.name, recording.dsn)
         full.at_once()
         full.write()
         events = reader.read(recording.root).events
@@ -319,7 +213,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
     folder = _PLAYBOOKS / noetl.release.version
     names = [name for name in _ENDING if (folder / f"{name}.yaml").exists()]
     started = {name: _start(noetl, name) for name in names}
-    dialect = _DIALECTS[noetl.release.version.partition(".")[0]]
+    dialect = DIALECTS[noetl.release.version.partition(".")[0]]
 
     def judge(name: str) -> tuple[Decision, Log]:
         if way == "server":
@@ -343,7 +237,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
 
 def test_a_log_that_nobody_works_on_stays_open_and_says_so(noetl: NoetlServer) -> None:
     """There is no worker; when there is one, the execution goes on and is judged."""
-    dialect = _DIALECTS[noetl.release.version.partition(".")[0]]
+    dialect = DIALECTS[noetl.release.version.partition(".")[0]]
     noetl.stop_workers()
     try:
         execution = _start(noetl, "hello_world")
