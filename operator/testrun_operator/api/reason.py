@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """The connection that the case uses did not answer."""
     EVENTS_INCOMPLETE = "EventsIncomplete"
     """A playbook's execution says that it is over, and something is missing from its event log."""
+    EXECUTION_CANCELLED = "ExecutionCancelled"
+    """A playbook's execution was cancelled by somebody else, or by its server, before it came to an end."""
     SOURCE_UNAVAILABLE = "SourceUnavailable"
     """The server that the case's files come from did not answer, or did not answer as a Git server does."""
     TEST_SERVER_UNAVAILABLE = "TestServerUnavailable"

@@ -23,7 +23,7 @@ from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.kinds import describe_steps, find_kind
 from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.messages import Received, Sender
+from testrun_operator.runner.messages import STARTING, Received, Sender
 from testrun_operator.runner.problem import CannotJudge
 from testrun_operator.runner.reporting import DEFAULT_TERMINATION_LOG, mask_conclusion, write_report
 from testrun_operator.runner.supervisor import Ending, Supervisor
@@ -132,7 +132,9 @@ def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
         f"the case did not end within {format_duration(document.timeout)}: "
         f"{received.doing} for {seconds:.1f} s, with {describe_steps(document.case.kind, received.step_count)}"
     )
-    return Conclusion(Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message)
+    # A process that has not even begun says nothing of the subject: its node is overloaded.
+    failure_class = FailureClass.INFRASTRUCTURE if received.doing == STARTING else FailureClass.TEST
+    return Conclusion(Verdict.TIMED_OUT, failure_class, Reason.CASE_TIMEOUT, message)
 
 
 def _to_report(document: CaseDocument, conclusion: Conclusion, received: Received, seconds: float) -> Report:

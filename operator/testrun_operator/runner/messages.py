@@ -10,6 +10,8 @@ from pydantic import JsonValue, TypeAdapter
 from testrun_operator.api.report import Detail, ExecutionReport
 from testrun_operator.runner.context import Conclusion
 
+STARTING = "starting"
+"""What a case does before it has told anything."""
 _CONCLUSION: TypeAdapter[Conclusion] = TypeAdapter(Conclusion)
 _Kind = Literal["detail", "progress", "execution", "conclusion"]
 
@@ -51,7 +53,7 @@ class Received:
     """The parent's end: all that was told so far."""
 
     details: list[Detail] = field(default_factory=list)
-    doing: str = "starting"
+    doing: str = STARTING
     doing_since: float = 0.0
     """When that was told, by the clock ``time.monotonic``."""
     step_count: int = 0

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pydantic import JsonValue
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.api.playbook import PlaybookCase
+from testrun_operator.api.playbook import PlaybookCase, PlaybookStatus
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import ExecutionReport
 from testrun_operator.api.verdict import FailureClass, Verdict
@@ -17,9 +17,9 @@ from testrun_operator.runner.findings import Finding
 from testrun_operator.runner.playbook.description import actual_events, describe
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
-from testrun_operator.runner.playbook.following import Follower, OutOfTime
+from testrun_operator.runner.playbook.following import ExecutionCancelled, Follower, OutOfTime
 from testrun_operator.runner.playbook.ids import check_is_new
-from testrun_operator.runner.playbook.interruption import Interrupted, Interruption
+from testrun_operator.runner.playbook.interruption import Interrupted, Interruption, TimeOver
 from testrun_operator.runner.playbook.judging import judge, say_error
 from testrun_operator.runner.playbook.log import Dialect, Log
 from testrun_operator.runner.playbook.outputs import find_outputs
@@ -29,12 +29,13 @@ from testrun_operator.runner.playbook.queries import QueryOutOfTime, check_queri
 from testrun_operator.runner.playbook.server.client import NoetlServer
 from testrun_operator.runner.playbook.structure.story import stories_of
 from testrun_operator.runner.playbook.verdict import FinalStatus, final_status, first_error
-from testrun_operator.runner.problem import CannotJudge, InvalidCase
+from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 from testrun_operator.runner.supervisor import EXIT_TERMINATED
 
 _MARGIN_SECONDS = 1.0
-_MARGIN_PART = 0.1
-"""So long before the case is killed, but at most this part of its time, the execution is given up and cancelled."""
+_MARGIN_PART = 0.2
+"""So long before the case is killed, but at most this part of its time, the execution is given up and cancelled. Half
+of it is kept for telling so, where a server or a database does not answer even then."""
 
 
 def run_case(context: Context) -> Conclusion:
@@ -49,13 +50,21 @@ def run_case(context: Context) -> Conclusion:
     context.journal.progress("preparing the playbook")
     plan = make_plan(case, context)
     context.masker.learn(plan.secrets)
+    margin = min(_MARGIN_SECONDS, _MARGIN_PART * context.document.timeout.total_seconds())
+    until = context.deadline - margin
     interruption = Interruption()
     try:
         with (
             interruption.heeded(),
-            NoetlServer(plan.url, plan.headers, context.masker, remaining_seconds=context.remaining_seconds) as server,
+            interruption.limited(context.deadline - margin / 2),
+            NoetlServer(
+                plan.url,
+                plan.headers,
+                context.masker,
+                remaining_seconds=lambda: max(0.0, until - time.monotonic()),
+            ) as server,
         ):
-            return _Run(case, plan, server, context).run(interruption)
+            return _Run(case, plan, server, context, until).run(interruption)
     except Interrupted:
         # The pod is being deleted. Nobody waits for a report; what counts is that nothing goes on.
         raise SystemExit(EXIT_TERMINATED) from None
@@ -69,30 +78,42 @@ class _Run:
         plan: the same, rendered.
         server: the NoETL server.
         context: the case's surroundings.
+        until: when to give up, by the clock ``time.monotonic``.
     """
 
-    def __init__(self, case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context) -> None:
+    def __init__(self, case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context, until: float) -> None:
         self._case = case
         self._plan = plan
         self._server = server
         self._context = context
         self._journal = context.journal
-        margin = min(_MARGIN_SECONDS, _MARGIN_PART * context.document.timeout.total_seconds())
-        self._until = context.deadline - margin
+        self._until = until
+        self._waits_for = ""
+        """What somebody has to answer, where the case cannot go on without."""
 
     def run(self, interruption: Interruption) -> Conclusion:
         """Start the playbook, follow it and judge it.
 
         Raises:
-            CannotJudge: something stands in the way before there is an execution.
+            CannotJudge: something stands in the way of a judgement.
             Interrupted: the pod is being deleted; the execution was cancelled, if it could be.
         """
+        try:
+            return self._run(interruption)
+        except TimeOver:
+            raise ConnectionFailed(f"{self._say_late()}: no answer came in time to {self._waits_for}") from None
+
+    def _run(self, interruption: Interruption) -> Conclusion:
         self._journal.progress(f"asking which generation of NoETL answers at {self._plan.url}")
+        self._waits_for = "the question which generation of NoETL the server is of"
         dialect = self._server.dialect()
         with self._open_event_log(dialect) as event_log:
+            self._waits_for = "the question which execution is the newest in the event log"
             newest = event_log.newest(until=self._until)
+            self._waits_for = "what is asked before the start, of the catalog and of where playbooks come from"
             playbook = prepare(self._case, self._plan, self._server, self._context)
             self._journal.progress(f"starting the playbook {playbook.path}")
+            self._waits_for = f"the start of {playbook.path!r}, so that nobody knows whether it was started"
             follower: Follower | None = None
             try:
                 with interruption.put_off():
@@ -118,24 +139,49 @@ class _Run:
                 yield event_log
 
     def _follow(self, follower: Follower) -> Conclusion:
+        self._waits_for = f"a look at the event log of execution {follower.execution}"
         try:
             log = follower.follow(self._until)
         except OutOfTime as late:
             self._tell_execution(follower)
             return self._give_up(follower, late)
-        except CannotJudge:
+        except (CannotJudge, TimeOver):
             self._tell_execution(follower)
             raise
         self._journal.progress(f"judging execution {follower.execution}")
         final = final_status(log)
         self._tell_execution(follower, final)
+        self._check_is_own_end(log)
         try:
-            return self._judge(log, final)
-        except QueryOutOfTime as late:
-            message = f"the case did not end within {format_duration(self._context.document.timeout)}: {late}"
-            return Conclusion(Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message)
+            conclusion = self._judge(log, final)
+        except (QueryOutOfTime, TimeOver) as late:
+            # The playbook was in time.
+            what = f"{late or 'it was still being judged'}; execution {follower.execution} was over by then"
+            message = f"{self._say_late()}: {what}"
+            return Conclusion(Verdict.TIMED_OUT, FailureClass.DEPENDENCY, Reason.CASE_TIMEOUT, message)
+        with suppress(TimeOver):  # it is only a link
+            self._tell_execution(follower, final, self._server.page_of(follower.execution))
+        return conclusion
 
-    def _tell_execution(self, follower: Follower, final: FinalStatus | None = None) -> None:
+    def _check_is_own_end(self, log: Log) -> None:
+        """Make sure that what was to come to an end of its own was not cancelled by somebody else.
+
+        A server of 4.x that is started again cancels what it finds under way, and starts it once more.
+
+        Raises:
+            ExecutionCancelled: it was, or something that it started.
+        """
+        expect = self._case.expect
+        if expect.status is PlaybookStatus.CANCELLED:
+            return
+        for story in stories_of(log):
+            if story.is_cancelled and (story.is_root or expect.no_errors is not False):
+                raise ExecutionCancelled(story, self._context.masker)
+
+    def _say_late(self) -> str:
+        return f"the case did not end within {format_duration(self._context.document.timeout)}"
+
+    def _tell_execution(self, follower: Follower, final: FinalStatus | None = None, page: str | None = None) -> None:
         """Tell the journal what was seen of the execution."""
         events = actual_events(follower.log, self._context.masker) if follower.log is not None else None
         self._journal.execution(
@@ -143,25 +189,29 @@ class _Run:
                 id=str(follower.execution),
                 status=final.status.value.upper() if final is not None else "",
                 inferred=final is not None and final.inferred,
-                page=self._server.page_of(follower.execution) if final is not None else None,
+                page=page,
                 events=dict(events.by_type) if events is not None else {},
                 last_events=events.last if events is not None else (),
             )
         )
 
     def _give_up(self, follower: Follower, late: OutOfTime) -> Conclusion:
-        cancelled = self._cancel(follower)
         log, masker = follower.log, self._context.masker
+        if log is not None:
+            self._check_is_own_end(log)
+        try:
+            is_cancelled = self._cancel(follower)
+        except TimeOver:
+            is_cancelled = False
         error = first_error(log) if log is not None else None
-        timeout = format_duration(self._context.document.timeout)
         sentences = [
-            f"the case did not end within {timeout}: execution {follower.execution} is not over: {late}",
+            f"{self._say_late()}: execution {follower.execution} is not over: {late}",
             *([f"first error: {say_error(error, log, masker)}"] if log is not None and error is not None else []),
-            *(["it was cancelled"] if cancelled else []),
+            *(["it was cancelled"] if is_cancelled else []),
         ]
         return Conclusion(
             Verdict.TIMED_OUT,
-            FailureClass.DEPENDENCY if late.is_for_want_of_a_worker else FailureClass.TEST,
+            late.failure_class,
             Reason.CASE_TIMEOUT,
             join_failures(sentences, masker),
             {"execution_id": str(follower.execution)},

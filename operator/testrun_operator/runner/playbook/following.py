@@ -9,12 +9,17 @@ from testrun_operator.api.playbook import Settling
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.runner.journal import Journal
+from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.log import Event, Log
 from testrun_operator.runner.playbook.settling import Decision, Settler, State
+from testrun_operator.runner.playbook.structure.story import Story
 from testrun_operator.runner.problem import CannotJudge
 
 _NAMED = 5
 """So many of the things that are missing are named."""
+_UNSEEN_SECONDS = 15.0
+"""For so long the first event is waited for at least: servers write it before they say that they started something."""
 _LOGGED_EVENTS = 500
 """So many events are written to the pod's log; the others are counted."""
 
@@ -41,6 +46,25 @@ class EventsIncomplete(CannotJudge):
         super().__init__(FailureClass.DEPENDENCY, Reason.EVENTS_INCOMPLETE, message)
 
 
+class ExecutionCancelled(CannotJudge):
+    """Somebody else cancelled the execution: so it says nothing of the playbook.
+
+    Args:
+        story: the execution.
+        masker: keeps secrets out.
+    """
+
+    def __init__(self, story: Story, masker: Masker) -> None:
+        message = f"execution {story.execution} was cancelled before it came to an end, by somebody or by the server"
+        for event, _ in story.terminal[:1]:
+            said = mapping(mapping(event.result).get("context"))
+            if reason := said.get("reason"):
+                message += f": {masker.excerpt(str(reason))}"
+            if replacement := read_id(said.get("restarted_execution_id")):
+                message += f", which is {replacement}"
+        super().__init__(FailureClass.DEPENDENCY, Reason.EXECUTION_CANCELLED, message)
+
+
 class OutOfTime(Exception):
     """The case's time is over before the log is complete.
 
@@ -57,10 +81,17 @@ class OutOfTime(Exception):
         self.decision = decision
 
     @property
-    def is_for_want_of_a_worker(self) -> bool:
-        """Whether all that is missing is work that no worker has claimed: then it is not the playbook's fault."""
+    def failure_class(self) -> FailureClass:
+        """Where the cause lies.
+
+        What no worker has claimed is not the playbook's fault; and where nothing is missing it is over, as far as one
+        can see, and only the time for making sure of it was too short.
+        """
         missing = self.decision.missing
-        return bool(missing) and set(missing) == set(self.decision.examination.waiting_for_worker)
+        if not missing:
+            return FailureClass.CONFIGURATION
+        is_for_want_of_a_worker = set(missing) == set(self.decision.examination.waiting_for_worker)
+        return FailureClass.DEPENDENCY if is_for_want_of_a_worker else FailureClass.TEST
 
 
 class Follower:
@@ -110,28 +141,39 @@ class Follower:
             CannotJudge: it cannot be read.
         """
         self._journal.progress(f"waiting for the events of execution {self.execution}")
+        began = self._clock()
+        patience = max(self._settling.limit.total_seconds(), _UNSEEN_SECONDS)
         while True:
+            before = self._clock()
             log = self._event_log.read(self.execution, until=until)
             now = self._clock()
             decision = self._settler.observe(log, now)
             self.log = log
             self._tell(log, decision)
-            match decision.state:
-                case State.SETTLED:
-                    return log
-                case State.INCOMPLETE:
-                    raise EventsIncomplete(self._say_incomplete(decision))
-                case State.OPEN:
-                    rest = until - now
-                    if rest <= 0:
-                        raise OutOfTime(decision)
-                    self._sleep(min(decision.poll_after, rest))
+            rest = until - self._clock()
+            if decision.state is State.SETTLED:
+                return log
+            if decision.state is State.INCOMPLETE:
+                raise EventsIncomplete(self._say_incomplete(decision, f"{self._settling.limit.total_seconds():g} s"))
+            if not log.events and (rest <= 0 or now - began >= patience):
+                raise EventsIncomplete(self._say_unseen(now - began))
+            if rest <= 0:
+                if _is_incomplete(decision):
+                    raise EventsIncomplete(self._say_incomplete(decision, "the rest of the case's time"))
+                raise OutOfTime(decision)
+            # A log of very many events takes its time to be read and looked at; that is not all that is done here.
+            self._sleep(min(max(decision.poll_after, self._clock() - before), rest))
 
-    def _say_incomplete(self, decision: Decision) -> str:
-        limit = self._settling.limit.total_seconds()
+    def _say_incomplete(self, decision: Decision, time_: str) -> str:
         return (
-            f"execution {self.execution} says that it is over, but its event log stayed incomplete for {limit:g} s: "
+            f"execution {self.execution} says that it is over, but its event log stayed incomplete for {time_}: "
             f"{say_missing(decision.missing)} is missing"
+        )
+
+    def _say_unseen(self, seconds: float) -> str:
+        return (
+            f"the server started execution {self.execution}, and {seconds:.0f} s later no event of it can be seen; is "
+            "the event log that of this server?"
         )
 
     def _tell(self, log: Log, decision: Decision) -> None:
@@ -158,6 +200,12 @@ class Follower:
         child = "" if event.execution == root else f" (execution {event.execution})"
         error = f": {event.error}" if event.error else ""
         self._journal.log(f"{seconds:8.3f} s  {event.type} {event.status} {event.node}{child}{error}")
+
+
+def _is_incomplete(decision: Decision) -> bool:
+    """Whether something is missing of an execution that is over, and it is nothing that somebody has yet to do."""
+    examination = decision.examination
+    return bool(decision.missing) and examination.has_ended and not examination.is_under_way
 
 
 def say_missing(missing: tuple[str, ...]) -> str:

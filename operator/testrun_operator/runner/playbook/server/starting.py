@@ -17,7 +17,8 @@ from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 _PATIENCE_SECONDS: Final = 60.0
 """A server that cannot reach its NATS answers late or never."""
 _MARGIN_SECONDS: Final = 3.0
-"""So much of the case's time is kept for telling what became of it."""
+_MARGIN_PART: Final = 0.3
+"""So much of the case's time, but at most this part of it, is kept for finding out what became of it."""
 _SEARCH_SECONDS: Final = 5.0
 _NOT_FOUND: Final = 404
 _FIRST_CLIENT_ERROR: Final = 400
@@ -57,13 +58,14 @@ def start(
         body |= {"payload": dict(payload)}
     request = transport.request("POST", route, body)
     began = time.time()
+    margin = min(_MARGIN_SECONDS, _MARGIN_PART * transport.remaining_seconds())
 
     def ask() -> Response:
-        patience = min(_PATIENCE_SECONDS, transport.remaining_seconds() - _MARGIN_SECONDS)
+        patience = min(_PATIENCE_SECONDS, transport.remaining_seconds() - margin)
         return transport.send(request, patience=patience, alone=True)
 
     try:
-        response = patiently(ask, transport.remaining_seconds() - _MARGIN_SECONDS, kind=NotSent)
+        response = patiently(ask, transport.remaining_seconds() - margin, kind=NotSent)
         if response.status >= _FIRST_CLIENT_ERROR:
             raise _refusal(transport, playbook, response)
         return _started(transport, response)

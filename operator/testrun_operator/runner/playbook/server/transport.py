@@ -173,7 +173,7 @@ class Transport:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotSent(self.say(request, self._masker.excerpt(describe(error)))) from None
         except httpx.ReadTimeout:
-            raise ConnectionFailed(self.say(request, f"no answer within {seconds:.0f} s")) from None
+            raise ConnectionFailed(self.say(request, f"no answer within {seconds:.2g} s")) from None
         except httpx.TransportError as error:
             raise ConnectionFailed(self.say(request, self._masker.excerpt(describe(error)))) from None
         finally:
