@@ -44,8 +44,8 @@ class Experience:
     """From the first event to the last."""
     is_child: bool
     """Whether another execution started it: with an input of its own."""
-    says_so: bool
-    """Whether the log says that it is over; else it was inferred from what is not missing."""
+    is_certain: bool
+    """Whether the log leaves no doubt that it is over: it says so, and tells of all work that there is."""
 
     @property
     def is_good(self) -> bool:
@@ -56,7 +56,9 @@ class Experience:
 def learn(log: Log) -> Experience | None:
     """Say what an execution looked like; None where it is not over, as far as its log tells."""
     examination = examine(log)
-    if examination.missing or not log.events:
+    # Executions of 1.x always say when they are over; of others, a third never do.
+    is_silent = log.dialect is Dialect.QUEUE and not examination.says_so
+    if examination.missing or is_silent or not log.events:
         return None
     times = [event.created for event in log.events]
     errors = find_errors(log)
@@ -73,7 +75,7 @@ def learn(log: Log) -> Experience | None:
         took=max(times) - min(times),
         # Some releases give iterations of loops their own execution as parent.
         is_child=any(event.parent_execution not in (None, log.root) for event in log.of(log.root)),
-        says_so=examination.says_so,
+        is_certain=examination.says_so and (log.knows_work or log.dialect is not Dialect.QUEUE),
     )
 
 

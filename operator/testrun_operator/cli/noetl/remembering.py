@@ -16,8 +16,8 @@ from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, Inval
 LOOK_BACK = 10
 """So many of the newest executions of a playbook are looked at."""
 _GRACE_SECONDS = 10.0
-_STILL_SECONDS = 2.0
-"""What does not say that it is over must not change for so long."""
+_STILL_SECONDS = 5.0
+"""What may not be over must not change for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,10 @@ def remember(
     for path, candidates in executions.items():
         progress(path)
         memories[path] = _remember(event_log, candidates)
-    doubtful = [path for path, memory in memories.items() if memory.good is not None and not memory.good.says_so]
+    doubtful = [path for path, memory in memories.items() if memory.good is not None and not memory.good.is_certain]
     if doubtful:
-        # Between two of its steps, an execution that runs looks like one that is over and never says so.
+        # Between two of its steps, an execution that runs looks like one that is over and never says so; and servers of
+        # 1.x go on after they said so, which only their queue tells.
         time.sleep(_STILL_SECONDS)
     for path in doubtful:
         known = memories[path].good

@@ -55,6 +55,16 @@ def test_a_log_that_lacks_its_end_teaches_nothing(release: str) -> None:
     assert learn(half) is None
 
 
+def test_what_1_x_has_not_said_is_not_over() -> None:
+    """Between two steps, nothing is missing that one could name."""
+    log = _BY_NAME["variables-1.8.0"].complete
+    for count in range(1, len(log.events)):
+        part = replace(log, events=log.events[:count], work=(), knows_work=False)
+        experience = learn(part)
+        assert experience is None or any(event.type == "playbook_completed" for event in part.events)
+        assert experience is None or not experience.is_certain
+
+
 @pytest.mark.parametrize("release", ["2.5.5", "4.26.0"])
 def test_an_execution_that_another_started_is_no_example(release: str) -> None:
     """It had an input of its own."""
