@@ -1,7 +1,7 @@
 """Runs a case of the kind ``playbook`` from its plan to its conclusion."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from pydantic import JsonValue
@@ -13,7 +13,7 @@ from testrun_operator.api.report import ExecutionReport
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.failures import join_failures
-from testrun_operator.runner.findings import Finding
+from testrun_operator.runner.findings import Finding, describe_failures
 from testrun_operator.runner.playbook.description import actual_events, describe
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
@@ -231,21 +231,26 @@ class _Run:
         return follower.execution in cancelled
 
     def _judge(self, log: Log, final: FinalStatus) -> Conclusion:
-        masker = self._context.masker
         document = describe(log, final)
-        findings = list(judge(self._plan.expect, log, final, document, masker))
-        findings += self._check_queries(log, final)
-        failures = [finding for finding in findings if not finding.passed]
         outputs: dict[str, JsonValue] = {"execution_id": str(log.root), "status": final.status.value}
+        # Each is told as soon as it is known: a database that is lost in between takes none of them away.
+        failures = self._tell(judge(self._plan.expect, log, final, document, self._context.masker))
+        failures += self._tell(self._check_queries(log, final))
         if not failures:
-            failures = find_outputs(outputs, self._plan.outputs, document, masker)
-            findings += failures
+            failures = self._tell(find_outputs(outputs, self._plan.outputs, document, self._context.masker))
+        if failures:
+            message = describe_failures(failures, self._context.masker)
+            return Conclusion.failed(Reason.EXPECTATION_NOT_MET, message, outputs)
+        return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
+
+    def _tell(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Tell the journal of findings; give those that are failures."""
+        failures = []
         for finding in findings:
             self._journal.detail(finding.as_detail())
-        if failures:
-            sentences = [f"{one.name}: {one.sentence}" for one in failures if not one.not_judged]
-            return Conclusion.failed(Reason.EXPECTATION_NOT_MET, join_failures(sentences, masker), outputs)
-        return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
+            if not finding.passed:
+                failures.append(finding)
+        return failures
 
     def _check_queries(self, log: Log, final: FinalStatus) -> Iterator[Finding]:
         if not self._case.expect.sql:
