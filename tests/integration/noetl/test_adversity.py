@@ -193,3 +193,35 @@ def test_a_database_of_another_server_is_said_to_be_one(postgres: PostgresServer
         outcome = scene.run(timeout="3s")
     assert _verdict(outcome) == (Verdict.ERRORED, FailureClass.DEPENDENCY, Reason.EVENTS_INCOMPLETE)
     assert "is the event log that of this server?" in outcome.conclusion.message
+
+
+@pytest.mark.parametrize("state", ["08006", "40001", "40P01", "53200", "53300", "55P03", "57014", "58030", "XX001"])
+def test_a_fault_of_the_database_below_a_query_is_no_failure(postgres: PostgresServer, state: str) -> None:
+    """A replica that catches up, a disk that is full, an operator who ends what runs: they say nothing of the rows."""
+    with _scene(postgres) as scene:
+        scene.change(
+            "CREATE FUNCTION fault() RETURNS boolean LANGUAGE plpgsql AS "
+            f"$$ BEGIN RAISE EXCEPTION 'no luck today' USING ERRCODE = '{state}'; END $$"
+        )
+        outcome = scene.run({"expect": {"sql": [{"name": "unlucky", "query": "SELECT fault()"}]}})
+    assert _verdict(outcome) == _DEPENDENCY, outcome.conclusion
+    assert "no luck today" in outcome.conclusion.message
+
+
+def test_a_query_without_the_right_to_ask_is_the_cases_fault(postgres: PostgresServer) -> None:
+    """Whoever may not see the rows knows nothing of them."""
+    with _scene(postgres) as scene:
+        user = postgres.new_user()
+        scene.change(f"GRANT USAGE ON SCHEMA noetl TO {user}; GRANT SELECT ON ALL TABLES IN SCHEMA noetl TO {user}")
+        scene.change("CREATE TABLE orders (paid boolean)")
+        scene.recording.dsn = make_conninfo(scene.recording.dsn, user=user)
+        outcome = scene.run({"expect": {"sql": [{"name": "paid", "query": "SELECT paid FROM orders"}]}})
+    assert _verdict(outcome) == (Verdict.ERRORED, FailureClass.CONFIGURATION, Reason.INVALID_CASE), outcome.conclusion
+    assert "permission denied" in outcome.conclusion.message
+
+
+def test_a_query_on_what_the_playbook_did_not_make_fails(postgres: PostgresServer) -> None:
+    """This one does say something of the playbook."""
+    with _scene(postgres) as scene:
+        outcome = scene.run({"expect": {"sql": [{"name": "paid", "query": "SELECT paid FROM orders"}]}})
+    assert outcome.conclusion.verdict is Verdict.FAILED, outcome.conclusion

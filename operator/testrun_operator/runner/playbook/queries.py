@@ -48,6 +48,11 @@ _BEFORE: Final = {
 session to somebody else. Oracle is not here: its word for it must be the first of a transaction, which its drivers end
 after each statement."""
 
+_FAULTS: Final = ("08", "40", "53", "55P03", "57", "58", "70100", "XX")
+"""How SQLSTATEs begin that say nothing of the rows: connections, deadlocks and replicas that catch up, memory and
+disks, locks, operators who end things, files, data that is corrupted."""
+_NO_RIGHT: Final = "42501"
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -214,6 +219,10 @@ def _check(query: Query, reader: _Reader, masker: Masker) -> Finding:
     try:
         rows = reader.read(text)
     except StatementFailed as error:
+        if error.sqlstate is not None and error.sqlstate.startswith(_FAULTS):
+            raise ConnectionFailed(masker.excerpt(f"{query.field}: {error}", _MESSAGE_LENGTH)) from None
+        if error.sqlstate == _NO_RIGHT:
+            raise InvalidCase(query.field, masker.excerpt(str(error), _MESSAGE_LENGTH)) from None
         # What is to be looked at may not be there, because the playbook did not make it.
         actual = masker.excerpt(error.message, _MESSAGE_LENGTH)
         return Finding(name, passed=False, expected="an answer", actual=actual, location=location)
