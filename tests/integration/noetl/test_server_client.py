@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.noetl import NoetlServer as RealNoetl
+from support.noetl import releases_under_test, running_noetl
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.playbook.server.client import NoetlServer, StartUncertain
@@ -26,6 +27,13 @@ _DIALECTS = {"1.8.0": Dialect.QUEUE, "2.5.5": Dialect.COMMAND, "4.26.0": Dialect
 def _client(noetl: RealNoetl, seconds: float = 60.0) -> Iterator[NoetlServer]:
     with NoetlServer(noetl.url, {}, Masker([]), remaining_seconds=lambda: seconds) as client:
         yield client
+
+
+@pytest.fixture(scope="module", params=releases_under_test())
+def noetl(request: pytest.FixtureRequest) -> Iterator[RealNoetl]:
+    """A NoETL of this module's own: connections to its database are ended here, which the next caller would notice."""
+    with running_noetl(request.param) as running:
+        yield running
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def test_a_playbook_is_registered_found_and_started(noetl: RealNoetl, server: No
     second = server.start(registered, {"name": "second"}, None).execution
     assert first < second
     for execution, name in ((first, "first"), (second, "second")):
-        assert abs(time_of(execution) - time.time()) < 10
+        assert abs(time_of(execution) - time.time()) < 60
         _wait_for_text(server, execution, f"hello, {name}")
         assert all(int(event["execution_id"]) == execution for event in _events(server, execution))
 
