@@ -79,7 +79,7 @@ class Response:
             value: JsonValue = json.loads(self.body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             return NotJson(f"no JSON but {content_type}: {self.text}")
-        if _is_nested_deeper_than(MAX_NESTING, value):
+        if is_nested_deeper_than(MAX_NESTING, value):
             return NotJson(f"JSON that is nested more than {MAX_NESTING} levels deep")
         return value
 
@@ -113,7 +113,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _is_nested_deeper_than(limit: int, value: JsonValue) -> bool:
+def is_nested_deeper_than(limit: int, value: JsonValue) -> bool:
+    """Whether lists and objects are within each other more than so many levels deep."""
     level: list[JsonValue] = [value]
     for _ in range(limit + 1):
         level = [

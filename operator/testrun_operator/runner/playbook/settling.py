@@ -22,9 +22,11 @@ row, 3 of them with another verdict. With those that grow it was 1 of 100,000, w
 because of it.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Final
 
 from testrun_operator.api.playbook import Settling
@@ -37,6 +39,7 @@ __all__ = ["LONGEST_QUIET_SECONDS", "Decision", "Examination", "Settler", "State
 LONGEST_QUIET_SECONDS: Final = 15.0
 """The quiet time never becomes longer than that, or than ``settle.quiet`` where somebody set it to more."""
 
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - as in logs
 _SHORTEST_POLL_SECONDS: Final = 0.05
 _LONGEST_POLL_SECONDS: Final = 0.5
 _POLL_GROWTH: Final = 1.3
@@ -97,16 +100,16 @@ class _Lateness:
         before = self._last_look
         for event in fresh:
             self._seen.add(event.id)
-            age = now - event.created.timestamp()
+            age = now - _seconds(event.created)
             type_ = fold(event.type)
             shortest = min(age, self._shortest.get(type_, age))
             self._shortest[type_] = shortest
             if before is not None and event.execution in self._met:
                 # It was not there at the look before: so it is late by at least that, however seldom we look.
-                self.longest = max(self.longest, before - event.created.timestamp() - shortest)
-                overtaken = next((seen_at for id_, seen_at in self._highest if id_ > event.id), None)
-                if overtaken is not None:
-                    self.longest = max(self.longest, before - overtaken)
+                self.longest = max(self.longest, before - _seconds(event.created) - shortest)
+                first_above = bisect_right(self._highest, event.id, key=itemgetter(0))
+                if first_above < len(self._highest):
+                    self.longest = max(self.longest, before - self._highest[first_above][1])
         # Executions may be found by what names them, long after they began: their first rows were not late.
         self._met.update(event.execution for event in fresh)
         if fresh:
@@ -179,4 +182,5 @@ class Settler:
 
 
 def _seconds(moment: datetime) -> float:
-    return moment.timestamp()
+    # Not timestamp(), which goes by the time zone of this machine, and does not know the first day of all.
+    return (moment - _EPOCH).total_seconds()

@@ -8,8 +8,8 @@ from testrun_operator.runner.playbook.ids import children_of
 from testrun_operator.runner.playbook.log import Event
 from testrun_operator.runner.problem import CannotJudge
 
-MAX_EVENTS = 200_000
-"""Some 200 MB of them."""
+MAX_EVENTS = 100_000
+"""Some 150 MB of them, with all that is made of them; a pod has 256."""
 MAX_EXECUTIONS = 1_000
 MAX_RESULT_BYTES = 64 * 1024
 """A longer result is not kept, but for what the log's completeness depends on."""
@@ -30,6 +30,7 @@ class Memory:
         self.strangers: set[int] = set()
         """Those of them that were looked for in vain at this look."""
         self._events: dict[int, dict[int, Event]] = {root: {}}
+        self._highest: dict[int, int] = {}
         self._sorted: tuple[Event, ...] = ()
         self._count = 0
 
@@ -58,10 +59,11 @@ class Memory:
             known = self._events.setdefault(event.execution, {})
             if event.id not in known:
                 known[event.id] = event
+                self._highest[event.execution] = max(event.id, self._highest.get(event.execution, 0))
                 self._count += 1
                 self.candidates.update(child for child in children_of(event) if child not in self.family)
-        if self._count > MAX_EVENTS:
-            raise _too_large(f"more than {MAX_EVENTS} events")
+            if self._count > MAX_EVENTS:
+                raise _too_large(f"more than {MAX_EVENTS} events")
 
     def count(self, execution: int) -> int:
         """Say how many events of an execution are known."""
@@ -69,7 +71,7 @@ class Memory:
 
     def highest(self, execution: int) -> int:
         """Give the highest id of an execution's events that is known; 0 where none is."""
-        return max(self._events.get(execution, {}), default=0)
+        return self._highest.get(execution, 0)
 
     def unknown(self, execution: int, ids: Iterable[int]) -> list[int]:
         """Give those of some ids that are not known."""
@@ -105,4 +107,6 @@ def belongs(parents: Iterable[int | None], family: Mapping[int, None]) -> bool:
 
 
 def _too_large(what: str) -> CannotJudge:
-    return CannotJudge(FailureClass.TEST, Reason.INVALID_CASE, f"the event log is too large to be judged: {what}")
+    return CannotJudge(
+        FailureClass.CONFIGURATION, Reason.INVALID_CASE, f"the event log is too large to be judged: {what}"
+    )

@@ -8,14 +8,22 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Composable, Identifier
+from psycopg.types.json import set_json_loads
+from pydantic import JsonValue
 
 from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.playbook.eventlog.memory import MAX_EVENTS, MAX_RESULT_BYTES, Memories, Memory, belongs
-from testrun_operator.runner.playbook.eventlog.rows import account_of, commanded_work_of, event_of, queued_work_of
-from testrun_operator.runner.playbook.log import Account, Dialect, Event, Log, Work, WorkState
+from testrun_operator.runner.playbook.eventlog.memory import MAX_RESULT_BYTES, Memories, Memory, belongs
+from testrun_operator.runner.playbook.eventlog.rows import (
+    account_of,
+    commanded_work_of,
+    event_of,
+    queued_work_of,
+    read_json,
+)
+from testrun_operator.runner.playbook.log import Account, Dialect, Log, Work, WorkState
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 GRACE_SECONDS: Final = 30.0
@@ -27,6 +35,19 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_ERROR: Final = 20_000
 _MAX_RESULTS_BYTES: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 2000
+"""So many events are taken at once: they are larger in the form in which they come."""
+_MAX_JSON_BYTES: Final = 16 * 1024 * 1024
+_LONGEST_RESULT_THEN: Final = 512
+"""When so much was read, only short results are kept: a pod has not the memory for all those of a long loop."""
+
+_WATCHFUL: Final = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""So a connection is found to be dead whose other end went away without a word, as with a node that is lost."""
 
 _Connection = psycopg.Connection[dict[str, Any]]
 _T = TypeVar("_T")
@@ -85,7 +106,7 @@ class PostgresEventLog:
         except psycopg.Error:
             # The library's message repeats what it cannot read, and with it the password.
             raise InvalidCase("playbook.connection", "the DSN of the event log is none of PostgreSQL") from None
-        self._dsn = dsn
+        self._dsn = make_conninfo(dsn, **{name: value for name, value in _WATCHFUL.items() if name not in parts})
         self._dialect = dialect
         self._schema = schema
         self._grace = grace
@@ -93,6 +114,7 @@ class PostgresEventLog:
         self._place = f"{parts.get('host') or parts.get('hostaddr') or 'the local machine'}"
         self._connection: _Connection | None = None
         self._tables: dict[str, set[str]] = {}
+        self._json_bytes = 0
         self._memories = Memories()
         self._ended: dict[int, Work] = {}
         self._accounts: dict[int, tuple[str, Account]] = {}
@@ -153,19 +175,25 @@ class PostgresEventLog:
                         f"the database of the event log, {self._place}, did not answer for {seconds:.0f} s: "
                         f"{self._say(error)}"
                     ) from None
-            except psycopg.Error as error:
+            except (psycopg.Error, ValueError) as error:
                 raise ConnectionFailed(f"the event log cannot be read: {self._say(error)}") from None
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _say(self, error: psycopg.Error) -> str:
+    def _say(self, error: Exception) -> str:
         return self._masker.excerpt(str(error) or type(error).__name__)
 
     def _in_snapshot(self, action: Callable[[_Connection], _T]) -> _T:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-        with self._connection.transaction():
-            return action(self._connection)
+        try:
+            result = action(self._connection)
+            self._connection.rollback()
+        except BaseException:
+            # Also where the case is interrupted: a database that hangs would not answer to a rollback either.
+            self.close()
+            raise
+        return result
 
     def _connect(self) -> _Connection:
         connection = psycopg.connect(
@@ -176,6 +204,7 @@ class PostgresEventLog:
             # A pooler between us and the server may give each transaction to another session.
             prepare_threshold=None,
         )
+        set_json_loads(self._read_json, connection)
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         return connection
@@ -239,26 +268,35 @@ class PostgresEventLog:
 
     def _read_new(self, connection: _Connection, memory: Memory, execution: int, number: int) -> None:
         """Read the events after the last that is known; where that is not all, those that came late, too."""
-        query = SQL(_EVENTS).format(
-            longest_error=SQL(str(_LONGEST_ERROR)),
-            longest_result=SQL(str(MAX_RESULT_BYTES)),
-            command=Identifier("command_id") if self._has("event", "command_id") else SQL("NULL"),
-            event=self._table("event"),
-        )
-        limit = SQL(" LIMIT {}").format(SQL(str(MAX_EVENTS + 1)))
-        newer = connection.execute(
-            query + SQL(" AND event_id > %s") + limit, [execution, memory.highest(execution)]
-        ).fetchall()
-        memory.add(_events(newer))
+        rest = SQL(" AND event_id > %s ORDER BY event_id LIMIT {}").format(SQL(str(_AT_ONCE)))
+        is_all = False
+        while not is_all:
+            newer = connection.execute(self._events_query() + rest, [execution, memory.highest(execution)]).fetchall()
+            memory.add(map(event_of, newer))
+            is_all = len(newer) < _AT_ONCE
         if number == memory.count(execution):
             return
         ids = connection.execute(
             SQL("SELECT event_id FROM {} WHERE execution_id = %s").format(self._table("event")), [execution]
         ).fetchall()
         late = memory.unknown(execution, (int(row["event_id"]) for row in ids))
-        if late:
-            rows = connection.execute(query + SQL(" AND event_id = ANY(%s)") + limit, [execution, late]).fetchall()
-            memory.add(_events(rows))
+        for first in range(0, len(late), _AT_ONCE):
+            some = late[first : first + _AT_ONCE]
+            query = self._events_query() + SQL(" AND event_id = ANY(%s)")
+            memory.add(map(event_of, connection.execute(query, [execution, some])))
+
+    def _events_query(self) -> Composable:
+        longest = MAX_RESULT_BYTES if self._json_bytes < _MAX_JSON_BYTES else _LONGEST_RESULT_THEN
+        return SQL(_EVENTS).format(
+            longest_error=SQL(str(_LONGEST_ERROR)),
+            longest_result=SQL(str(longest)),
+            command=Identifier("command_id") if self._has("event", "command_id") else SQL("NULL"),
+            event=self._table("event"),
+        )
+
+    def _read_json(self, text: str | bytes) -> JsonValue:
+        self._json_bytes += len(text)
+        return read_json(text)
 
     def _find_children(self, connection: _Connection, memory: Memory) -> Sequence[int]:
         """Find the executions that those which are known started."""
@@ -332,7 +370,3 @@ class PostgresEventLog:
                 account = account_of(row)
                 self._accounts[account.execution] = (versions[account.execution], account)
         return tuple(self._accounts[one][1] for one in versions)
-
-
-def _events(rows: Sequence[dict[str, Any]]) -> list[Event]:
-    return [event_of(row) for row in rows]

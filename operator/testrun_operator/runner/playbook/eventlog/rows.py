@@ -7,8 +7,12 @@ both are exact, since PostgreSQL and Python's JSON know whole numbers of any siz
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from sys import intern
 from typing import Any, Final
 
+from pydantic import JsonValue
+
+from testrun_operator.runner.http.exchange import MAX_NESTING, is_nested_deeper_than
 from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.log import Account, Event, Work, WorkState
 from testrun_operator.runner.playbook.meaning import fold
@@ -19,6 +23,7 @@ _WAITING: Final = frozenset({"queued", "retry", "pending", "issued"})
 _ENDED: Final = frozenset({"done", "dead", "completed", "failed", "cancelled", "success", "error", "skipped"})
 _OVER: Final = frozenset({"completed", "failed", "cancelled", "success", "error"})
 _LONGEST_ERROR: Final = 20_000
+_LEFT_OUT: Final = "leftOut"
 
 
 def event_of(row: Row, *, longest_result: int | None = None) -> Event:
@@ -36,15 +41,15 @@ def event_of(row: Row, *, longest_result: int | None = None) -> Event:
     inner = mapping(mapping(result).get("context"))
     command = row.get("command_id") or mapping(meta).get("command_id") or inner.get("command_id")
     batch = mapping(meta).get("batch_request_id")
-    type_ = str(row.get("event_type") or "")
+    type_ = _word(row.get("event_type"))
     if batch is None and fold(type_).startswith("batch_"):
         batch = inner.get("request_id")
     return Event(
         id=_needed_id(row, "event_id"),
         execution=_needed_id(row, "execution_id"),
         type=type_,
-        status=str(row.get("status") or ""),
-        node=str(row.get("node_name") or row.get("node_id") or ""),
+        status=_word(row.get("status")),
+        node=_word(row.get("node_name") or row.get("node_id")),
         created=_time(row.get("created_at") or row.get("timestamp")),
         parent_execution=read_id(row.get("parent_execution_id")),
         command=read_id(command) or (str(command) if command else None),
@@ -52,6 +57,19 @@ def event_of(row: Row, *, longest_result: int | None = None) -> Event:
         error=_error(row.get("error")),
         result=result if longest_result is None else _shortened(result, longest_result),
     )
+
+
+def read_json(text: str | bytes) -> JsonValue:
+    """Read JSON that a playbook may have made, as a database gives it.
+
+    Of what Python cannot read, or can hardly use, is kept how long it was: numbers of thousands of digits, and what is
+    nested very deeply.
+    """
+    try:
+        value: JsonValue = json.loads(text)
+    except (ValueError, RecursionError):
+        return {_LEFT_OUT: len(text)}
+    return {_LEFT_OUT: len(text)} if is_nested_deeper_than(MAX_NESTING, value) else value
 
 
 def queued_work_of(row: Row) -> Work:
@@ -103,6 +121,11 @@ def _needed_id(row: Row, key: str) -> int:
     return value
 
 
+def _word(value: object) -> str:
+    """Give a text that many rows have, without keeping it many times."""
+    return intern(str(value or ""))
+
+
 def _shortened(result: Any, longest: int) -> Any:
     length = len(json.dumps(result, ensure_ascii=False, default=str))
     if length <= longest:
@@ -112,7 +135,7 @@ def _shortened(result: Any, longest: int) -> Any:
     return {
         **{key: outer[key] for key in ("status", "execution_id") if key in outer},
         "context": kept,
-        "leftOut": length,
+        _LEFT_OUT: length,
     }
 
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from testrun_operator.runner.playbook.ids import mapping
+from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.log import Dialect, Event, Meaning, WorkState
 from testrun_operator.runner.playbook.meaning import fold
 from testrun_operator.runner.playbook.structure.story import Notes, Story, last_ids
@@ -182,7 +182,7 @@ def _examine_batches(story: Story, notes: Notes) -> None:
 def _listed(event: Event) -> Iterable[int]:
     listed = mapping(mapping(event.result).get("context")).get("event_ids")
     if isinstance(listed, list):
-        yield from (int(one) for one in listed if isinstance(one, int | str) and str(one).isdecimal())
+        yield from (number for one in listed if (number := read_id(one)) is not None)
 
 
 def _doubt_consequences(story: Story, ended: Mapping[str | None, Event], notes: Notes) -> None:
@@ -216,7 +216,7 @@ def _doubt_account(story: Story, notes: Notes) -> None:
 
 def _doubt_loops(story: Story, notes: Notes) -> None:
     """Results of iterations name their loop, whose end is an event of its own."""
-    loops = {mapping(mapping(event.result).get("context")).get("loop_event_id") for event in story.events}
+    loops = (mapping(mapping(event.result).get("context")).get("loop_event_id") for event in story.events)
     named = {loop for loop in loops if isinstance(loop, str)}
     if story.by_type["loop_done"] < len(named):
         notes.doubt(story, "loop.done")
