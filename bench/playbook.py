@@ -43,6 +43,7 @@ from testrun_operator.runner.playbook.log import Log  # noqa: E402 - after the p
 RELEASES = ("1.8.0", "2.5.5", "4.26.0")
 _GROWS_WITHIN_SECONDS = 60.0
 _TIMEOUT = "180s"
+_NAMED = 3
 
 
 @dataclass
@@ -152,6 +153,7 @@ def examine(noetl: NoetlServer, runs: Sequence[Run]) -> dict[str, Any]:
     database = Database(noetl.owner_dsn)
     wrong = [run for run in runs if not run.is_right]
     grown, lags, decisions, of_rows = [], defaultdict(list), [], []
+    slowest: list[tuple[float, str]] = []
     before: dict[str, Counter[str]] = {rule.name: Counter() for rule in RULES}
     for run in runs:
         events = database.events(run.reading.executions)
@@ -162,6 +164,7 @@ def examine(noetl: NoetlServer, runs: Sequence[Run]) -> dict[str, Any]:
         last = max(row.visible_at for row in events)
         lags["all"].append(run.judged_at - last)
         lags["no last event" if run.inferred else "last event"].append(run.judged_at - last)
+        slowest.append((round(run.judged_at - last, 3), f"{run.truth.name} {run.execution}"))
         decisions.append(run.decided_at - last)
         of_rows.append(run.judged_at - max(last, database.last_change(run.reading.executions)))
         own = [row for row in events if row.execution == run.execution]
@@ -183,6 +186,7 @@ def examine(noetl: NoetlServer, runs: Sequence[Run]) -> dict[str, Any]:
         "events_that_nobody_judged": unjudged,
         "seconds": spread([run.seconds for run in runs]),
         "lag_seconds": {kind: spread(values) for kind, values in lags.items()},
+        "longest_lags": sorted(slowest, reverse=True)[:_NAMED],
         "lag_of_the_decision_seconds": spread(decisions),
         "lag_after_the_last_row_of_any_table_seconds": spread(of_rows),
         "before": {name: dict(counts) for name, counts in before.items()},
