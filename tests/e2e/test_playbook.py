@@ -172,10 +172,10 @@ def test_each_way_to_end_has_its_verdict_and_says_why(namespace: Namespace, noet
         {"name": "no-path", "playbook": {"connection": "noetl", "path": own.path("nothing")}},
         {"name": "no-version", "playbook": {"connection": "noetl", "path": "testrun/hello_world", "version": 999_999}},
         {"name": "no-yaml", "playbook": {"connection": "noetl", "path": "x", "register": {"inline": "kind: ["}}},
-        suite={"connections": connections, "defaults": {"timeout": "90s"}},
+        suite={"connections": connections, "defaults": {"timeout": "3m"}},
         parallelism=8,
     )
-    status = namespace.wait_for_end(run, seconds=240)
+    status = namespace.wait_for_end(run, seconds=400)
     wait_for_storing(namespace, run)
     wrong, configuration = ("Failed", "Test", "ExpectationNotMet"), ("Errored", "Configuration", "InvalidCase")
     assert classes(status) == {
@@ -234,7 +234,7 @@ def test_a_row_of_expected_results_is_about_how_the_execution_ended(namespace: N
             own.case(missed, "late_failure", **expect),
             suite={"connections": {"noetl": noetl.connect(namespace)}},
         )
-        status = namespace.wait_for_end(run)
+        status = namespace.wait_for_end(run, seconds=200)
         wait_for_storing(namespace, run)
     finally:
         query(f"DELETE FROM noetl_test.expected_results WHERE playbook_name IN ('{kept}', '{missed}')")
@@ -262,8 +262,8 @@ def test_the_verdicts_are_the_same_on_earlier_releases(namespace: Namespace) -> 
             own.case(f"failed-{slug}", "late_failure", connection=slug),
             own.case(f"composition-{slug}", "composition", "composition_child", connection=slug),
         ]
-    run = namespace.run("earlier", *cases, suite={"connections": connections, "defaults": {"timeout": "100s"}})
-    status = namespace.wait_for_end(run, seconds=200)
+    run = namespace.run("earlier", *cases, suite={"connections": connections, "defaults": {"timeout": "3m"}})
+    status = namespace.wait_for_end(run, seconds=300)
     wait_for_storing(namespace, run)
     expected = {f"failed-{version.replace('.', '-')}" for version in EARLIER_RELEASES}
     assert {case: found[0] for case, found in classes(status).items()} == dict.fromkeys(expected, "Failed")
@@ -287,11 +287,11 @@ def test_without_a_worker_a_case_times_out_and_says_so(namespace: Namespace, noe
     try:
         run = namespace.run(
             "idle",
-            own.case("idle", "hello_world", timeout="8s"),
-            own.case("idle-api", "hello_world", connection="api", timeout="8s"),
+            own.case("idle", "hello_world", timeout="12s"),
+            own.case("idle-api", "hello_world", connection="api", timeout="12s"),
             suite={"connections": {"noetl": connection, "api": {"url": noetl.url}}},
         )
-        status = namespace.wait_for_end(run)
+        status = namespace.wait_for_end(run, seconds=200)
         wait_for_storing(namespace, run)
     finally:
         noetl.scale_workers(1)
@@ -326,7 +326,7 @@ def test_a_server_that_restarts_in_the_middle_is_waited_for(namespace: Namespace
     """The execution goes on meanwhile, and its log is read to the end: from the database, and through the server."""
     own = OwnPlaybooks(namespace, RELEASE)
     own.add_config_map("slow")
-    more = {"payload": {"seconds": 20}, "timeout": "100s"}
+    more = {"payload": {"seconds": 25}, "timeout": "3m"}
     run = namespace.run(
         "restarted",
         own.case("database", "slow", **more),
@@ -338,8 +338,8 @@ def test_a_server_that_restarts_in_the_middle_is_waited_for(namespace: Namespace
         wait_until("its step runs", lambda one=execution: noetl.has_event(one, "command.started", "sleep"))
     began = time.monotonic()
     noetl.restart_server()
-    assert time.monotonic() - began < 18, "the server was not back before the steps ended, which proves nothing"
-    status = namespace.wait_for_end(run, seconds=120)
+    assert time.monotonic() - began < 23, "the server was not back before the steps ended, which proves nothing"
+    status = namespace.wait_for_end(run, seconds=200)
     assert status["phase"] == "Passed", status["failures"]
     wait_for_storing(namespace, run)
     assert {str(row["execution_id"]) for row in results(status).values()} == set(executions)
@@ -372,7 +372,7 @@ def test_playbooks_come_from_a_repository_and_secrets_in_payloads_are_masked(
         suite={"connections": {"noetl": noetl.connect(namespace)}},
         parallelism=1,
     )
-    status = namespace.wait_for_end(run)
+    status = namespace.wait_for_end(run, seconds=200)
     wait_for_storing(namespace, run)
     assert set(classes(status)) == {"told"}
     assert "nobody may log in with ***" in failure(status, "told")["message"]
