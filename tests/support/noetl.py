@@ -56,6 +56,12 @@ _PR_SET_PDEATHSIG = 1
 _READY = re.compile(r"Subscribed to noetl\.commands|Worker pool registration completed")
 
 
+def releases_under_test() -> tuple[str, ...]:
+    """Give the releases that tests are to use: those in TESTRUN_NOETL_RELEASES, with commas between them, or all."""
+    named = os.environ.get("TESTRUN_NOETL_RELEASES")
+    return tuple(named.split(",")) if named else tuple(RELEASES)
+
+
 def installed(release: Release) -> str:
     """Install a release into the cache, unless it is there, and give the Python that has it.
 

@@ -1,15 +1,16 @@
-"""Real NoETL servers, one at a time: each needs some 400 MB and five to ten seconds to start."""
+"""Real NoETL servers, one at a time: each needs some 400 MB and five to ten seconds to start.
+
+Tests are ordered by release, so that each is started once. A test that stops something of it starts that again.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
-from support.noetl import NoetlServer, running_noetl
-
-RELEASES = ("1.8.0", "2.5.5", "4.26.0")
+from support.noetl import NoetlServer, releases_under_test, running_noetl
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="session", params=releases_under_test())
 def noetl(request: pytest.FixtureRequest) -> Iterator[NoetlServer]:
     """A NoETL of each release in turn, with one worker."""
     with running_noetl(request.param) as server:

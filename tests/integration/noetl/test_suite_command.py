@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from support.noetl import NoetlServer, running_noetl
+from support.noetl import NoetlServer, releases_under_test, running_noetl
 from support.playbook_cases import PLAYBOOKS, document_of, playbook_text, run_here
 from testrun_operator.api.parse import parse_suite
 from testrun_operator.api.playbook import PlaybookStatus
@@ -57,7 +57,10 @@ workflow:
 """
 
 
-@pytest.fixture(scope="module", params=["1.8.0", "4.26.0"])
+_RELEASES = [release for release in ("1.8.0", "4.26.0") if release in releases_under_test()]
+
+
+@pytest.fixture(scope="module", params=_RELEASES)
 def noetl(request: pytest.FixtureRequest) -> Iterator[NoetlServer]:
     """A NoETL in whose catalog all playbooks are, most of them executed."""
     with running_noetl(request.param, workers=2) as running:
