@@ -10,6 +10,8 @@ from pydantic import JsonValue
 
 from testrun_operator.runner.problem import InvalidCase
 
+_SHOWN_CHARACTERS = 60
+
 
 class NotApplicable(Exception):
     """An expression cannot be applied to a value, for instance ``length(@)`` to a number."""
@@ -35,6 +37,8 @@ class Expression:
             return cls(source, path, jmespath.compile(source))
         except jmespath.exceptions.JMESPathError as error:
             raise InvalidCase(path, f"{source!r} is no JMESPath: {_first_line(error)}") from None
+        except RecursionError:
+            raise InvalidCase(path, f"{source[:_SHOWN_CHARACTERS]!r}… is nested too deeply") from None
 
     def search(self, value: JsonValue) -> JsonValue:
         """Apply the expression.
@@ -49,7 +53,7 @@ class Expression:
             raise InvalidCase(self.path, f"{self.source!r}: {_first_line(error)}") from None
         except jmespath.exceptions.JMESPathError as error:
             raise NotApplicable(_first_line(error)) from None
-        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except (TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             # The library lets some errors of its functions through, as for abs() of a text.
             raise NotApplicable(str(error)) from None
         return found

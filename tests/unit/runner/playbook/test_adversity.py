@@ -152,3 +152,13 @@ def test_a_log_that_lacks_events_when_the_time_is_over_is_incomplete() -> None:
         outcome = _run(server, timeout="4s")
     assert _verdict(outcome) == _INCOMPLETE, outcome.conclusion
     assert lacking["row"]["node_name"] in outcome.conclusion.message
+
+
+@pytest.mark.parametrize("expression", ["[" * 490 + "a" + "]" * 490, "!" * 1000 + "a"])
+def test_an_expression_that_is_nested_too_deeply_is_the_cases_fault(expression: str) -> None:
+    """It may be one; but it was not written by somebody who wants to know something."""
+    with serving("hello_world-4.26.0") as server:
+        outcome = _run(server, {"outputs": {"x": expression}})
+    assert _verdict(outcome) == (Verdict.ERRORED, FailureClass.CONFIGURATION, Reason.INVALID_CASE)
+    assert outcome.conclusion.message.startswith("playbook.outputs.x: ")
+    assert not server.starts
