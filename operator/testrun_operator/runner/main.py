@@ -17,6 +17,7 @@ from testrun_operator.api.base import format_duration
 from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE, TERMINATION_LOG_VARIABLE, CaseDocument
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report
+from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.errors import CaseError
 from testrun_operator.runner.context import Conclusion, Context
@@ -132,8 +133,13 @@ def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
         f"the case did not end within {format_duration(document.timeout)}: "
         f"{received.doing} for {seconds:.1f} s, with {describe_steps(document.case.kind, received.step_count)}"
     )
-    # A process that has not even begun says nothing of the subject: its node is overloaded.
-    failure_class = FailureClass.INFRASTRUCTURE if received.doing == STARTING else FailureClass.TEST
+    failure_class = FailureClass.TEST
+    if received.doing == STARTING:
+        # A process that has not even begun says nothing of the subject: its node is overloaded.
+        failure_class = FailureClass.INFRASTRUCTURE
+    elif document.case.kind is CaseKind.PLAYBOOK and received.execution is None:
+        # Nor does a playbook that was never started: for instance no name server answers.
+        failure_class = FailureClass.DEPENDENCY
     return Conclusion(Verdict.TIMED_OUT, failure_class, Reason.CASE_TIMEOUT, message)
 
 
