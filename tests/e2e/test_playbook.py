@@ -130,7 +130,7 @@ def test_the_example_passes(namespace: Namespace, noetl: ClusterNoetl) -> None:
         ended = "FAILED" if name == "failing" else "COMPLETED"
         events = row["actual_events"]
         assert row["execution_id"] > 2**53, name
-        assert (row["expected_status"], events["status"]) == (ended, ended), name
+        assert (row["expected_status"], row["status"], events["status"]) == (ended, ended, ended), name
         assert row["step_count"] == sum(events["counts"].values()) > len(events["last"]) > 0, name
         assert row["validation_passed"], name
         assert row["validation_errors"] == [], name

@@ -206,7 +206,7 @@ def result_row(record: CaseRecord) -> ResultRow:
         playbook_path=fit(record.path, PATH_LENGTH),
         category=_fit_or_none(record.category, CATEGORY_LENGTH),
         execution_id=int(execution.id) if execution is not None else None,
-        status=STATUS[outcome.verdict],
+        status=_status(outcome.verdict, execution),
         execution_time_ms=to_integer(last.duration_milliseconds) if last else None,
         step_count=to_integer(last.step_count) if last else None,
         error_message=None if passed else clean(outcome.message),
@@ -224,6 +224,14 @@ def result_row(record: CaseRecord) -> ResultRow:
         started_at=to_utc(outcome.attempts[0].started_at) if outcome.attempts else None,
         finished_at=to_utc(last.finished_at) if last else None,
     )
+
+
+def _status(verdict: Verdict, execution: ExecutionReport | None) -> str:
+    """Give how the execution of a playbook ended, where that was judged; the verdict in NoETL's words otherwise."""
+    is_judged = verdict in (Verdict.PASSED, Verdict.FAILED)
+    if is_judged and execution is not None and execution.status:
+        return fit(execution.status, STATUS_LENGTH)
+    return STATUS[verdict]
 
 
 def attempt_rows(record: CaseRecord) -> Iterator[AttemptRow]:

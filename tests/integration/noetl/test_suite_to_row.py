@@ -100,7 +100,7 @@ def test_a_playbook_that_fails_as_expected_is_a_row_that_says_so(noetl: NoetlSer
     assert attempt.verdict is Verdict.PASSED, (attempt.message, log)
     assert attempt.execution is not None
     row = row_of(attempt)
-    assert (row.kind, row.status, row.test_passed, row.expected_status) == ("playbook", "COMPLETED", True, "FAILED")
+    assert (row.kind, row.status, row.test_passed, row.expected_status) == ("playbook", "FAILED", True, "FAILED")
     assert row.validation_passed
     with psycopg.connect(noetl.owner_dsn) as connection:
         query = "SELECT count(*) FROM noetl.event WHERE execution_id = %s"

@@ -56,10 +56,16 @@ def test_the_execution_of_a_playbook_is_in_its_row() -> None:
     }
 
 
-def test_the_status_of_a_row_is_that_of_the_verdict() -> None:
-    """A playbook that failed as it was expected to is a test that passed; how it ended is in actual_events."""
+def test_the_status_of_a_row_is_how_the_execution_ended() -> None:
+    """A playbook that failed as it was expected to is FAILED, and a test that passed."""
     row = rows.result_row(record(EXECUTION, expected_status="FAILED"))
-    assert (row.status, row.test_passed, row.expected_status) == ("COMPLETED", True, "FAILED")
+    assert (row.status, row.test_passed, row.expected_status) == ("FAILED", True, "FAILED")
+
+
+@pytest.mark.parametrize(("verdict", "status"), [(Verdict.ERRORED, "ERROR"), (Verdict.TIMED_OUT, "TIMEOUT")])
+def test_the_status_of_a_row_is_that_of_the_verdict_where_nothing_was_judged(verdict: Verdict, status: str) -> None:
+    """Whatever the execution came to in the end."""
+    assert rows.result_row(record(EXECUTION, verdict=verdict)).status == status
 
 
 def test_the_execution_is_that_of_the_attempt_that_decided() -> None:

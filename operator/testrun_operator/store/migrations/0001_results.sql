@@ -57,7 +57,7 @@ COMMENT ON COLUMN {schema}.regression_results.category IS
 COMMENT ON COLUMN {schema}.regression_results.execution_id IS
     'Execution of a NoETL playbook; NULL for other kinds of cases.';
 COMMENT ON COLUMN {schema}.regression_results.status IS
-    'COMPLETED (Passed), FAILED (Failed), ERROR (Errored), TIMEOUT (TimedOut) or CANCELLED (Cancelled).';
+    'COMPLETED (Passed), FAILED (Failed), ERROR (Errored), TIMEOUT (TimedOut) or CANCELLED (Cancelled); of a playbook that passed or failed, how its execution ended.';
 COMMENT ON COLUMN {schema}.regression_results.execution_time_ms IS
     'How long the last attempt took, in milliseconds, without the start of its pod.';
 COMMENT ON COLUMN {schema}.regression_results.step_count IS
