@@ -9,17 +9,13 @@ An error that the playbook handles, by another step or by going back to the same
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from testrun_operator.api.playbook import PlaybookStatus
-from testrun_operator.runner.playbook.log import Dialect, Event, Log, Meaning
-from testrun_operator.runner.playbook.meaning import TERMINAL, fold, is_error, meaning_of
+from testrun_operator.runner.playbook.log import Event, Log
+from testrun_operator.runner.playbook.meaning import is_error
+from testrun_operator.runner.playbook.repeats import find_repeated_attempts, is_about_all
 from testrun_operator.runner.playbook.verdict import final_status
-
-_OF_ALL: Final = "workflow_"
-"""How types of events about all of an execution begin, beside those by which it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +56,10 @@ def _find_repeated(log: Log) -> frozenset[int]:
     """Find the errors of one execution that were made up for."""
     errors = [event for event in log.events if is_error(event)]
     of_all = {event.id for event in errors if is_about_all(log.dialect, event)}
-    repeated = _find_repeated_attempts(log.dialect, log.events)
+    repeated = find_repeated_attempts(log.dialect, log.events)
     if repeated and repeated >= {event.id for event in errors} - of_all:
         # Nothing but these attempts can be what the execution complained of.
         final = final_status(log)
         if final.status is PlaybookStatus.COMPLETED and not final.inferred:
             return repeated | of_all
     return repeated
-
-
-def is_about_all(dialect: Dialect, event: Event) -> bool:
-    """Whether an event is about all of an execution, and not about one of its steps."""
-    return fold(event.type).startswith(_OF_ALL) or meaning_of(dialect, event.type, event.status) in TERMINAL
-
-
-def _find_repeated_attempts(dialect: Dialect, events: Sequence[Event]) -> frozenset[int]:
-    """Go back from the end: an error is made up for where what comes after it is a success of the same attempt."""
-    succeeded: set[Hashable] = set()
-    found: set[int] = set()
-    for event in reversed(events):
-        key = event.node if dialect is Dialect.QUEUE else event.command
-        if not key or is_about_all(dialect, event):
-            continue
-        if is_error(event):
-            if key in succeeded:
-                found.add(event.id)
-        elif meaning_of(dialect, event.type, event.status) is Meaning.ENDED and not _is_cancelled(event):
-            succeeded.add(key)
-        elif dialect is Dialect.QUEUE and fold(event.type) == "step_started":
-            # The flow came by; what was before it is another matter. An attempt that is repeated does not write this.
-            succeeded.discard(key)
-    return frozenset(found)
-
-
-def _is_cancelled(event: Event) -> bool:
-    return fold(event.type).endswith("_cancelled") or fold(event.status) == "cancelled"

@@ -16,9 +16,10 @@ from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.findings import Finding, judge_value
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.playbook.description import left_out_of
-from testrun_operator.runner.playbook.errors import Errors, find_errors, is_about_all
+from testrun_operator.runner.playbook.errors import Errors, find_errors
 from testrun_operator.runner.playbook.log import Event, Log
 from testrun_operator.runner.playbook.meaning import fold
+from testrun_operator.runner.playbook.repeats import is_about_all
 from testrun_operator.runner.playbook.steps import Start, find_starts, is_named, step_of
 from testrun_operator.runner.playbook.verdict import FinalStatus
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from testrun_operator.api.playbook import PlaybookStatus
 from testrun_operator.runner.playbook.log import Event, Log, Meaning
 from testrun_operator.runner.playbook.meaning import TERMINAL, is_error, meaning_of
+from testrun_operator.runner.playbook.repeats import find_repeated_attempts
 
 _STATUSES = {
     Meaning.COMPLETED: PlaybookStatus.COMPLETED,
@@ -31,14 +32,16 @@ def final_status(log: Log) -> FinalStatus:
     ``playbook_completed`` when one of them works. But an execution that is over cannot be cancelled any more, and one
     that was cancelled stays so: servers accept to cancel what has ended, and let the step that runs end after that.
 
-    Where no event says so, an error in the log means that it failed.
+    Where no event says so, an error in the log means that it failed, unless it was repeated with success.
     """
     own = log.of(log.root)
     terminal = [
         (event, meaning) for event in own if (meaning := meaning_of(log.dialect, event.type, event.status)) in TERMINAL
     ]
     if not terminal:
-        failed = any(map(is_error, own))
+        in_order = sorted(own, key=lambda event: event.id)
+        repeated = find_repeated_attempts(log.dialect, in_order)
+        failed = any(is_error(event) and event.id not in repeated for event in own)
         return FinalStatus(PlaybookStatus.FAILED if failed else PlaybookStatus.COMPLETED, inferred=True, as_written="")
     decisive, meaning = terminal[0]
     if meaning is not Meaning.CANCELLED:

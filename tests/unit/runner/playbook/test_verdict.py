@@ -57,6 +57,18 @@ def test_the_last_word_counts_but_who_has_ended_cannot_be_cancelled(
     assert (final.status, final.inferred) == (status, inferred)
 
 
+def test_an_execution_without_a_last_word_has_not_failed_for_an_attempt_that_was_repeated_with_success() -> None:
+    """A command that was given out again, as its worker was lost, has an error and then a good end."""
+    events = (
+        Event(1, 7, "command.issued", "PENDING", "step", _WHEN, command=5),
+        Event(2, 7, "command.failed", "FAILED", "step", _WHEN, command=5, error="the worker is gone"),
+        Event(3, 7, "command.completed", "COMPLETED", "step", _WHEN, command=5),
+    )
+    final = final_status(Log(7, Dialect.BATCH, events))
+    assert (final.status, final.inferred) == (PlaybookStatus.COMPLETED, True)
+    assert final_status(Log(7, Dialect.BATCH, events[:2])).status is PlaybookStatus.FAILED
+
+
 def test_errors_of_started_executions_do_not_decide_about_the_one_that_started_them() -> None:
     """A playbook that handles the failure of another is no failure."""
     child = _log("command.failed", execution=8, error="broken")
