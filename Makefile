@@ -27,7 +27,9 @@ demo: install ## a cluster, the image, the chart, a NoETL and two TestRuns, with
 	@NOETL=$(NOETL) ci/demo $(NAMESPACE) $(RELEASE)
 
 .PHONY: test
-test: check test-unit test-integration test-noetl-here test-e2e ## every check and every test
+test: check test-unit databases cluster ## every check and every test
+	@ci/side-by-side test-noetl-here test-integration
+	@$(MAKE) --no-print-directory test-e2e
 	@ci/noetl python > /dev/null 2>&1 || echo "$(LEFT_OUT)"
 
 .PHONY: bench
