@@ -123,7 +123,8 @@ class RunReconciler:
         wakes: list[datetime | None] = []
         for state in states:
             if state is not current:
-                wake, is_over = await self._advance_old(view, spec, state, is_newest=state is newest)
+                is_shown = state is newest and state.run_id not in replaced
+                wake, is_over = await self._advance_old(view, spec, state, is_newest=is_shown)
                 wakes.append(wake)
                 if not is_over:
                     return _earliest(wakes)
