@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import typer
-
 from testrun_operator.api.base import Document
 from testrun_operator.api.parse import parse_suite
 from testrun_operator.api.suite import MAX_CASES
@@ -30,6 +28,7 @@ from testrun_operator.cli.noetl.remembering import LOOK_BACK, Memory, open_event
 from testrun_operator.cli.noetl.server import Server, hide_credentials
 from testrun_operator.cli.noetl.telling import say, tell
 from testrun_operator.cli.noetl.writing import Commented, write_config_map, write_suite
+from testrun_operator.cli.output import write_output
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.errors import InvalidSpec
 
@@ -83,7 +82,7 @@ def make_suite(wanted: Wanted) -> Exit:
     casting = Casting(wanted.connection, packed, memories, wanted.duration, wanted.expect_failures)
     cases = [casting.case_of(candidate) for candidate in choice.candidates]
     text = _write(wanted, choice, found, cases, packed)
-    _output(text, wanted.output)
+    write_output(text, wanted.output)
     if wanted.url is None and wanted.server is not None and urlsplit(wanted.server).hostname in _LOCAL:
         say(f"notice: pods cannot reach {hide_credentials(wanted.server)}; give the address in the cluster with --url")
     tell(choice, found, memories, expect_failures=wanted.expect_failures)
@@ -199,13 +198,3 @@ def _end(choice: Choice, found: Found) -> Iterator[str]:
     if found.broken:
         yield f"Could not be read: {len(found.broken)}"
         yield from (f"- {one}" for one in found.broken)
-
-
-def _output(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text.encode(), nl=False)
-        return
-    try:
-        output.write_bytes(text.encode())
-    except OSError as error:
-        raise CannotDo(f"{output} cannot be written: {error.strerror}") from None

@@ -5,8 +5,8 @@ from textwrap import indent
 
 import typer
 
-from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
+from testrun_operator.cli.output import write_output
 from testrun_operator.cli.terminal import clean
 from testrun_operator.runner.sql.project.dba_script import Dialect, write_script
 from testrun_operator.runner.sql.project.discovery import load_project
@@ -36,7 +36,7 @@ def write_config_map(path: Path, name: str, namespace: str | None, connection: s
     text = render(packed)
     for notice in packed.notices:
         typer.echo(f"notice: {clean(notice)}", err=True)
-    _write(text.config_map, output)
+    write_output(text.config_map, output)
     typer.echo(
         text.source if connection is None else _case(name, connection, text.source), err=output is None, nl=False
     )
@@ -54,20 +54,10 @@ def write_dba_script(path: Path, dialect: Dialect, output: Path | None) -> Exit:
     Raises:
         TestrunError: there is nothing to write, or it cannot be written.
     """
-    _write(write_script(load_project(path, tests_required=False), dialect), output)
+    write_output(write_script(load_project(path, tests_required=False), dialect), output)
     return Exit.PASSED
 
 
 def _case(name: str, connection: str, source: str) -> str:
     label = name.replace(".", "-")[:_LONGEST_NAME].rstrip("-")
     return f"- name: {label}\n  sql:\n    connection: {connection}\n{indent(source, '    ')}"
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text.encode(), nl=False)
-        return
-    try:
-        output.write_bytes(text.encode())
-    except OSError as error:
-        raise CannotDo(f"{output} cannot be written: {error.strerror}") from None

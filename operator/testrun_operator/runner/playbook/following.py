@@ -158,7 +158,7 @@ class Follower:
             if not log.events and (rest <= 0 or now - began >= patience):
                 raise EventsIncomplete(self._say_unseen(now - began))
             if rest <= 0:
-                if _is_incomplete(decision):
+                if decision.examination.will_stay_incomplete:
                     raise EventsIncomplete(self._say_incomplete(decision, "the rest of the case's time"))
                 raise OutOfTime(decision)
             # A log of very many events takes its time to be read and looked at; that is not all that is done here.
@@ -200,12 +200,6 @@ class Follower:
         child = "" if event.execution == root else f" (execution {event.execution})"
         error = f": {event.error}" if event.error else ""
         self._journal.log(f"{seconds:8.3f} s  {event.type} {event.status} {event.node}{child}{error}")
-
-
-def _is_incomplete(decision: Decision) -> bool:
-    """Whether something is missing of an execution that is over, and it is nothing that somebody has yet to do."""
-    examination = decision.examination
-    return bool(decision.missing) and examination.has_ended and not examination.is_under_way
 
 
 def say_missing(missing: tuple[str, ...]) -> str:

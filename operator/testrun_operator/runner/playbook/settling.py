@@ -165,7 +165,7 @@ class Settler:
                 state = State.SETTLED
             else:
                 poll = min(max(rest, _ROUNDING_SECONDS), _LONGEST_POLL_SECONDS)
-        elif examination.has_ended and not examination.is_under_way and unchanged >= max(self._limit, quiet):
+        elif examination.will_stay_incomplete and unchanged >= max(self._limit, quiet):
             state = State.INCOMPLETE
         return Decision(state, poll, examination.missing, quiet, examination)
 

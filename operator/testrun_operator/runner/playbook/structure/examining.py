@@ -27,6 +27,11 @@ class Examination:
     says_so: bool = True
     """Whether every execution says itself that it is over. About a third of those of 2.x and 4.x never do."""
 
+    @property
+    def will_stay_incomplete(self) -> bool:
+        """Whether something is missing of an execution that is over, and it is nothing that somebody has yet to do."""
+        return bool(self.missing) and self.has_ended and not self.is_under_way
+
 
 def examine(log: Log) -> Examination:
     """Find out what a log lacks, in the execution itself and in all that it started."""
