@@ -49,6 +49,9 @@ class KindCluster:
         call(self.kubectl(), "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={READY_TIMEOUT}")
         say(f"The cluster is up. Use it with: export KUBECONFIG={self.kubeconfig()}")
 
+    def build(self) -> None:
+        """Nothing is built: kind fetches the node's image."""
+
     def down(self) -> None:
         """Delete the cluster; kind does nothing when there is none."""
         kind("delete", "cluster", f"--name={NAME}")
@@ -75,11 +78,6 @@ class KindCluster:
     def images(self) -> None:
         """Leave it to the node, which fetches images itself."""
         say("A kind cluster fetches its images itself.")
-
-    def crd_server(self, action: str) -> None:
-        """Leave it to the node's own API server, which is a current one."""
-        del action
-        say("A kind cluster's own API server checks CEL rules: there is no separate CRD server.")
 
     def logs(self, component: str | None) -> None:
         """Print a component's log from inside the cluster, or the kubelet's from the node."""

@@ -53,8 +53,6 @@ def identities(instance: Instance) -> list[Identity]:
         Identity(name="scheduler", user="system:kube-scheduler"),
         Identity(name="kubelet", user=f"system:node:{instance.name}", group="system:nodes"),
         Identity(name="proxy", user="system:kube-proxy"),
-        # The default role for DNS is bound to this service account; a certificate for its name serves as well.
-        Identity(name="dns", user="system:serviceaccount:kube-system:kube-dns"),
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from native import apt_sources, cgroups, firewall, kubernetes_build, network
+from native import apt_sources, cgroups, firewall, network
 from native.instance import API_SERVER_PORT, NODE_PORT_OF_TEST_SERVER, Instance
 from native.terminal import Fault
 
@@ -148,11 +148,6 @@ def machine_complaints() -> list[str]:
     system = apt_sources.operating_system()
     if "debian" not in (system.get("ID"), *system.get("ID_LIKE", "").split()):
         complaints.append(f"this is not Debian but {system.get('PRETTY_NAME', 'an unknown system')}")
-    elif not kubernetes_build.is_built() and system.get("VERSION_CODENAME") != kubernetes_build.CODENAME:
-        complaints.append(
-            f"Kubernetes must be built first, and its source package is only in Debian {kubernetes_build.CODENAME}; "
-            f"this is {system.get('PRETTY_NAME', 'another release')}"
-        )
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory_bytes < NEEDED_MEMORY_BYTES:
         complaints.append(f"the cluster needs 2 GiB of memory, there are {memory_bytes / 1024**3:.1f} GiB")

@@ -31,6 +31,9 @@ class Cluster(Protocol):
     def up(self, *, only_api: bool) -> None:
         """Bring the cluster up; does nothing to one that is well."""
 
+    def build(self) -> None:
+        """Build what the cluster is made of, as far as it is built here."""
+
     def down(self) -> None:
         """Take the cluster down; does nothing when there is none."""
 
@@ -45,9 +48,6 @@ class Cluster(Protocol):
 
     def logs(self, component: str | None) -> None:
         """Print a component's log, or which components there are."""
-
-    def crd_server(self, action: str) -> None:
-        """Start or stop the separate server for CEL rules, or print where it is."""
 
     def kubeconfig(self) -> Path:
         """The path of the kubeconfig."""
@@ -77,19 +77,17 @@ def parser() -> argparse.ArgumentParser:
 
     up = command("up", "bring the cluster up, or repair what is missing of it")
     up.add_argument("--only-api", action="store_true", help="API server and controllers, but no node (native only)")
+    command("build", "build the programs that the cluster is made of, into the cache (native only)")
     command("down", "take the cluster down and leave nothing behind but caches")
     command("status", "say how the cluster is; exit code 1 when something is wrong")
     command("images", "make the images that pods may name without a registry, and load them (native only)")
     load = command("load-image", "make an image available to pods")
     load.add_argument("name", metavar="NAME", help="as pods name it, for example testrun-operator:dev")
     load.add_argument("archive", metavar="ARCHIVE", type=Path, nargs="?", help="an OCI archive (default: built images)")
-    crd = command(
-        "crd-server", "run a current server for CRDs beside the API server, which knows CEL rules (native only)"
-    )
-    crd.add_argument("action", choices=("up", "down", "env"), help="env prints its URL and credentials' paths as JSON")
     logs = command("logs", "print a component's log, or without a name which components there are")
     logs.add_argument("component", nargs="?", help="for example kubelet")
     command("kubeconfig", "print the path of the kubeconfig")
+    command("kubectl-path", "print the path of the kubectl that belongs to the cluster")
     kubectl = command("kubectl", "run kubectl against the cluster")
     kubectl.add_argument("arguments", nargs=argparse.REMAINDER, metavar="…", help="kubectl's own arguments")
     command("kind-of", "print which kind of cluster is used here (native, kind or existing) and why")
@@ -107,6 +105,8 @@ def carry_out(arguments: argparse.Namespace, choice: Choice) -> int:
     match arguments.command:
         case "up":
             cluster.up(only_api=arguments.only_api)
+        case "build":
+            cluster.build()
         case "down":
             cluster.down()
         case "status":
@@ -115,12 +115,12 @@ def carry_out(arguments: argparse.Namespace, choice: Choice) -> int:
             cluster.images()
         case "load-image":
             cluster.load_image(arguments.name, arguments.archive)
-        case "crd-server":
-            cluster.crd_server(arguments.action)
         case "logs":
             cluster.logs(arguments.component)
         case "kubeconfig":
             print(cluster.kubeconfig())
+        case "kubectl-path":
+            print(cluster.kubectl())
         case "kubectl":
             kubectl = cluster.kubectl()
             os.environ["KUBECONFIG"] = str(cluster.kubeconfig())

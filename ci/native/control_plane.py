@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from native.api_client import ApiClient
 from native.instance import API_SERVER_PORT, Instance
-from native.processes import Daemon
+from native.processes import Daemon, write_atomically
 
 # Kubernetes' defaults are for large clusters with many clients; here they would only make Jobs start one by one.
 CLIENT_RATE = ("--kube-api-qps=200", "--kube-api-burst=400")
-# Beta, and on by default, from 1.21 on; without it `ttlSecondsAfterFinished` of a Job does nothing.
-FEATURE_GATES = "--feature-gates=TTLAfterFinished=true"
 
 
-def etcd(instance: Instance) -> Daemon:
+def etcd(instance: Instance, programs: Path) -> Daemon:
     """Keep the store from waiting for the disk: a throw-away cluster loses nothing by it."""
     client = f"http://127.0.0.1:{instance.etcd_client_port}"
     peer = f"http://127.0.0.1:{instance.etcd_peer_port}"
     return Daemon(
         name="etcd",
         arguments=(
-            "etcd",
+            str(programs / "etcd"),
             f"--name={instance.name}",
             f"--data-dir={instance.state / 'etcd'}",
             f"--listen-client-urls={client}",
@@ -45,6 +44,34 @@ def etcd_is_healthy(instance: Instance) -> bool:
             return b'"true"' in answer.read()
     except (OSError, urllib.error.URLError):
         return False
+
+
+def audit_policy() -> str:
+    """What the API server's audit log keeps (JSON is YAML too): who wrote what, with which user agent and manager.
+
+    Of writes the line without bodies, since the address of the request names the field manager; of the cluster's own
+    components nothing, since they write more than everybody else together. Reads are kept of service accounts: what
+    a pod asks for is what its Role must allow.
+    """
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived", "ResponseStarted"],
+        "rules": [
+            {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
+            {"level": "None", "users": ["system:apiserver", "system:kube-scheduler", "system:kube-proxy"]},
+            {"level": "None", "users": ["system:kube-controller-manager"]},
+            {"level": "Metadata", "verbs": ["create", "update", "patch", "delete", "deletecollection"]},
+            {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+            {"level": "None"},
+        ],
+    }
+    return json.dumps(policy, indent=2)
+
+
+def write_configuration(instance: Instance) -> None:
+    """Write the control plane's configuration files."""
+    write_atomically(instance.configuration / "audit-policy.json", audit_policy())
 
 
 def api_server(instance: Instance, binaries: Path) -> Daemon:
@@ -71,10 +98,15 @@ def api_server(instance: Instance, binaries: Path) -> Daemon:
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={certificates / 'service-accounts.pub'}",
             f"--service-account-signing-key-file={certificates / 'service-accounts.key'}",
-            FEATURE_GATES,
-            "--allow-privileged=false",
+            # As kubeadm and kind have it: what keeps privileged pods away is Pod Security, by namespace.
+            "--allow-privileged=true",
             "--profiling=false",
+            f"--audit-policy-file={instance.configuration / 'audit-policy.json'}",
+            f"--audit-log-path={instance.audit_log}",
+            "--audit-log-maxsize=200",
+            "--audit-log-maxbackup=1",
         ),
+        content=(audit_policy(),),
     )
 
 
@@ -83,28 +115,24 @@ def api_server_is_ready(client: ApiClient) -> bool:
     return client.answers("/readyz")
 
 
-def controller_manager(instance: Instance, binaries: Path, *, prefix: tuple[str, ...]) -> Daemon:
-    """All controllers; in the node's mount namespace because its provisioner makes folders for volumes."""
+def controller_manager(instance: Instance, binaries: Path) -> Daemon:
+    """All controllers."""
     certificates = instance.certificates
     kubeconfig = instance.configuration / "controller-manager.kubeconfig"
     return Daemon(
         name="kube-controller-manager",
-        prefix=prefix,
         arguments=(
             str(binaries / "kube-controller-manager"),
             f"--kubeconfig={kubeconfig}",
             f"--authentication-kubeconfig={kubeconfig}",
             f"--authorization-kubeconfig={kubeconfig}",
             f"--bind-address={instance.node_address}",
-            "--port=0",
             "--leader-elect=false",
             f"--root-ca-file={certificates / 'ca.crt'}",
             f"--service-account-private-key-file={certificates / 'service-accounts.key'}",
             f"--cluster-signing-cert-file={certificates / 'ca.crt'}",
             f"--cluster-signing-key-file={certificates / 'ca.key'}",
             "--use-service-account-credentials=true",
-            "--enable-hostpath-provisioner=true",
-            FEATURE_GATES,
             *CLIENT_RATE,
         ),
     )
@@ -121,7 +149,6 @@ def scheduler(instance: Instance, binaries: Path) -> Daemon:
             f"--authentication-kubeconfig={kubeconfig}",
             f"--authorization-kubeconfig={kubeconfig}",
             f"--bind-address={instance.node_address}",
-            "--port=0",
             "--leader-elect=false",
             *CLIENT_RATE,
         ),

@@ -19,6 +19,9 @@ class ExistingCluster:
         if not self.status():
             raise Fault("the cluster of the current kubeconfig does not answer")
 
+    def build(self) -> None:
+        """Nothing is built for a cluster that somebody else runs."""
+
     def down(self) -> None:
         """Leave the cluster alone."""
         say("An existing cluster is not taken down.")
@@ -43,11 +46,6 @@ class ExistingCluster:
     def images(self) -> None:
         """Leave it to the cluster, which has a registry."""
         say("An existing cluster fetches its images itself.")
-
-    def crd_server(self, action: str) -> None:
-        """Leave it to the cluster's own API server, which is assumed to be a current one."""
-        del action
-        say("An existing cluster's own API server checks CEL rules: there is no separate CRD server.")
 
     def logs(self, component: str | None) -> None:
         """Refuse: they are wherever the cluster is."""

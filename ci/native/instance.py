@@ -89,11 +89,6 @@ class Instance:
         return self.etcd_client_port + 1
 
     @property
-    def crd_server_port(self) -> int:
-        """On 127.0.0.1: the current CRD server."""
-        return 7443 + 10 * self.number
-
-    @property
     def firewall_chain(self) -> str:
         """Our one own iptables chain: masquerades what pods send to the outside."""
         return f"TESTRUN-{self.number}-MASQ"
@@ -112,6 +107,16 @@ class Instance:
     def logs(self) -> Path:
         """One log per process."""
         return self.state / "logs"
+
+    @property
+    def release_file(self) -> Path:
+        """Which release of Kubernetes the data belong to."""
+        return self.state / "kubernetes-release"
+
+    @property
+    def audit_log(self) -> Path:
+        """What was written to the API server, and by whom: one JSON object per line."""
+        return self.logs / "audit.jsonl"
 
     @property
     def configuration(self) -> Path:

@@ -1,110 +1,187 @@
-"""Kubernetes' programs, built once from Debian's source package and kept in the cache."""
+"""The cluster's programs, built once from pinned Go modules and kept in the cache.
+
+`ci/kubernetes/NAME/go.mod` names programs as `tool` dependencies, and its go.sum pins every byte that goes into them.
+They are built by the ordinary Go command as it builds any dependency; nothing of their source is in this repository.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from native import apt_sources, cache
-from native.packages import KUBERNETES_BUILD_PACKAGES, ensure_packages
+from native import cache, go_toolchain
 from native.processes import new_log, run_logged
-from native.terminal import Fault, say, step
+from native.terminal import Fault, step
 
-VERSION = "1.20.2"
-CODENAME = "bookworm"
-PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
-USUAL_BUILD_SECONDS = 350
-NEEDED_DISK_BYTES = 4 * 1024**3
+MODULES = Path(__file__).resolve().parent.parent / "kubernetes"
+NEWEST = "1.37"
+OLDEST = "1.34"
+RELEASES = (NEWEST, OLDEST)
+NEEDED_DISK_BYTES = 6 * 1024**3
+TOOL_LINE = re.compile(r"^tool (?P<package>\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class SourceEdit:
-    """A change of the source that must fit exactly once, so that it cannot get lost unnoticed."""
+class GoPrograms:
+    """The programs of one Go module, and what is linked into them."""
 
-    path: str
-    old: str
-    new: str
+    folder: str
+    """Below `ci/kubernetes`."""
+    module: str
+    title: str
+    version_variables: tuple[str, ...] = ()
+    """Variables of the programs that have to be given their own version, since the module's source has none in it."""
+    usual_seconds: int = 60
+
+    @property
+    def source(self) -> Path:
+        """The folder with go.mod and go.sum."""
+        return MODULES / self.folder
+
+    @cached_property
+    def go_mod(self) -> str:
+        """The text that names the programs and their release."""
+        return (self.source / "go.mod").read_text()
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Every program's package, as go.mod names it."""
+        return tuple(match["package"] for match in TOOL_LINE.finditer(self.go_mod))
+
+    @property
+    def version(self) -> str:
+        """The release, such as `v1.37.2`."""
+        match = re.search(rf"^\s*(?:require )?{re.escape(self.module)} (v\S+)", self.go_mod, re.MULTILINE)
+        if match is None:
+            raise Fault(f"{self.source / 'go.mod'} does not say which release of {self.module} it wants")
+        return match[1]
+
+    @property
+    def linker_flags(self) -> str:
+        """Flags that link versions in and debugging information out.
+
+        Without its version, every component of Kubernetes would call itself v0.0.0-master, and whoever decides by it
+        (Helm's `kubeVersion`, the defaults of feature gates) would decide wrongly.
+        """
+        major, minor, *_ = self.version.removeprefix("v").split(".")
+        known = {"gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        settings = [f"-X {name}={known.get(name.rpartition('.')[2], self.version)}" for name in self.version_variables]
+        return " ".join(["-s", "-w", *settings])
+
+    def program_name(self, package: str) -> str:
+        """The name under which a package's program is kept: that of its folder, or of the module without `server/vN`."""
+        return "etcd" if package.startswith("go.etcd.io/") else package.rpartition("/")[2]
+
+    @property
+    def recipe(self) -> list[str]:
+        """Everything that decides what comes out, for the name of the cache entry."""
+        return ["recipe 1", platform.machine(), self.go_mod, (self.source / "go.sum").read_text(), self.linker_flags]
+
+    @property
+    def target(self) -> Path:
+        """The folder of the cache in which the programs are, or will be."""
+        return cache.cache_home() / self.title / cache.recipe_key(self.version, self.recipe)
+
+    def is_built(self) -> bool:
+        """Whether the cache has them; entries come into it in one step, so a folder is a complete one."""
+        return self.target.is_dir()
 
 
-SOURCE_EDITS = (
-    # Volumes of the development-only provisioner belong to root; a database that runs as another user must write there.
-    SourceEdit(
-        path="pkg/volume/hostpath/host_path.go",
-        old="os.MkdirAll(pv.Spec.HostPath.Path, 0750)",
-        new="os.MkdirAll(pv.Spec.HostPath.Path, 0777)",
-    ),
-    # A deleted pod is gone only with the kubelet's next round; every ten seconds made tests wait, and nothing else of
-    # the kubelet depends on it.
-    SourceEdit(
-        path="pkg/kubelet/status/status_manager.go",
-        old="const syncPeriod = 10 * time.Second",
-        new="const syncPeriod = 1 * time.Second",
-    ),
-    # A regression of 1.20 (its issue 97288), which later releases do not have: a deleted pod stayed until its sandbox
-    # was collected. For a pod that never got a container, because its image is missing, that took up to a minute.
-    SourceEdit(
-        path="pkg/kubelet/kubelet_pods.go",
-        old="if len(runtimeStatus.SandboxStatuses) > 0 {",
-        new="if false {",
-    ),
-    # Since Go 1.17 or so this comparison of two reflect.Values is true for every zero value: the API server would
-    # refuse an empty text in a custom resource as "null". Later releases of the package compare with nil alone.
-    SourceEdit(
-        path="vendor/k8s.io/kube-openapi/pkg/validation/validate/type.go",
-        old="if data == nil || reflect.DeepEqual(reflect.Zero(reflect.TypeOf(data)), reflect.ValueOf(data)) {",
-        new="if data == nil {",
-    ),
-)
-# The vendored release of this package reads the Go runtime's memory in a way that Go 1.18 and later do not allow: the
-# API server would die on the first custom resource. Debian's newer release of it is put in its place.
-REPLACED_FOLDER = "vendor/github.com/modern-go/reflect2"
-REPLACEMENT = Path("/usr/share/gocode/src/github.com/modern-go/reflect2")
+def kubernetes_variables() -> tuple[str, ...]:
+    """Where Kubernetes' programs look for their version: the servers at one place, kubectl's user agent at another."""
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return tuple(
+        f"{package}.{name}" for package in packages for name in ("gitVersion", "gitMajor", "gitMinor", "gitTreeState")
+    )
 
 
-def recipe() -> list[str]:
-    """Everything that decides what comes out, for the name of the cache entry."""
-    edits = [part for edit in SOURCE_EDITS for part in (edit.path, edit.old, edit.new)]
-    return ["recipe 1", platform.machine(), *PROGRAMS, REPLACED_FOLDER, str(REPLACEMENT), *edits]
+def kubernetes(release: str) -> GoPrograms:
+    """Kubernetes' own programs of one of `RELEASES`."""
+    return GoPrograms(
+        folder=release,
+        module="k8s.io/kubernetes",
+        title="kubernetes",
+        version_variables=kubernetes_variables(),
+        usual_seconds=600,
+    )
 
 
-def binaries_folder() -> Path:
-    """Where the built programs are, or will be."""
-    return cache.cache_home() / "kubernetes" / cache.recipe_key(VERSION, recipe())
+def etcd() -> GoPrograms:
+    """The store."""
+    return GoPrograms(folder="etcd", module="go.etcd.io/etcd/server/v3", title="etcd", usual_seconds=60)
 
 
-def is_built() -> bool:
-    """Whether the cache has the programs; entries come into it in one step, so a folder is a complete one."""
-    return binaries_folder().is_dir()
+def containerd() -> GoPrograms:
+    """The runtime, its shim, and its command line."""
+    return GoPrograms(
+        folder="containerd",
+        module="github.com/containerd/containerd/v2",
+        title="containerd",
+        version_variables=("github.com/containerd/containerd/v2/version.Version",),
+        usual_seconds=120,
+    )
 
 
-def ensure_built(*, logs: Path) -> Path:
-    """Return the folder of the programs, building them first when the cache lacks them."""
-    target = binaries_folder()
-    if is_built():
-        return target
-    with step(f"Kubernetes {VERSION} is built from Debian's source package: about 6 minutes, once per machine"):
-        codename = apt_sources.operating_system().get("VERSION_CODENAME")
-        if codename != CODENAME:
-            raise Fault(f"Kubernetes {VERSION} is only in Debian {CODENAME}, not in {codename or 'this system'}")
-        # Not in a tmpfs folder: sources and objects take 3 GB.
-        with cache.new_entry(target) as partial:
-            if target.is_dir():
-                return target
-            check_disk_space(partial)
-            log = new_log(logs / "kubernetes-build.log")
-            ensure_packages(KUBERNETES_BUILD_PACKAGES, log=log)
-            # Beside the entry, not in it: the entry is to hold the programs only.
-            work = partial.with_name(f"{partial.name}-work")
-            work.mkdir()
-            try:
-                tree = fetch_source(work, log=log)
-                prepare_source(tree)
-                compile_programs(tree, destination=partial, log=log)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return target
+def chosen_release() -> str:
+    """The release that the environment variable KUBERNETES asks for, or the newest.
+
+    Raises Fault when it is none of `RELEASES`.
+    """
+    wanted = os.environ.get("KUBERNETES", "").removeprefix("v") or NEWEST
+    if wanted not in RELEASES:
+        raise Fault(
+            f"KUBERNETES must be one of {', '.join(RELEASES)} (a minor release, without a patch), not {wanted!r}"
+        )
+    return wanted
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Where the programs of a cluster are."""
+
+    kubernetes: Path
+    etcd: Path
+    containerd: Path
+
+
+def program_folders(release: str) -> Programs:
+    """Where the programs for a release are, or will be."""
+    return Programs(kubernetes(release).target, etcd().target, containerd().target)
+
+
+def ensure_built(release: str, *, logs: Path) -> Programs:
+    """Return the folders of all programs of a cluster, building those that the cache lacks."""
+    for programs in (etcd(), containerd(), kubernetes(release)):
+        build(programs, logs=logs)
+    return program_folders(release)
+
+
+def build(programs: GoPrograms, *, logs: Path) -> None:
+    """Build the programs of one module into the cache, unless they are there."""
+    if programs.is_built():
+        return
+    with (
+        step(
+            f"{programs.title} {programs.version} is built from its Go modules: "
+            f"about {programs.usual_seconds // 60} minutes on two idle cores, once per machine"
+        ),
+        cache.new_entry(programs.target) as partial,
+    ):
+        if programs.is_built():
+            return
+        check_disk_space(partial)
+        # Beside the entry, not in it: the entry is to hold the programs only.
+        work = partial.with_name(f"{partial.name}-work")
+        work.mkdir()
+        try:
+            compile_programs(programs, destination=partial, work=work, logs=logs)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def check_disk_space(folder: Path) -> None:
@@ -112,84 +189,41 @@ def check_disk_space(folder: Path) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < NEEDED_DISK_BYTES:
         raise Fault(
-            f"building Kubernetes needs {NEEDED_DISK_BYTES / 1024**3:.0f} GiB below {folder.parent}, "
+            f"building the cluster's programs needs {NEEDED_DISK_BYTES / 1024**3:.0f} GiB below {folder.parent}, "
             f"only {free_bytes / 1024**3:.1f} GiB are free"
         )
 
 
-def fetch_source(work: Path, *, log: Path) -> Path:
-    """Download and unpack the source package with an apt configuration of our own."""
-    sources = apt_sources.debian_sources(apt_sources.configured_sources(), CODENAME)
-    if not sources:
-        raise Fault(
-            f"no entry for Debian {CODENAME} main was found in /etc/apt: there is nowhere to get the source from"
-        )
-    apt_folder = work / "apt"
-    options = apt_sources.private_apt_options(apt_folder)
-    (apt_folder / "sources" / "source.sources").write_text(apt_sources.render_deb822(sources, kind="deb-src"))
-    say("    fetching the source package (35 MB)")
-    run_logged(["apt-get", *options, "update"], title="apt-get update", log=log, usual_seconds=10)
+def compile_programs(programs: GoPrograms, *, destination: Path, work: Path, logs: Path) -> None:
+    """Run the Go command; its cache of objects grows to gigabytes and goes when the programs are there."""
+    go = go_toolchain.ensure_go(logs=logs)
+    log = new_log(logs / f"build-{programs.title}.log")
+    environment = {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false -mod=readonly",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOCACHE": str(work / "objects"),
+        # Not in a tmpfs: the linker writes hundreds of megabytes.
+        "GOTMPDIR": str(work),
+    }
     run_logged(
-        ["apt-get", *options, "source", "--download-only", f"kubernetes/{CODENAME}"],
-        title="fetching the source",
+        [go, "mod", "download"],
+        title=f"fetching the modules of {programs.title}",
         log=log,
-        usual_seconds=10,
-        folder=work,
+        usual_seconds=60,
+        folder=programs.source,
+        environment=environment,
     )
-    descriptions = list(work.glob("kubernetes_*.dsc"))
-    # Debian's version is "1.20.5+really1.20.2-…": a step back that must not look like one.
-    if len(descriptions) != 1 or f"{VERSION}-" not in descriptions[0].name:
-        raise Fault(f"expected the source of Kubernetes {VERSION}, got {[path.name for path in descriptions]}")
-    tree = work / "kubernetes"
     run_logged(
-        ["dpkg-source", "--extract", descriptions[0], tree], title="unpacking the source", log=log, usual_seconds=10
-    )
-    return tree
-
-
-def prepare_source(tree: Path) -> None:
-    """Make the few changes that the source needs."""
-    # Emptied first: files of both releases together would define the same symbols twice.
-    shutil.rmtree(tree / REPLACED_FOLDER)
-    shutil.copytree(REPLACEMENT, tree / REPLACED_FOLDER)
-    for edit in SOURCE_EDITS:
-        path = tree / edit.path
-        text = path.read_text()
-        if text.count(edit.old) != 1:
-            raise Fault(f"{edit.path}: expected {edit.old!r} exactly once; is this the source of Kubernetes {VERSION}?")
-        path.write_text(text.replace(edit.old, edit.new))
-
-
-def compile_programs(tree: Path, *, destination: Path, log: Path) -> None:
-    """Run the tree's own Makefile and copy the programs."""
-    go_path = tree / ".go"
-    (go_path / "src" / "k8s.io").mkdir(parents=True)
-    (go_path / "src" / "k8s.io" / "kubernetes").symlink_to("../../..")
-    temporary = tree.parent / "temporary"
-    temporary.mkdir()
-    wanted = " ".join(f"cmd/{program}" for program in PROGRAMS)
-    run_logged(
-        ["make", f"WHAT={wanted}"],
-        title="compiling Kubernetes",
+        [go, "build", "-trimpath", "-ldflags", programs.linker_flags, "-o", f"{work}/programs/", *programs.packages],
+        title=f"compiling {programs.title}",
         log=log,
-        usual_seconds=USUAL_BUILD_SECONDS,
-        folder=tree,
-        environment={
-            "GOPATH": str(go_path),
-            # The compiler's cache grows to 2 GB and would outlive the build in the user's home.
-            "GOCACHE": str(tree.parent / "go-build"),
-            "GOTMPDIR": str(temporary),
-            "GOFLAGS": "",
-            "GO111MODULE": "off",
-            "CGO_ENABLED": "0",
-            "KUBE_GIT_VERSION": f"v{VERSION}",
-        },
+        usual_seconds=programs.usual_seconds,
+        folder=programs.source,
+        environment=environment,
     )
-    output = tree / "_output" / "local" / "bin" / "linux" / go_architecture()
-    for program in PROGRAMS:
-        shutil.copy2(output / program, destination / program)
-
-
-def go_architecture() -> str:
-    """Go's name for this machine's processor."""
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    for package in programs.packages:
+        # The Go command names a program by the last part of its package that is no major version.
+        built = work / "programs" / re.sub(r"/v\d+$", "", package).rpartition("/")[2]
+        shutil.copy2(built, destination / programs.program_name(package))

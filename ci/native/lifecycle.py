@@ -13,7 +13,6 @@ from native import (
     certificates,
     checks,
     control_plane,
-    crd_server,
     images,
     kubernetes_build,
     mounts,
@@ -23,21 +22,15 @@ from native import (
 from native.api_client import ApiClient, ApiError, client_for
 from native.cgroups import ControlGroup
 from native.instance import Instance
-from native.name_server_process import name_server
+from native.kubernetes_build import Programs
 from native.packages import NODE_PACKAGES, ensure_packages
-from native.processes import DaemonFolder
+from native.processes import DaemonFolder, write_atomically
+from native.python_daemons import name_server, volume_provisioner
 from native.terminal import Fault, say, step
+from native.volume_provisioner import STORAGE_CLASS
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-NODE = (mounts.HOLDER, "containerd", "kubelet", "kube-proxy", "name-server")
-STORAGE_CLASS = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
-    "provisioner": "kubernetes.io/host-path",
-    "reclaimPolicy": "Delete",
-    "volumeBindingMode": "Immediate",
-}
+NODE = (mounts.HOLDER, "containerd", "kubelet", "kube-proxy", "name-server", "volume-provisioner")
 
 
 class NativeCluster:
@@ -57,17 +50,33 @@ class NativeCluster:
         checks.check_machine(self.instance, is_running=self._is_running)
         # What takes minutes is done, once, before the lock is taken: it has locks of its own.
         build_logs = cache.build_logs()
+        release = kubernetes_build.chosen_release()
         ensure_packages(NODE_PACKAGES, log=build_logs / "packages.log")
-        binaries = kubernetes_build.ensure_built(logs=build_logs)
+        programs = kubernetes_build.ensure_built(release, logs=build_logs)
         archives = {} if only_api else images.build_stock_images()
         with self._alone():
             self._clear_leftovers()
+            self._keep_to_release(release)
             self._prepare_machine()
-            client = self._start_control_plane(binaries)
+            client = self._start_control_plane(programs)
             if not only_api:
-                self._start_node(binaries, client, archives=archives)
+                self._start_node(programs, client, archives=archives)
         elapsed_seconds = time.monotonic() - started
-        say(f"The cluster is up ({elapsed_seconds:.1f} s). Use it with: export KUBECONFIG={self.instance.kubeconfig}")
+        say(
+            f"The cluster is up, Kubernetes {kubernetes_build.kubernetes(release).version} ({elapsed_seconds:.1f} s). "
+            f"Use it with: export KUBECONFIG={self.instance.kubeconfig}"
+        )
+
+    def _keep_to_release(self, release: str) -> None:
+        """Refuse to go on with another release of Kubernetes on the same data: going back is not supported by it."""
+        record = self.instance.release_file
+        running = record.read_text().strip() if record.exists() else release
+        if running != release:
+            raise Fault(
+                f"the cluster is up with Kubernetes {running}, not {release}: say KUBERNETES={running}, or take it down "
+                "first (ci/cluster down)"
+            )
+        write_atomically(record, f"{release}\n")
 
     def _clear_leftovers(self) -> None:
         """Clear away what a dead cluster left: after a restart of the machine, or when every process was ended.
@@ -94,29 +103,33 @@ class NativeCluster:
         self._cgroup.create()
         certificates.ensure_certificates(self.instance)
         certificates.ensure_kubeconfigs(self.instance)
+        control_plane.write_configuration(self.instance)
         node.write_configuration(self.instance)
         network.ensure_network(self.instance)
 
-    def _start_control_plane(self, binaries: Path) -> ApiClient:
+    def _start_control_plane(self, programs: Programs) -> ApiClient:
+        binaries = programs.kubernetes
         client = client_for(self.instance)
         with step("control plane"):
-            self._daemons.ensure(control_plane.etcd(self.instance))
+            self._daemons.ensure(control_plane.etcd(self.instance, programs.etcd))
             self._wait_until(lambda: control_plane.etcd_is_healthy(self.instance), "etcd", timeout_seconds=30)
             self._daemons.ensure(control_plane.api_server(self.instance, binaries))
             # Started meanwhile: the API server takes some seconds, most of them on one core.
-            prefix = mounts.ensure_namespace(self.instance, daemons=self._daemons, cgroup=self._cgroup)
+            mounts.ensure_namespace(self.instance, daemons=self._daemons, cgroup=self._cgroup)
             self._wait_until(lambda: control_plane.api_server_is_ready(client), "kube-apiserver", timeout_seconds=90)
-            self._daemons.ensure(control_plane.controller_manager(self.instance, binaries, prefix=prefix))
+            self._daemons.ensure(control_plane.controller_manager(self.instance, binaries))
             self._daemons.ensure(control_plane.scheduler(self.instance, binaries))
             client.apply("/apis/storage.k8s.io/v1/storageclasses", STORAGE_CLASS)
         return client
 
-    def _start_node(self, binaries: Path, client: ApiClient, *, archives: dict[str, Path]) -> None:
+    def _start_node(self, programs: Programs, client: ApiClient, *, archives: dict[str, Path]) -> None:
+        binaries = programs.kubernetes
         with step("node"):
             prefix = mounts.ensure_namespace(self.instance, daemons=self._daemons, cgroup=self._cgroup)
-            self._daemons.ensure(node.containerd(self.instance, prefix=prefix))
+            self._daemons.ensure(node.containerd(self.instance, programs.containerd, prefix=prefix))
             self._daemons.ensure(node.proxy(self.instance, binaries))
             self._daemons.ensure(name_server(self.instance))
+            self._daemons.ensure(volume_provisioner(self.instance))
             self._wait_until(lambda: node.containerd_answers(self.instance), "containerd", timeout_seconds=30)
             images.load_archive(self.instance, name=node.PAUSE_IMAGE, archive=archives[node.PAUSE_IMAGE])
             self._daemons.ensure(node.kubelet(self.instance, binaries, prefix=prefix))
@@ -155,30 +168,16 @@ class NativeCluster:
     def status(self) -> bool:
         """Print how every process and the node are; True when all is well."""
         well = True
-        for name in (*CONTROL_PLANE, *NODE, crd_server.NAME):
+        for name in (*CONTROL_PLANE, *NODE):
             process_id = self._daemons.process_id(name)
             print(f"{name:<26}{f'running, process {process_id}' if process_id else 'not running'}")
-            well = well and (process_id is not None or name == crd_server.NAME)
+            well = well and process_id is not None
         if self._is_running("kube-apiserver"):
             ready = node_is_ready(client_for(self.instance), self.instance.name)
             print(f"{'node ' + self.instance.name:<26}{'ready' if ready else 'not ready'}")
             well = well and ready
         print(f"{'state':<26}{self.instance.state}")
         return well
-
-    def crd_server(self, action: str) -> None:
-        """Start or stop the CRD server beside the API server, or print where it is."""
-        if action == "env":
-            print(crd_server.environment(self.instance))
-            return
-        program = crd_server.ensure_built(logs=cache.build_logs()) if action == "up" else None
-        with self._alone():
-            if program is None:
-                self._daemons.stop(crd_server.NAME)
-                say("The CRD server is down.")
-            else:
-                crd_server.up(self.instance, program, daemons=self._daemons)
-                say(f"The CRD server answers at {crd_server.url(self.instance)}")
 
     def log_files(self) -> dict[str, Path]:
         """The log of each process that ever ran in this instance."""

@@ -18,7 +18,6 @@ from native.terminal import Fault
 
 PRIVATE_FOLDERS = (
     "/run/containerd",
-    "/tmp/hostpath_pv",  # noqa: S108 - where the controller manager makes volumes, unchangeably
     "/var/lib/cni",
     "/var/lib/kubelet",
     "/var/log/containers",

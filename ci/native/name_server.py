@@ -1,4 +1,4 @@
-"""The cluster's DNS: a process that watches Services and Endpoints, and dnsmasq below it that answers.
+"""The cluster's DNS: a process that watches Services and EndpointSlices, and dnsmasq below it that answers.
 
 All names are in one file. It is replaced as a whole and dnsmasq told to read it again, so a Service that was
 removed is forgotten at once; dnsmasq's folder of hosts files (`--hostsdir`) would keep it until a restart.
@@ -7,7 +7,6 @@ removed is forgotten at once; dnsmasq's folder of hosts files (`--hostsdir`) wou
 from __future__ import annotations
 
 import argparse
-import http.client
 import signal
 import subprocess
 import sys
@@ -16,67 +15,12 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from native.api_client import ApiClient, ApiError, JsonObject
-from native.dns_records import ObjectKey, hosts_file, key_of, records
+from native.api_client import ApiClient
+from native.dns_records import hosts_file, records
 from native.processes import write_atomically
+from native.watched_collection import Collection
 
-RETRY_SECONDS = 0.5
 GATHERING_SECONDS = 0.05
-
-
-class Collection:
-    """All objects of one resource, kept current by a thread that lists and then watches."""
-
-    def __init__(self, client: ApiClient, *, path: str, changed: threading.Event) -> None:
-        """`changed` is set whenever the objects are not what they were."""
-        self._client = client
-        self._path = path
-        self._changed = changed
-        self._items: dict[ObjectKey, JsonObject] = {}
-        self._lock = threading.Lock()
-        self.listed = threading.Event()
-
-    def start(self) -> None:
-        """Begin to follow; the thread ends with the process."""
-        threading.Thread(target=self._follow, name=self._path, daemon=True).start()
-
-    def items(self) -> dict[ObjectKey, JsonObject]:
-        """A copy of what is known now."""
-        with self._lock:
-            return dict(self._items)
-
-    def _follow(self) -> None:
-        while True:
-            try:
-                version = self._list()
-                self._watch(version)
-            except (OSError, ApiError, ValueError, http.client.HTTPException) as error:
-                # The API server may be starting, restarting or overloaded; names that are known stay known.
-                print(f"{self._path}: {error}; trying again", flush=True)
-                time.sleep(RETRY_SECONDS)
-
-    def _list(self) -> str:
-        answer = self._client.request("GET", self._path)
-        with self._lock:
-            self._items = {key_of(item): item for item in answer.get("items") or []}
-        self.listed.set()
-        self._changed.set()
-        return str(answer["metadata"]["resourceVersion"])
-
-    def _watch(self, version: str) -> None:
-        for event in self._client.watch(f"{self._path}?resourceVersion={version}"):
-            kind, item = event["type"], event["object"]
-            if kind == "BOOKMARK":
-                continue
-            if kind == "ERROR":
-                # Usually 410: the version is too old by now. A new list is the cure for every such error.
-                return
-            with self._lock:
-                if kind == "DELETED":
-                    self._items.pop(key_of(item), None)
-                else:
-                    self._items[key_of(item)] = item
-            self._changed.set()
 
 
 class Dnsmasq:
@@ -132,7 +76,7 @@ def serve(*, client: ApiClient, address: str, hosts: Path) -> None:
     """Keep the file in step with the cluster, for ever."""
     changed = threading.Event()
     services = Collection(client, path="/api/v1/services", changed=changed)
-    endpoints = Collection(client, path="/api/v1/endpoints", changed=changed)
+    slices = Collection(client, path="/apis/discovery.k8s.io/v1/endpointslices", changed=changed)
     dnsmasq = Dnsmasq(address=address, hosts=hosts)
 
     def end(_signal_number: int, _frame: FrameType | None) -> None:
@@ -141,13 +85,13 @@ def serve(*, client: ApiClient, address: str, hosts: Path) -> None:
 
     signal.signal(signal.SIGTERM, end)
     services.start()
-    endpoints.start()
+    slices.start()
     services.listed.wait()
-    endpoints.listed.wait()
+    slices.listed.wait()
     written: str | None = None
     while True:
         changed.clear()
-        text = hosts_file(records(services.items().values(), endpoints.items()))
+        text = hosts_file(records(services.items().values(), slices.items().values()))
         if text != written or not dnsmasq.is_running():
             write_atomically(hosts, text)
             dnsmasq.refresh()
@@ -162,13 +106,15 @@ def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser(description="Answers the cluster's DNS names.")
     parser.add_argument("--url", required=True, help="of the API server")
-    parser.add_argument("--certificates", required=True, type=Path, help="folder with ca.crt, dns.crt and dns.key")
+    parser.add_argument("--certificates", required=True, type=Path, help="folder with ca.crt, proxy.crt and proxy.key")
     parser.add_argument("--address", required=True, help="to answer on")
     parser.add_argument("--hosts", required=True, type=Path, help="file to keep the names in")
     arguments = parser.parse_args()
     folder = arguments.certificates
+    # kube-proxy's role is what DNS needs: to see Services and EndpointSlices. The one that Kubernetes has for DNS still
+    # knows Endpoints alone.
     client = ApiClient(
-        url=arguments.url, authority=folder / "ca.crt", certificate=folder / "dns.crt", key=folder / "dns.key"
+        url=arguments.url, authority=folder / "ca.crt", certificate=folder / "proxy.crt", key=folder / "proxy.key"
     )
     serve(client=client, address=arguments.address, hosts=arguments.hosts)
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from native import images, kubernetes_build
+from native import cache, images, kubernetes_build
 from native.instance import Instance
 from native.lifecycle import NativeCluster
 from native.terminal import Fault
@@ -23,6 +23,10 @@ class NativeCommands:
     def up(self, *, only_api: bool) -> None:
         """Bring the node up, or what is missing of it."""
         self._cluster.up(only_api=only_api)
+
+    def build(self) -> None:
+        """Build the programs of the chosen release."""
+        kubernetes_build.ensure_built(kubernetes_build.chosen_release(), logs=cache.build_logs())
 
     def down(self) -> None:
         """End all processes and put the machine back."""
@@ -42,10 +46,6 @@ class NativeCommands:
         self._require_up()
         images.load_all(self._instance, images.build_stock_images())
 
-    def crd_server(self, action: str) -> None:
-        """Start or stop the current CRD server, or print where it is."""
-        self._cluster.crd_server(action)
-
     def logs(self, component: str | None) -> None:
         """Print one process's log."""
         files = self._cluster.log_files()
@@ -62,8 +62,8 @@ class NativeCommands:
         return self._instance.kubeconfig
 
     def kubectl(self) -> str:
-        """The machine's kubectl, or the one that was built with the rest."""
-        return shutil.which("kubectl") or str(kubernetes_build.binaries_folder() / "kubectl")
+        """The kubectl of the cluster's own release, wherever it is or will be."""
+        return str(kubernetes_build.program_folders(kubernetes_build.chosen_release()).kubernetes / "kubectl")
 
     def _require_up(self) -> None:
         if not self._instance.containerd_socket.exists():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+from native import kubernetes_build
 from native.instance import Instance
 from native.processes import Daemon, run, write_atomically
 
@@ -17,31 +19,35 @@ NO_REGISTRY = "http://127.0.0.1:1"
 def containerd_configuration(instance: Instance) -> str:
     """The configuration of containerd, with folders and a socket that no other containerd uses."""
     state = instance.state
-    return f"""version = 2
+    return f"""version = 3
 root = "{state}/containerd/root"
 state = "{state}/containerd/state"
 
 [grpc]
   address = "{instance.containerd_socket}"
 
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE_IMAGE}"
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{PAUSE_IMAGE}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{instance.configuration}/registries"
+
+[plugins."io.containerd.cri.v1.runtime"]
   disable_apparmor = true
   # Where root lacks CAP_SYS_RESOURCE, as in some virtual machines, no process may be protected more than its parent.
   restrict_oom_score_adj = true
-  stream_server_address = "127.0.0.1"
   netns_mounts_under_state_dir = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{CNI_PROGRAMS}"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{CNI_PROGRAMS}"]
     conf_dir = "{instance.configuration}/cni"
-  [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "{instance.configuration}/registries"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      SystemdCgroup = false
+
+[plugins."io.containerd.grpc.v1.cri"]
+  stream_server_address = "127.0.0.1"
 """
 
 
@@ -86,10 +92,15 @@ def kubelet_configuration(instance: Instance) -> str:
         "authorization": {"mode": "Webhook"},
         "clusterDNS": [instance.pod_gateway],
         "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": f"unix://{instance.containerd_socket}",
+        "volumePluginDir": str(instance.state / "volume-plugins"),
         # The machine's own search domains are not the pods' affair; every one would also cost a query per name.
         "resolvConf": str(instance.configuration / "resolv.conf"),
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{instance.name}",
+        # From 1.35 on a kubelet refuses control groups of version 1 unless it is told not to. Machines that mount
+        # version 2 do not notice.
+        "failCgroupV1": False,
         "failSwapOn": False,
         "oomScoreAdj": 0,
         "maxPods": 250,
@@ -153,12 +164,14 @@ def write_configuration(instance: Instance) -> None:
     write_atomically(folder / "resolv.conf", "# Pods ask only the cluster's DNS.\n")
 
 
-def containerd(instance: Instance, *, prefix: tuple[str, ...]) -> Daemon:
+def containerd(instance: Instance, programs: Path, *, prefix: tuple[str, ...]) -> Daemon:
     """The runtime itself; shims outlive it and are found again by the next one."""
     return Daemon(
         name="containerd",
         prefix=prefix,
-        arguments=("containerd", f"--config={instance.configuration / 'containerd.toml'}"),
+        # The shim is found beside it, and runc where Debian puts it.
+        environment={"PATH": os.pathsep.join([str(programs), os.environ["PATH"]])},
+        arguments=(str(programs / "containerd"), f"--config={instance.configuration / 'containerd.toml'}"),
         content=(containerd_configuration(instance),),
     )
 
@@ -177,10 +190,6 @@ def kubelet(instance: Instance, binaries: Path, *, prefix: tuple[str, ...]) -> D
             f"--kubeconfig={instance.configuration / 'kubelet.kubeconfig'}",
             f"--hostname-override={instance.name}",
             f"--node-ip={instance.node_address}",
-            "--container-runtime=remote",
-            f"--container-runtime-endpoint=unix://{instance.containerd_socket}",
-            f"--pod-infra-container-image={PAUSE_IMAGE}",
-            f"--volume-plugin-dir={instance.state / 'volume-plugins'}",
         ),
     )
 
@@ -194,9 +203,15 @@ def proxy(instance: Instance, binaries: Path) -> Daemon:
     )
 
 
+def containerd_programs() -> Path:
+    """The folder with containerd and its command line."""
+    return kubernetes_build.containerd().target
+
+
 def ctr(instance: Instance, *arguments: str | Path, check: bool = True) -> str:
     """Run containerd's command line against the instance's socket, in the namespace that the kubelet uses."""
-    command = ["ctr", f"--address={instance.containerd_socket}", "--namespace=k8s.io", *arguments]
+    program = containerd_programs() / "ctr"
+    command = [program, f"--address={instance.containerd_socket}", "--namespace=k8s.io", *arguments]
     return run(command, check=check).stdout
 
 
@@ -204,5 +219,6 @@ def containerd_answers(instance: Instance) -> bool:
     """Whether containerd takes requests."""
     if not instance.containerd_socket.exists():
         return False
-    command = ["ctr", f"--address={instance.containerd_socket}", "--connect-timeout=2s", "version"]
+    program = containerd_programs() / "ctr"
+    command = [program, f"--address={instance.containerd_socket}", "--connect-timeout=2s", "version"]
     return run(command, check=False).returncode == 0

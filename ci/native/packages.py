@@ -12,10 +12,8 @@ from native.terminal import say
 
 NODE_PACKAGES = (
     "conntrack",
-    "containerd",
     "containernetworking-plugins",
     "dnsmasq-base",
-    "etcd-server",
     "iproute2",
     "iptables",
     "nftables",
@@ -25,16 +23,6 @@ NODE_PACKAGES = (
     "util-linux",
 )
 IMAGE_PACKAGES = ("buildah", "gcc", "libc6-dev", "mmdebstrap")
-KUBERNETES_BUILD_PACKAGES = (
-    "dpkg-dev",
-    "gcc",
-    "golang-github-modern-go-reflect2-dev",
-    "golang-go",
-    "jq",
-    "libc6-dev",
-    "make",
-    "rsync",
-)
 
 
 def installed_packages(dpkg_answer: str) -> set[str]:
