@@ -14,7 +14,11 @@ RELEASE := testrun
 NAMESPACE := testrun-system
 UNIT := tests/unit
 PYTEST := $(BIN)/pytest
-export KUBECONFIG = $(shell ci/cluster kubeconfig 2>/dev/null)
+# Which cluster and which release of Kubernetes, for the shell below too: it does not see what follows `make`.
+CHOICE = $(if $(CLUSTER),CLUSTER=$(CLUSTER)) $(if $(KUBERNETES),KUBERNETES=$(KUBERNETES))
+export KUBECONFIG := $(shell $(CHOICE) ci/cluster kubeconfig 2>/dev/null)
+# The kubectl of the cluster's own release before the machine's, which may be none or years older.
+export PATH := $(patsubst %/kubectl,%:,$(shell $(CHOICE) ci/cluster kubectl-path 2>/dev/null))$(PATH)
 
 .PHONY: help
 help: ## this list
@@ -84,7 +88,6 @@ test-unit: venv ## tests that need nothing but Python
 
 .PHONY: test-integration
 test-integration: venv databases cluster ## tests against a real API server, PostgreSQL and MariaDB
-	ci/cluster crd-server up
 	$(PYTEST) tests/integration --ignore tests/integration/noetl
 
 .PHONY: test-noetl

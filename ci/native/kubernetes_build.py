@@ -74,7 +74,7 @@ class GoPrograms:
         return " ".join(["-s", "-w", *settings])
 
     def program_name(self, package: str) -> str:
-        """The name under which a package's program is kept: that of its folder, or of the module without `server/vN`."""
+        """The name under which a package's program is kept: its last part, or `etcd` for `…/etcd/server/v3`."""
         return "etcd" if package.startswith("go.etcd.io/") else package.rpartition("/")[2]
 
     @property

@@ -73,8 +73,8 @@ class NativeCluster:
         running = record.read_text().strip() if record.exists() else release
         if running != release:
             raise Fault(
-                f"the cluster is up with Kubernetes {running}, not {release}: say KUBERNETES={running}, or take it down "
-                "first (ci/cluster down)"
+                f"the cluster is up with Kubernetes {running}, not {release}: say KUBERNETES={running}, "
+                "or take it down first (ci/cluster down)"
             )
         write_atomically(record, f"{release}\n")
 

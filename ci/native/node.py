@@ -211,8 +211,8 @@ def containerd_programs() -> Path:
 def ctr(instance: Instance, *arguments: str | Path, check: bool = True) -> str:
     """Run containerd's command line against the instance's socket, in the namespace that the kubelet uses."""
     program = containerd_programs() / "ctr"
-    command = [program, f"--address={instance.containerd_socket}", "--namespace=k8s.io", *arguments]
-    return run(command, check=check).stdout
+    options = (f"--address={instance.containerd_socket}", "--namespace=k8s.io")
+    return run([program, *options, *arguments], check=check).stdout
 
 
 def containerd_answers(instance: Instance) -> bool:
