@@ -7,10 +7,19 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+COMMA := ,
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGE := testrun-operator:dev
 RELEASE := testrun
+ALL_NOETL_RELEASES := 4.26.0 2.5.5 1.8.0
+# With which releases of NoETL to test; those of NOETL_RELEASES=4.26.0 alone take a third of the time of all.
+NOETL_RELEASES := $(firstword $(ALL_NOETL_RELEASES))
+EARLIER_NOETL = $(filter-out $(firstword $(ALL_NOETL_RELEASES)),$(NOETL_RELEASES))
+# End-to-end tests mostly wait: several share the cluster, those of one file one after another.
+E2E_AT_ONCE := -n 3 --dist loadfile
 NAMESPACE := testrun-system
 UNIT := tests/unit
 PYTEST := $(BIN)/pytest
@@ -31,10 +40,8 @@ demo: install ## a cluster, the image, the chart, a NoETL and two TestRuns, with
 	@NOETL=$(NOETL) ci/demo $(NAMESPACE) $(RELEASE)
 
 .PHONY: test
-test: check test-unit databases cluster ## every check and every test
-	@ci/side-by-side test-noetl-here test-integration
-	@$(MAKE) --no-print-directory test-e2e
-	@ci/noetl python > /dev/null 2>&1 || echo "$(LEFT_OUT)"
+test: ## every check and every test (NOETL_RELEASES="4.26.0 2.5.5 1.8.0": NoETL's earlier releases, too)
+	@ci/stages venv databases -- programs images check test-unit -- cluster -- test-integration test-noetl-here -- test-e2e
 
 .PHONY: bench
 bench: install bench-sql ## measure the operator against Jobs made by hand (N=50, PARALLELISM=8, ROUNDS=3), and bench-sql
@@ -100,15 +107,16 @@ LEFT_OUT := LEFT OUT: tests/integration/noetl, as there is no Python of 3.12 or 
 .PHONY: test-noetl-here
 test-noetl-here: venv databases # one release of them where there is such a Python; elsewhere it says that they are left out
 	@if python=$$(ci/noetl python 2> /dev/null); then \
-		echo "NoETL 4.26.0 runs on $$python; make test-noetl tests the other releases, too"; \
-		TESTRUN_NOETL_RELEASES=4.26.0 $(PYTEST) tests/integration/noetl; \
+		echo "NoETL $(NOETL_RELEASES) runs on $$python; make test-noetl tests all releases"; \
+		TESTRUN_NOETL_RELEASES=$(subst $(SPACE),$(COMMA),$(NOETL_RELEASES)) $(PYTEST) tests/integration/noetl; \
 	else \
 		echo "$(LEFT_OUT)"; \
 	fi
 
 .PHONY: test-e2e
-test-e2e: install noetl ## tests of the installed chart on the cluster
-	$(PYTEST) tests/e2e
+test-e2e: install noetl ## tests of the installed chart on the cluster, several at once; those that disturb others last
+	$(PYTEST) tests/e2e $(E2E_AT_ONCE) -m "not alone $(if $(EARLIER_NOETL),,and not earlier_noetl)"
+	$(PYTEST) tests/e2e -m alone
 
 # --- set-up ----------------------------------------------------------------------------------------------------------
 
@@ -128,10 +136,21 @@ databases:
 	@ci/tools postgresql mariadb-server-core mariadb-client-core
 
 .PHONY: cluster
-cluster: ## bring the cluster up
+cluster: ## bring the cluster up (KUBERNETES=1.34: the oldest release that is supported)
 	@ci/tools
 	@ci/cluster up
 	@ci/cluster images
+
+.PHONY: programs
+programs: # what the cluster is made of, as far as it is built here: the first time minutes, then nothing
+	@ci/tools
+	@ci/cluster build
+
+.PHONY: images
+images: # the images that the tests need, into the cache
+	@ci/tools
+	@ci/build-image --tag $(IMAGE) --no-load
+	@ci/noetl build --no-load $(NOETL_RELEASES)
 
 .PHONY: image
 image: cluster ## build the image and load it into the cluster
@@ -142,12 +161,12 @@ install: venv image ## install the chart, or upgrade it
 	@$(BIN)/python ci/install --namespace $(NAMESPACE) --release $(RELEASE) --image $(IMAGE)
 
 .PHONY: noetl
-noetl: cluster ## deploy a NoETL of each release that playbook cases are tested with
-	@ci/noetl deploy 4.26.0 1.8.0 2.5.5
+noetl: cluster ## deploy a NoETL, or several (NOETL_RELEASES="4.26.0 2.5.5 1.8.0")
+	@ci/noetl deploy $(NOETL_RELEASES)
 
 .PHONY: clean-noetl
 clean-noetl: ## take the NoETLs away; clean-cluster does so, too, with the cluster
-	@ci/noetl delete 4.26.0 1.8.0 2.5.5
+	@ci/noetl delete $(ALL_NOETL_RELEASES)
 
 .PHONY: uninstall
 uninstall: venv ## uninstall the chart; CustomResourceDefinitions and the database's volume stay

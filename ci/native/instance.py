@@ -115,8 +115,8 @@ class Instance:
 
     @property
     def audit_log(self) -> Path:
-        """What was written to the API server, and by whom: one JSON object per line."""
-        return self.logs / "audit.jsonl"
+        """What was written to the API server, and by whom: one JSON object per line (`ci/cluster logs audit`)."""
+        return self.logs / "audit.log"
 
     @property
     def configuration(self) -> Path:

@@ -220,5 +220,5 @@ def containerd_answers(instance: Instance) -> bool:
     if not instance.containerd_socket.exists():
         return False
     program = containerd_programs() / "ctr"
-    command = [program, f"--address={instance.containerd_socket}", "--connect-timeout=2s", "version"]
+    command = [str(program), f"--address={instance.containerd_socket}", "--connect-timeout=2s", "version"]
     return run(command, check=False).returncode == 0

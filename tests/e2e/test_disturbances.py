@@ -19,6 +19,8 @@ from support.cluster import (
     wait_until,
 )
 
+pytestmark = pytest.mark.alone
+
 
 def test_the_operator_killed_in_the_middle_finishes_the_run(namespace: Namespace) -> None:
     """After a SIGKILL every verdict is there, once, and no attempt got two Jobs."""

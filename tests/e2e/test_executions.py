@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+
 from support.cluster import Namespace, condition, container, kubectl, scale_operator, wait_for_storing, wait_until
 
 
@@ -21,11 +23,11 @@ def test_a_run_waits_for_its_suite_and_starts_when_it_appears(namespace: Namespa
 
 
 def test_a_wrong_spec_is_told_by_the_name_of_its_field(namespace: Namespace) -> None:
-    """Without CEL the operator answers with Stalled, InvalidSpec, and the field's path."""
-    run = namespace.run("wrong", container("a", "true", needs=["b"]))
+    """What the CRD's rules cannot see, the operator answers with Stalled, InvalidSpec, and the field's path."""
+    run = namespace.run("wrong", container("a", "true", needs=["b"]), container("b", "true", needs=["a"]))
     stalled = wait_until("the problem is told", lambda: condition(namespace.status(run), "Stalled"))
     assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
-    assert "spec.suite.cases[0].needs[0]: there is no case 'b' in this suite" in stalled["message"]
+    assert "spec.suite.cases[0].needs: 'a' needs itself" in stalled["message"]
     assert namespace.jobs(run) == []
     namespace.run("wrong", container("a", "true"))
     assert wait_until("the mended run passes", lambda: namespace.status(run).get("phase") == "Passed")
@@ -106,6 +108,7 @@ def test_jobs_go_after_their_time_and_the_run_stays(namespace: Namespace) -> Non
     assert namespace.jobs(run) == []
 
 
+@pytest.mark.alone
 def test_deleting_a_run_removes_its_jobs_without_the_operator(namespace: Namespace) -> None:
     """Owner references do it, not a finalizer."""
     run = namespace.run("owned", container("a", "true"), container("b", "sleep 300"))

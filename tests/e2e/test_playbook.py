@@ -245,6 +245,7 @@ def test_a_row_of_expected_results_is_about_how_the_execution_ended(namespace: N
     assert expected == {kept: ("FAILED", True), missed: ("COMPLETED", False)}
 
 
+@pytest.mark.earlier_noetl
 def test_the_verdicts_are_the_same_on_earlier_releases(namespace: Namespace) -> None:
     """Both other generations of routes and of events, with the database and without, all side by side."""
     connections: dict[str, Body] = {}
@@ -278,6 +279,7 @@ def test_the_verdicts_are_the_same_on_earlier_releases(namespace: Namespace) -> 
         assert ends["playbook.completed"] == 2, version
 
 
+@pytest.mark.alone
 def test_without_a_worker_a_case_times_out_and_says_so(namespace: Namespace, noetl: ClusterNoetl) -> None:
     """It is not the playbook's fault; and when there is a worker again, it finds nothing of this to do."""
     own = OwnPlaybooks(namespace, RELEASE)
@@ -322,6 +324,7 @@ def test_cancelling_a_run_cancels_the_execution_and_its_children(namespace: Name
         wait_until(cancelled, lambda one=execution: noetl.has_event(one, "execution.cancelled"), seconds=15)
 
 
+@pytest.mark.alone
 def test_a_server_that_restarts_in_the_middle_is_waited_for(namespace: Namespace, noetl: ClusterNoetl) -> None:
     """The execution goes on meanwhile, and its log is read to the end: from the database, and through the server."""
     own = OwnPlaybooks(namespace, RELEASE)

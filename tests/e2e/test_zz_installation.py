@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from support.cluster import RELEASE, ROOT, SYSTEM_NAMESPACE, Namespace, container, kubectl, query, wait_for_storing
+
+pytestmark = pytest.mark.alone
 
 
 def helm(*words: str) -> str:

@@ -105,6 +105,17 @@ class Namespace:
         """Read the Jobs of a TestRun."""
         return self.objects("jobs", f"testrun.dev/run={run}")
 
+    def container_spans(self, run: str) -> dict[str, tuple[str, str]]:
+        """Return when the container of each case began and ended, in whole seconds (which can be compared as texts).
+
+        Not when the Job did: it is complete only some time after its container has ended and its verdict is known.
+        """
+        spans = {}
+        for pod in self.objects("pods", f"testrun.dev/run={run}"):
+            (state,) = [found["state"]["terminated"] for found in pod["status"]["containerStatuses"]]
+            spans[pod["metadata"]["labels"]["testrun.dev/case"]] = (state["startedAt"], state["finishedAt"])
+        return spans
+
     def wait_for_running(self, run: str, *cases: str, seconds: float = 60) -> None:
         """Wait until the pods of these cases run."""
 
