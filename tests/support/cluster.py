@@ -234,8 +234,13 @@ def operator_metrics() -> str:
 
 @contextmanager
 def temporary_namespace(name: str) -> Iterator[Namespace]:
-    """Make a namespace, and delete it without waiting for its end."""
-    kubectl("create", "namespace", name)
+    """Make a namespace, and delete it without waiting for its end.
+
+    Pod Security is enforced in it at its strictest, as careful platforms do: whatever pods a test causes must bear it.
+    """
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    kubectl("create", "-f", "-", text=yaml.safe_dump(body))
     try:
         yield Namespace(name)
     finally:
