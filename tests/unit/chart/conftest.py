@@ -44,7 +44,7 @@ VALUE_SETS: dict[str, Object] = {
 }
 """What people set, by what they want with it."""
 
-KUBERNETES_VERSIONS = ("v1.20.2", "v1.24.9", "v1.25.0", "v1.31.1")
+KUBERNETES_VERSIONS = ("v1.34.4", "v1.37.2")
 
 
 @cache
@@ -96,7 +96,7 @@ def render() -> Render:
     def render(
         values: Object | None = None,
         *,
-        kube_version: str = "v1.31.1",
+        kube_version: str = "v1.37.2",
         api_versions: tuple[str, ...] = (),
         release: str = "trial",
     ) -> Rendering:
@@ -119,5 +119,5 @@ def values(request: pytest.FixtureRequest) -> Object:
 
 @pytest.fixture(params=KUBERNETES_VERSIONS)
 def kube_version(request: pytest.FixtureRequest) -> str:
-    """Versions of Kubernetes, before and after what the chart distinguishes."""
+    """The oldest and the newest version of Kubernetes that the chart is tested with."""
     return str(request.param)

@@ -2,8 +2,10 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
+import helm
 import helm_python
 import pytest
 import yaml
@@ -20,7 +22,7 @@ def plain_name(setting: str) -> str:
     return PREFIX + setting.upper()
 
 
-def test_lint_finds_nothing_to_complain_about(chart: Any, values: Object, kube_version: str) -> None:
+def test_lint_finds_nothing_to_complain_about(chart: Path, values: Object, kube_version: str) -> None:
     """`helm lint` gives at most a hint, whatever is set."""
     report = helm_python.lint(chart, values, strict=True, kube_version=kube_version)
 
@@ -74,12 +76,49 @@ def test_without_values_the_settings_are_their_defaults(render: Any) -> None:
     assert settings.model_dump(exclude=own) == Settings().model_dump(exclude=own)
 
 
-@pytest.mark.parametrize(("kube_version", "with_rules"), [("v1.20.2", False), ("v1.24.17", False), ("v1.25.0", True)])
-def test_the_crds_have_rules_where_kubernetes_evaluates_them(render: Any, kube_version: str, with_rules: bool) -> None:
-    """Kubernetes before 1.25 refuses CustomResourceDefinitions with rules, so that it gets those without."""
-    installed = render(kube_version=kube_version).of_kind("CustomResourceDefinition")
+def test_the_crds_are_those_of_the_models(render: Any) -> None:
+    """What the chart brings is what the operator was made for, rules included."""
+    installed = render().of_kind("CustomResourceDefinition")
 
-    assert [crd["spec"] for crd in installed] == [crd["spec"] for crd in build_crds(with_rules=with_rules)]
+    assert [crd["spec"] for crd in installed] == [crd["spec"] for crd in build_crds()]
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "accepted"),
+    [
+        ("v1.34.0", True),
+        ("v1.34.4", True),
+        ("v1.37.2", True),
+        ("v2.0.0", True),
+        ("v1.34.4-gke.1", True),
+        ("v1.34.0-gke.1000001", True),
+        ("v1.34.2-eks-3025e55", True),
+        ("v1.34.4+k3s1", True),
+        ("v1.34.4+rke2r1", True),
+        ("v1.34.0-rc.1+vmware.1", True),
+        ("v1.33.9", False),
+        ("v1.33.9-gke.1", False),
+        ("v1.33.9+k3s1", False),
+        ("v1.20.2", False),
+    ],
+)
+def test_the_chart_is_for_what_it_is_tested_on_and_vendors_names_of_it(
+    chart: Path, tmp_path: Path, kubernetes: str, accepted: bool
+) -> None:
+    """Vendors put their own build behind the version, which semantic versioning takes for one before it.
+
+    Helm compares `kubeVersion` by the library that is behind the template function semverCompare.
+    """
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: compare\nversion: 1.0.0\n")
+    (tmp_path / "templates" / "answer.yaml").write_text(
+        "answer: {{ semverCompare .Values.constraint .Values.version }}\n"
+    )
+    constraint = yaml.safe_load((chart / "Chart.yaml").read_text())["kubeVersion"]
+
+    (text,) = helm.render(tmp_path, "trial", "testing", {"constraint": constraint, "version": kubernetes}).values()
+
+    assert yaml.safe_load(text) == {"answer": accepted}
 
 
 def test_uninstalling_keeps_the_crds(render: Any) -> None:
@@ -223,7 +262,7 @@ def test_the_services_find_their_pods(render: Any, values: Object) -> None:
 
 
 def test_ports_name_their_protocol(render: Any, values: Object) -> None:
-    """Kubernetes before 1.22 has no default for it in server-side apply, which is how Helm 4 installs."""
+    """Server-side apply, which is how Helm 4 installs, merges ports by number and protocol."""
     rendering = render(values)
 
     ports = [port for service in rendering.of_kind("Service") for port in service["spec"]["ports"]]

@@ -125,7 +125,7 @@ def test_a_word_without_a_docstring_is_refused() -> None:
         list(vocabulary.members_of(Words))
 
 
-@pytest.mark.parametrize("name", ["install.yaml", "install-1.20.yaml", "postgresql.yaml"])
+@pytest.mark.parametrize("name", ["install.yaml", "postgresql.yaml"])
 def test_plain_manifests_are_the_charts_without_helm(name: str) -> None:
     """They have nothing that only Helm has a use for, and selectors still match the labels of their pods."""
     text = (repository.MANIFESTS / name).read_text()
