@@ -17,6 +17,8 @@ SYSTEM_NAMESPACE = "testrun-system"
 RELEASE = "testrun"
 OPERATOR = "testrun-testrun-operator"
 POSTGRES = "testrun-postgresql"
+RELEASE_BEFORE = ROOT / "tests" / "support" / "releases" / "testrun-operator-48d658b.tgz"
+"""The chart of the release before this one, from which upgrades are tested."""
 BUSYBOX = "docker.io/library/busybox:1.37"
 FINAL_PHASES = frozenset({"Passed", "Failed", "Errored", "Cancelled"})
 

@@ -18,25 +18,26 @@ LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _OUR_VARIABLES = "TESTRUN_"
 _OUR_VOLUMES = frozenset({"temporary", "document", "files"})
 
-_KEY = {"pattern": LABEL_KEY_PATTERN, "maxLength": 317}
+
+def _map_of(value: JsonValue) -> WithJsonSchema:
+    # By patterns, and not by propertyNames, of which Helm's message would not say where it is.
+    return WithJsonSchema(
+        {"type": "object", "patternProperties": {LABEL_KEY_PATTERN: value}, "additionalProperties": False}
+    )
+
+
 Labels = Annotated[
     dict[
         Annotated[str, Field(pattern=LABEL_KEY_PATTERN, max_length=317)],
         Annotated[str, Field(pattern=LABEL_VALUE_PATTERN, max_length=63)],
     ],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "propertyNames": _KEY,
-            "additionalProperties": {"type": "string", "pattern": LABEL_VALUE_PATTERN, "maxLength": 63},
-        }
-    ),
+    _map_of({"type": "string", "pattern": LABEL_VALUE_PATTERN, "maxLength": 63}),
 ]
 """Labels, checked here: one that the API server does not take would make every Job fail that has it."""
 
 Annotations = Annotated[
     dict[Annotated[str, Field(pattern=LABEL_KEY_PATTERN, max_length=317)], str],
-    WithJsonSchema({"type": "object", "propertyNames": _KEY, "additionalProperties": {"type": "string"}}),
+    _map_of({"type": "string"}),
 ]
 """Annotations: keys as those of labels, any text as a value."""
 

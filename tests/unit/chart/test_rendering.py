@@ -13,6 +13,7 @@ import yaml
 from testrun_operator.api.crds import build_crds
 from testrun_operator.api.parse import parse_run
 from testrun_operator.controller.settings import PREFIX, Settings, read_settings
+from testrun_operator.kube.platform import CasePods, RunnerExtras, ServerPods
 
 Object = dict[str, Any]
 
@@ -42,6 +43,10 @@ def test_the_operator_accepts_the_environment_that_it_gets(render: Any, values: 
 def test_every_setting_can_be_set_by_a_value(render: Any) -> None:
     """No setting of the operator is out of reach for somebody who installs it by the chart."""
     assert set(render().environment()) == {plain_name(setting) for setting in Settings.model_fields}
+    for group, model in (("cases", CasePods), ("runner", RunnerExtras), ("test_servers", ServerPods)):
+        assert json.loads(render().environment()[plain_name(group)]).keys() == {
+            field.alias for field in model.model_fields.values()
+        }
 
 
 def test_values_arrive_as_settings(render: Any) -> None:
@@ -129,13 +134,6 @@ def test_uninstalling_keeps_the_crds(render: Any) -> None:
     for crd in rendering.of_kind("CustomResourceDefinition"):
         assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert render({"crds": {"install": False}}).of_kind("CustomResourceDefinition") == []
-
-
-def test_two_operators_never_run_side_by_side(render: Any) -> None:
-    """One replica, and the old pod ends before the new one starts: it holds the Lease that the new one waits for."""
-    spec = render().one("Deployment", "trial-testrun-operator")["spec"]
-
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_the_operator_is_probed_where_it_answers(render: Any) -> None:
@@ -283,6 +281,40 @@ def test_ports_name_their_protocol(render: Any, values: Object) -> None:
         ({"image": {"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy': value must be one of 'Always'"),
         ({"postgresql": {"password": "needs%20escapes"}}, "at '/postgresql/password'"),
         ({"store": {"schema": "Results"}}, "at '/store/schema': 'Results' does not match pattern"),
+        ({"fullnameOverride": "a.b"}, "at '/fullnameOverride': 'a.b' does not match pattern"),
+        ({"commonLabels": {"team": "a b"}}, "at '/commonLabels/team': 'a b' does not match pattern"),
+        ({"commonLabels": {"-team": "a"}}, "at '/commonLabels': additional properties '-team' not allowed"),
+        ({"operator": {"replicas": 0}}, "at '/operator/replicas': minimum: got 0, want 1"),
+        (
+            {"operator": {"resources": {"request": {}}}},
+            "at '/operator/resources': additional properties 'request' not allowed",
+        ),
+        (
+            {"operator": {"tolerations": [{"keys": "a"}]}},
+            "at '/operator/tolerations/0': additional properties 'keys' not allowed",
+        ),
+        (
+            {"cases": {"affinity": {"nodeAffinity": {"required": {}}}}},
+            "at '/cases/affinity/nodeAffinity': additional properties 'required' not allowed",
+        ),
+        (
+            {"cases": {"topologySpreadConstraints": [{"maxSkew": 1}]}},
+            "at '/cases/topologySpreadConstraints/0': missing properties 'topologyKey', 'whenUnsatisfiable'",
+        ),
+        (
+            {"runner": {"extraEnv": [{"name": "A", "value": 1}]}},
+            "at '/runner/extraEnv/0/value': got number, want string",
+        ),
+        (
+            {"runner": {"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}},
+            "at '/runner/extraVolumes/0': additional properties 'hostPath' not allowed",
+        ),
+        (
+            {"networkPolicy": {"postgresqlFrom": [{"podSelectors": {}}]}},
+            "at '/networkPolicy/postgresqlFrom/0': additional properties 'podSelectors' not allowed",
+        ),
+        ({"service": {"ipFamilies": ["IPv5"]}}, "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
+        ({"security": {"randomUserIds": True}}, "at '/security/randomUserIds': got boolean, want string"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(render: Any, values: Object, message: str) -> None:

@@ -55,8 +55,8 @@ def test_every_value_has_a_description() -> None:
     """A value that nobody explains is a value that nobody can set."""
     schema = json.loads((repository.CHART / "values.schema.json").read_text())
 
-    groups = [schema, *schema["definitions"].values()]
-    for group in groups:
+    own = [group for name, group in schema["definitions"].items() if not name.startswith("V1")]
+    for group in (schema, *own):
         assert group["additionalProperties"] is False
         for name, value in group["properties"].items():
             assert "$ref" in value or value["description"].endswith((".", "`")), name
