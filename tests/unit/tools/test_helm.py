@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import helm
 import pytest
@@ -146,6 +148,28 @@ def test_package_makes_an_archive_that_can_be_rendered(tmp_path: Path, capsys: p
     packed = helm.render(archive, "trial", "testing", {}, kube_version="v1.31.0")
 
     assert "kind: CustomResourceDefinition" in packed["testrun-operator/templates/crds.yaml"]
+
+
+def test_an_upgrade_can_start_from_what_was_set_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--reset-then-reuse-values`: new defaults, below them what was set, below that what is set now."""
+    asked: dict[str, Any] = {}
+
+    class Cluster:
+        def get_values(self, release: str) -> dict[str, Any]:
+            assert release == "trial"
+            return {"image": {"repository": "first", "tag": "first"}}
+
+        def upgrade(self, _chart: str, _release: str, values: dict[str, Any], **options: Any) -> dict[str, Any]:
+            asked.update(values=values, **options)
+            return {"name": "trial"}
+
+    monkeypatch.setattr(helm, "_cluster", lambda _: nullcontext(Cluster()))
+    words = ["upgrade", "trial", str(CHART), "--reset-then-reuse-values", "--set", "image.tag=second"]
+
+    assert helm.main(words) == 0
+
+    assert asked["values"] == {"image": {"repository": "first", "tag": "second"}}
+    assert asked["reuse_values"] is False
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0s", 0)])
