@@ -1,13 +1,15 @@
 """What a platform asks for: labels, places, quotas, budgets, families of addresses, user ids."""
 
 import json
+import re
 from typing import Any
 
 import helm_python
 import pytest
+import yaml
 
 from testrun_operator.controller.settings import read_settings
-from unit.chart.conftest import PLATFORM
+from unit.chart.conftest import PLATFORM, ROOT
 
 Object = dict[str, Any]
 
@@ -41,6 +43,47 @@ def pod_labels(rendering: Any) -> dict[str, dict[str, str]]:
         elif body["kind"] in {"Deployment", "StatefulSet"}:
             found[f"{body['kind']}/{body['metadata']['name']}"] = body["spec"]["template"]["metadata"]["labels"]
     return found
+
+
+PAGE = (ROOT / "docs" / "installation.md").read_text()
+EXAMPLES = [
+    document
+    for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    if "kind" not in (document := yaml.safe_load(text))
+]
+"""The values that the page shows."""
+
+
+def test_every_value_for_platforms_has_an_example() -> None:
+    """Who looks for one of them finds a file to begin with."""
+    shown = {f"{group}.{name}" for example in EXAMPLES for group, part in example.items() for name in part}
+
+    assert {
+        *("operator.replicas", "operator.podDisruptionBudget", "operator.topologySpreadConstraints"),
+        *("operator.priorityClassName", "operator.extraEnv", "operator.extraVolumes", "operator.extraVolumeMounts"),
+        *("runner.extraEnv", "runner.extraVolumes", "runner.extraVolumeMounts", "runner.resources"),
+        *("cases.resources", "cases.imagePullSecrets", "cases.jobLabels", "cases.podAnnotations"),
+        *("cases.nodeSelector", "cases.tolerations", "cases.topologySpreadConstraints", "cases.priorityClassName"),
+        *("testServer.resources", "image.pullSecrets", "postgresql.pullSecrets"),
+        *("service.ipFamilyPolicy", "service.ipFamilies", "security.randomUserIds"),
+    } <= shown
+    assert any("commonLabels" in example for example in EXAMPLES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=",".join)
+def test_the_examples_of_the_page_work(render: Any, example: Object) -> None:
+    """The chart takes them, the operator reads them, and nothing of them gets lost on the way."""
+    rendering = render(example)
+
+    settings = read_settings(rendering.environment())
+    given = settings.cases.model_dump(mode="json")
+    assert example.get("cases", {}).items() <= given.items()
+    assert example.get("commonLabels", {}).items() <= settings.common_labels.items()
+    extras = {name: value for name, value in example.get("runner", {}).items() if name != "resources"}
+    assert extras.items() <= settings.runner.model_dump(mode="json").items()
+    pod = deployment(rendering)["template"]["spec"]
+    for name in ("nodeSelector", "priorityClassName"):
+        assert pod.get(name) == example.get("operator", {}).get(name)
 
 
 # --- one operator or two ---------------------------------------------------------------------------------------------
