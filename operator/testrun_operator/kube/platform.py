@@ -59,11 +59,7 @@ class Placement(Model):
     node_selector: Labels = Field({}, description="Labels that the node of such a pod must have.")
     tolerations: tuple[Object, ...] = Field((), description="Taints that the pods tolerate.")
     affinity: Object = Field({}, description="Affinity of the pods.")
-    priority_class_name: str = Field(
-        "",
-        description="Priority class of the pods. One of low priority lets other work displace them, which costs a case "
-        "no retry of its own.",
-    )
+    priority_class_name: str = Field("", description="Priority class of the pods.")
 
     def as_spec(self) -> Document:
         """Return the fields of a pod's spec; those that say nothing are left out."""
@@ -76,6 +72,11 @@ class Placement(Model):
 class CasePods(Placement):
     """The Jobs and pods of all cases, of whatever kind."""
 
+    priority_class_name: str = Field(
+        "",
+        description="Priority class of the pods. One of low priority lets other work displace them, which costs a case "
+        "no retry of its own.",
+    )
     resources: Object = Field(
         {},
         description="Compute resources of the container of a container case that says none itself: for namespaces "

@@ -143,11 +143,8 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str], settin
     if "resources" not in given and settings.cases.resources:
         given["resources"] = dict(settings.cases.resources)
     pull_secrets = [*(secret.name for secret in container.image_pull_secrets), *settings.cases.image_pull_secrets]
+    added = [{"name": name, "value": literal(value)} for name, value in variables.items()]
     own = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
-    replaced = {str(variable["name"]) for variable in own if f"$({variable['name']})" not in variable.get("value", "")}
-    # One that the case replaces is left out: the API server warns of a name that is there twice. One that the case only
-    # lengthens, by referring to it, stays.
-    added = [{"name": name, "value": literal(value)} for name, value in variables.items() if name not in replaced]
     return {
         "securityContext": restricted_pod(container.run_as_user),
         "imagePullSecrets": _pull_secrets(pull_secrets),

@@ -119,18 +119,6 @@ def test_pull_secrets_of_case_and_platform_are_named_once() -> None:
     assert pod_of(parts_of(http_case("one"), settings=settings).job)["imagePullSecrets"] == [{"name": "registry"}]
 
 
-@pytest.mark.parametrize(
-    ("value", "expected", "times"), [("7", "7", 1), ("$(TESTRUN_VAR_size)7", "57", 2), ("$(TESTRUN_VAR_other)", "6", 1)]
-)
-def test_a_variable_that_a_case_replaces_is_there_once(value: str, expected: str, times: int) -> None:
-    """The API server warns of a variable that hides another one of its name, unless it refers to it."""
-    image = {"image": "busybox", "env": [{"name": "TESTRUN_VAR_size", "value": value}]}
-    job = parts_of(container_case("one", container=image), variables={"size": "5", "other": "6"}).job
-    assert environment_of(job)["TESTRUN_VAR_size"] == expected
-    names = [variable["name"] for variable in container_of(job)["env"]]
-    assert names.count("TESTRUN_VAR_size") == times
-
-
 def test_where_the_cluster_chooses_user_ids_no_pod_names_one() -> None:
     """OpenShift refuses a user outside the namespace's range, and gives one of it to a pod that names none."""
     settings = replace(SETTINGS, random_user_ids=True)
