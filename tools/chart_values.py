@@ -8,14 +8,27 @@ setting of the operator takes its description and its default from `controller/s
 
 from typing import Annotated, Any, ClassVar, Literal
 
+from kubernetes_types import (
+    Affinity,
+    NetworkPeers,
+    Resources,
+    SpreadConstraints,
+    Tolerations,
+    Variables,
+    VolumeMounts,
+    Volumes,
+)
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from testrun_operator.api.base import DNS_LABEL_PATTERN
+from testrun_operator.api.base import DNS_LABEL_PATTERN, Model
 from testrun_operator.controller.settings import Settings
+from testrun_operator.kube.platform import Annotations, CasePods, Labels, RunnerExtras, ServerPods
 
 _DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
 
+ShortName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=63)]
+"""A DNS label, or nothing: it becomes part of the name of a Service, which may have no dots."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
 """The name of a Kubernetes object."""
 OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)]
@@ -29,10 +42,7 @@ Duration = Annotated[str, Field(pattern=_DURATION_PATTERN, min_length=2)]
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 """A port of the range that Kubernetes gives to Services of type NodePort."""
 AnyObject = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
-"""What Kubernetes takes at this place; passed on as it is."""
-AnyObjects = Annotated[tuple[Any, ...], WithJsonSchema({"type": "array", "items": {"type": "object"}})]
-"""A list of what Kubernetes takes at this place; passed on as it is."""
-Texts = dict[str, str]
+"""Anything: what charts that have this one as a dependency share between themselves."""
 
 
 class Values(BaseModel):
@@ -48,18 +58,16 @@ class Values(BaseModel):
     )
 
 
-def setting(name: str) -> Any:
+def setting(name: str, of: type[Model] = Settings) -> Any:
     """Make the field of a value that is handed to the operator as it is.
 
     Args:
         name: the field of the operator's settings that says what it means and what it is by default.
+        of: the model with that field: the settings, or a part of them.
     """
-    default = Settings().model_dump(mode="json")[_alias(name)]
-    return Field(default, description=Settings.model_fields[name].description)
-
-
-def _alias(name: str) -> str:
-    return Settings.model_fields[name].alias or name
+    field = of.model_fields[name]
+    default = of().model_dump(mode="json")[field.alias or name]
+    return Field(tuple(default) if isinstance(default, list) else default, description=field.description)
 
 
 class Image(Values):
@@ -90,8 +98,26 @@ class CustomResourceDefinitions(Values):
     )
 
 
+class DisruptionBudget(Values):
+    """A PodDisruptionBudget for the operator. It never blocks the drain of a node for good."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether there is one. It lets one pod be evicted at a time: with two replicas one of them stays, "
+        "with one it protects nothing, and is for policies that demand a budget.",
+    )
+
+
 class Operator(Values):
-    """The operator's pod and its settings."""
+    """The operator's pods and its settings."""
+
+    replicas: Annotated[int, Field(ge=1, le=3)] = Field(
+        1,
+        description="Number of pods. One acts, the others wait for its Lease and count as ready. One alone is enough: "
+        "runs go on while it is replaced, and nothing is lost; a second one makes that a matter of seconds when a "
+        "node is lost.",
+    )
+    pod_disruption_budget: DisruptionBudget = Field(DisruptionBudget(), description="A PodDisruptionBudget.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting("log_level")
     leader_election: bool = setting("leader_election")
@@ -101,26 +127,55 @@ class Operator(Values):
     configuration_grace: Duration = setting("configuration_grace")
     runner_grace: Duration = setting("runner_grace")
     status_interval: Duration = setting("status_interval")
-    resources: AnyObject = Field(
+    resources: Resources = Field(
         {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         description="Compute resources of the operator. There is no limit of CPU, which would only delay verdicts.",
     )
-    pod_labels: Texts = Field({}, description="Further labels of the pod.")
-    pod_annotations: Texts = Field({}, description="Further annotations of the pod.")
-    node_selector: Texts = Field({}, description="Labels that the pod's node must have.")
-    tolerations: AnyObjects = Field((), description="Taints that the pod tolerates.")
-    affinity: AnyObject = Field({}, description="Affinity of the pod.")
-    priority_class_name: OptionalName = Field("", description="Priority class of the pod.")
+    pod_labels: Labels = Field({}, description="Further labels of the pods, and of the pod of `helm test`.")
+    pod_annotations: Annotations = Field({}, description="Further annotations of the pods.")
+    node_selector: Labels = Field({}, description="Labels that the pods' node must have.")
+    tolerations: Tolerations = Field((), description="Taints that the pods tolerate.")
+    affinity: Affinity = Field({}, description="Affinity of the pods.")
+    topology_spread_constraints: SpreadConstraints = Field(
+        ({"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"},),
+        description="How the pods are spread over nodes or zones. A constraint without a labelSelector counts the "
+        "pods of the operator.",
+    )
+    priority_class_name: OptionalName = Field("", description="Priority class of the pods.")
+    extra_env: Variables = Field(
+        (), description="Further environment variables of the operator, for instance PGSSLROOTCERT."
+    )
+    extra_volumes: Volumes = Field((), description="Further volumes of the pods.")
+    extra_volume_mounts: VolumeMounts = Field((), description="Where these volumes are seen.")
 
 
 class Runner(Values):
-    """The pods that run cases of kind http."""
+    """The pods that run cases of the kinds http, sql and playbook."""
 
-    resources: AnyObject = setting("runner_resources")
+    resources: Resources = setting("runner_resources")
+    extra_env: Variables = setting("extra_env", RunnerExtras)
+    extra_volumes: Volumes = setting("extra_volumes", RunnerExtras)
+    extra_volume_mounts: VolumeMounts = setting("extra_volume_mounts", RunnerExtras)
+
+
+class Cases(Values):
+    """The Jobs and pods of cases of every kind: what the cluster asks of them, which no suite has to know."""
+
+    resources: Resources = setting("resources", CasePods)
+    image_pull_secrets: tuple[Name, ...] = setting("image_pull_secrets", CasePods)
+    job_labels: Labels = setting("job_labels", CasePods)
+    job_annotations: Annotations = setting("job_annotations", CasePods)
+    pod_labels: Labels = setting("pod_labels", CasePods)
+    pod_annotations: Annotations = setting("pod_annotations", CasePods)
+    node_selector: Labels = setting("node_selector", CasePods)
+    tolerations: Tolerations = setting("tolerations", CasePods)
+    affinity: Affinity = setting("affinity", CasePods)
+    topology_spread_constraints: SpreadConstraints = setting("topology_spread_constraints", CasePods)
+    priority_class_name: OptionalName = setting("priority_class_name", CasePods)
 
 
 class TestServer(Values):
-    """The pagination test server that the operator deploys for suites that ask for it with scope Shared."""
+    """The pagination test servers that the operator deploys for suites that ask for them."""
 
     __test__: ClassVar[bool] = False
 
@@ -131,6 +186,13 @@ class TestServer(Values):
         "and deletes it when it is uninstalled. One that exists already is left as it is.",
     )
     node_port: Literal[0] | NodePort = setting("test_server_node_port")
+    resources: Resources = setting("resources", ServerPods)
+    pod_labels: Labels = setting("pod_labels", ServerPods)
+    pod_annotations: Annotations = setting("pod_annotations", ServerPods)
+    node_selector: Labels = setting("node_selector", ServerPods)
+    tolerations: Tolerations = setting("tolerations", ServerPods)
+    affinity: Affinity = setting("affinity", ServerPods)
+    priority_class_name: OptionalName = setting("priority_class_name", ServerPods)
 
 
 class SecretKey(Values):
@@ -199,13 +261,16 @@ class Postgresql(Values):
     )
     storage: Storage = Field(Storage(), description="Its volume.")
     node_port: PostgresqlNodePort = Field(PostgresqlNodePort(), description="A port of each node.")
-    resources: AnyObject = Field(
+    resources: Resources = Field(
         {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
         description="Compute resources of its pod.",
     )
-    node_selector: Texts = Field({}, description="Labels that the pod's node must have.")
-    tolerations: AnyObjects = Field((), description="Taints that the pod tolerates.")
-    affinity: AnyObject = Field({}, description="Affinity of the pod.")
+    pod_labels: Labels = Field({}, description="Further labels of the pod.")
+    pod_annotations: Annotations = Field({}, description="Further annotations of the pod.")
+    node_selector: Labels = Field({}, description="Labels that the pod's node must have.")
+    tolerations: Tolerations = Field((), description="Taints that the pod tolerates.")
+    affinity: Affinity = Field({}, description="Affinity of the pod.")
+    priority_class_name: OptionalName = Field("", description="Priority class of the pod.")
 
 
 class ServiceMonitor(Values):
@@ -213,7 +278,7 @@ class ServiceMonitor(Values):
 
     enabled: bool = Field(False, description="Whether there is one, in clusters that know the type.")
     interval: Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m)$")] = Field("30s", description="Time between two scrapes.")
-    labels: Texts = Field({}, description="Labels by which your Prometheus selects ServiceMonitors.")
+    labels: Labels = Field({}, description="Labels by which your Prometheus selects ServiceMonitors.")
 
 
 class Metrics(Values):
@@ -225,12 +290,35 @@ class Metrics(Values):
     service_monitor: ServiceMonitor = Field(ServiceMonitor(), description="A ServiceMonitor.")
 
 
+class Service(Values):
+    """All Services: those of the chart and those of test servers."""
+
+    ip_family_policy: Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"] = Field(
+        "", description="Whether they get addresses of both families. Empty: the cluster's default."
+    )
+    ip_families: Annotated[tuple[Literal["IPv4", "IPv6"], ...], Field(max_length=2)] = Field(
+        (),
+        description="The families, the main one first, which cannot be changed later. Empty: the cluster's default. A "
+        "Service of a test server that exists keeps what it has until it is deleted.",
+    )
+
+
+class Security(Values):
+    """What the cluster's rules of security ask of pods."""
+
+    random_user_ids: Literal["Auto", "Always", "Never"] = Field(
+        "Auto",
+        description="Whether the cluster chooses the user ids of pods, as OpenShift's restricted-v2 does, so that no "
+        "pod names one. Auto: where the cluster has the API security.openshift.io/v1.",
+    )
+
+
 class ServiceAccount(Values):
     """The operator's service account."""
 
     create: bool = Field(True, description="Whether the chart makes it.")
     name: OptionalName = Field("", description="Its name. Empty: the release's, or `default` where it is not made.")
-    annotations: Texts = Field({}, description="Its annotations.")
+    annotations: Annotations = Field({}, description="Its annotations.")
 
 
 class AccessControl(Values):
@@ -251,7 +339,7 @@ class NetworkPolicy(Values):
         description="Whether to close all ports of the operator but that of /healthz, /readyz and /metrics, and the "
         "Postgres to all but the operator and whom postgresqlFrom names.",
     )
-    postgresql_from: AnyObjects = Field(
+    postgresql_from: NetworkPeers = Field(
         (), description="Who else may reach the chart's own Postgres, as in `ingress.from` of a NetworkPolicy."
     )
 
@@ -262,8 +350,13 @@ class ChartValues(Values):
     global_: AnyObject = Field(
         {}, alias="global", description="Not used; Helm sets it where the chart is a dependency."
     )
-    name_override: OptionalName = Field("", description="In place of the chart's name in names of objects.")
-    fullname_override: OptionalName = Field("", description="In place of the release's and the chart's name.")
+    name_override: ShortName = Field("", description="In place of the chart's name in names of objects.")
+    fullname_override: ShortName = Field("", description="In place of the release's and the chart's name.")
+    common_labels: Labels = Field(
+        {},
+        description="Labels of everything that the chart makes and of everything that the operator makes: for "
+        "policies that demand an owner or a cost centre. Labels of the chart and of the operator win.",
+    )
     image: Image = Field(Image(), description="The image.")
     crds: CustomResourceDefinitions = Field(CustomResourceDefinitions(), description="The CustomResourceDefinitions.")
     watch_namespaces: tuple[Namespace, ...] = Field(
@@ -273,9 +366,12 @@ class ChartValues(Values):
     )
     operator: Operator = Field(Operator(), description="The operator.")
     runner: Runner = Field(Runner(), description="The runner.")
+    cases: Cases = Field(Cases(), description="The pods of cases.")
     test_server: TestServer = Field(TestServer(), description="The shared test server.")
     store: Store = Field(Store(), description="Where verdicts are stored.")
     postgresql: Postgresql = Field(Postgresql(), description="The chart's own Postgres.")
+    service: Service = Field(Service(), description="Services.")
+    security: Security = Field(Security(), description="Security.")
     metrics: Metrics = Field(Metrics(), description="Metrics.")
     service_account: ServiceAccount = Field(ServiceAccount(), description="The operator's service account.")
     rbac: AccessControl = Field(AccessControl(), description="Rights.")

@@ -23,7 +23,15 @@ import yaml
 Release = Mapping[str, Any]
 
 _INSTALL_ORDER = (
-    *("Namespace", "NetworkPolicy", "ServiceAccount", "Secret", "ConfigMap", "CustomResourceDefinition"),
+    *(
+        "Namespace",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ServiceAccount",
+        "Secret",
+        "ConfigMap",
+        "CustomResourceDefinition",
+    ),
     *("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service", "Pod", "Deployment", "StatefulSet", "Job"),
 )
 """The order in which Helm sends objects to the cluster, as far as the chart has them."""
@@ -89,7 +97,10 @@ def parser() -> argparse.ArgumentParser:
     install = _add(commands, "install", do_install, "install a chart")
     upgrade = _add(commands, "upgrade", do_upgrade, "upgrade a release")
     upgrade.add_argument("--install", "-i", action="store_true", help="install it if there is none")
-    upgrade.add_argument("--reuse-values", action="store_true", help="start from the release's values")
+    upgrade.add_argument("--reuse-values", action="store_true", help="start from all values of the release")
+    upgrade.add_argument(
+        "--reset-then-reuse-values", action="store_true", help="start from the new defaults and what was set before"
+    )
     for command in (install, upgrade):
         _add_release_and_chart(command)
         command.add_argument("--create-namespace", action="store_true", help="create the namespace if there is none")
@@ -266,10 +277,14 @@ def do_upgrade(arguments: argparse.Namespace) -> None:
             except helm_python.HelmNotFoundError:
                 _install(cluster, arguments)
                 return
+        values = read_values(arguments)
+        if arguments.reset_then_reuse_values:
+            # The library has no such option; what was set before is what it calls the release's values.
+            values = merge(cluster.get_values(arguments.release) or {}, values)
         release = cluster.upgrade(
             arguments.chart,
             arguments.release,
-            read_values(arguments),
+            values,
             namespace=arguments.namespace,
             reuse_values=arguments.reuse_values,
             **_waiting(arguments),

@@ -21,12 +21,16 @@ class TestServer:
 
 
 @contextlib.contextmanager
-def running_test_server() -> Iterator[TestServer]:
-    """Start a test server, wait until it answers, and end it afterwards."""
+def running_test_server(host: str = "127.0.0.1") -> Iterator[TestServer]:
+    """Start a test server, wait until it answers, and end it afterwards.
+
+    Args:
+        host: the address to listen on; empty for all.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    program = f"from testrun_operator.testserver import serve; serve('127.0.0.1', {port})"
+    program = f"from testrun_operator.testserver import serve; serve({host!r}, {port})"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         url = f"http://127.0.0.1:{port}"
         try:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ SYSTEM_NAMESPACE = "testrun-system"
 RELEASE = "testrun"
 OPERATOR = "testrun-testrun-operator"
 POSTGRES = "testrun-postgresql"
+RELEASE_BEFORE = ROOT / "tests" / "support" / "releases" / "testrun-operator-48d658b.tgz"
+"""The chart of the release before this one, from which upgrades are tested."""
 BUSYBOX = "docker.io/library/busybox:1.37"
 FINAL_PHASES = frozenset({"Passed", "Failed", "Errored", "Cancelled"})
 
@@ -29,6 +32,27 @@ def kubectl(*words: str, text: str | None = None, check: bool = True, timeout: f
     if check and done.returncode != 0:
         raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
+
+
+def helm(*words: str, check: bool = True) -> str:
+    """Run the project's Helm on the cluster and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "helm.py", *words], capture_output=True, text=True, check=False, timeout=400
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"helm {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def installed_image() -> str:
+    """Return the image that the operator runs."""
+    image: str = operator_pod()["spec"]["containers"][0]["image"]
+    return image
+
+
+def install_anew(image: str) -> None:
+    """Install the chart of this folder, or bring the release to it, as `make install` does."""
+    subprocess.run([ROOT / "ci" / "install", "--image", image], check=True, timeout=400, capture_output=True)
 
 
 def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.2) -> Any:

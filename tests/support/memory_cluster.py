@@ -344,6 +344,21 @@ class MemoryClient(KubernetesClient):
 
         return self._carry_out("patch", resource, work)
 
+    async def replace(self, resource: str, namespace: str, name: str, path: str, value: Body) -> Body:
+        """Replace a part of an object, which must be there."""
+
+        def work() -> Body:
+            found = self._find(resource, namespace, name)
+            *way, last = path.strip("/").split("/")
+            part = found
+            for step in way:
+                part = part[step]
+            assert last in part
+            part[last] = copy.deepcopy(value)
+            return found
+
+        return self._carry_out("patch", resource, work)
+
     async def patch_status(self, resource: str, namespace: str, name: str, body: Body) -> Body:
         """Merge a patch into an object's status."""
 

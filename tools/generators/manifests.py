@@ -10,9 +10,6 @@ from generators.repository import CHART, MANIFESTS
 
 NAME = "testrun-operator"
 NAMESPACE = "testrun-system"
-NEW_KUBERNETES = "v1.25.0"
-"""The oldest version that gets `install.yaml`: CustomResourceDefinitions have rules from it on."""
-OLD_KUBERNETES = "v1.20.0"
 _SECRET = f"{NAME}-postgresql"
 _NAMESPACE_MANIFEST = f"""\
 apiVersion: v1
@@ -21,14 +18,13 @@ metadata:
   name: {NAMESPACE}
   labels:
     app.kubernetes.io/part-of: testrun-operator
-    # Harmless where Kubernetes is older than 1.25 and does not know them.
     pod-security.kubernetes.io/enforce: restricted
     pod-security.kubernetes.io/audit: restricted
     pod-security.kubernetes.io/warn: restricted"""
 _INSTALL = f"""\
-# testrun-operator for {{clusters}}, without Helm:
+# testrun-operator without Helm:
 #
-#   kubectl apply --server-side -f manifests/{{file}}
+#   kubectl apply --server-side -f manifests/install.yaml
 #
 # Verdicts are in the status of TestRuns alone until there is a Secret {_SECRET} in {NAMESPACE} whose
 # key "dsn" is the connection string of a Postgres, and the operator has been restarted. For a Postgres to try out:
@@ -62,22 +58,15 @@ def manifest_files() -> dict[Path, str]:
         "store": {"existingSecret": {"name": _SECRET, "key": "dsn", "optional": True}},
     }
     postgresql = {"postgresql": {"existingSecret": _SECRET}}
-    database = [text for text in _objects(postgresql, OLD_KUBERNETES) if "component: postgresql" in text]
+    database = [text for text in _objects(postgresql) if "component: postgresql" in text]
     return {
-        MANIFESTS / "install.yaml": _join(
-            _INSTALL.format(clusters="Kubernetes 1.25 and later", file="install.yaml"),
-            [_NAMESPACE_MANIFEST, *_objects(install, NEW_KUBERNETES)],
-        ),
-        MANIFESTS / "install-1.20.yaml": _join(
-            _INSTALL.format(clusters="Kubernetes 1.20 to 1.24", file="install-1.20.yaml"),
-            [_NAMESPACE_MANIFEST, *_objects(install, OLD_KUBERNETES)],
-        ),
+        MANIFESTS / "install.yaml": _join(_INSTALL, [_NAMESPACE_MANIFEST, *_objects(install)]),
         MANIFESTS / "postgresql.yaml": _join(_POSTGRESQL, database),
     }
 
 
-def _objects(values: dict[str, Any], kube_version: str) -> list[str]:
-    rendered = helm.render(CHART, NAME, NAMESPACE, values, kube_version=kube_version)
+def _objects(values: dict[str, Any]) -> list[str]:
+    rendered = helm.render(CHART, NAME, NAMESPACE, values)
     return [plain(text) for path, text in helm.ordered(rendered) if "/templates/tests/" not in path]
 
 

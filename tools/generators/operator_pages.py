@@ -3,6 +3,7 @@
 import json
 
 from generators import markdown
+from testrun_operator.api.base import Model
 from testrun_operator.controller.metrics import describe
 from testrun_operator.controller.settings import PREFIX, Settings
 
@@ -12,9 +13,16 @@ def render_settings() -> str:
     defaults = Settings().model_dump(mode="json", by_alias=False)
     rows = []
     for name, field in Settings.model_fields.items():
-        default = defaults[name]
-        text = default if isinstance(default, str) else "" if default in (None, []) else json.dumps(default)
-        rows.append((markdown.code(PREFIX + name.upper()), markdown.code(text), field.description or ""))
+        variable = PREFIX + name.upper()
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Model):
+            rows.append((markdown.code(variable), "", field.description or ""))
+            inner_defaults = group().model_dump(mode="json", by_alias=False)
+            for inner_name, inner in group.model_fields.items():
+                place = f"{markdown.code(variable)}: {markdown.code(str(inner.alias))}"
+                rows.append((place, _default(inner_defaults[inner_name]), inner.description or ""))
+        else:
+            rows.append((markdown.code(variable), _default(defaults[name]), field.description or ""))
     return markdown.page(
         "Settings of the operator",
         "Environment variables of `testrun operator`. The chart sets them from its [values](values.md); set them by "
@@ -22,6 +30,11 @@ def render_settings() -> str:
         "`operator/testrun_operator/controller/settings.py`",
         markdown.table(("variable", "default", "meaning"), rows),
     )
+
+
+def _default(value: object) -> str:
+    text = value if isinstance(value, str) else "" if value in (None, [], {}) else json.dumps(value)
+    return markdown.code(text)
 
 
 def render_metrics() -> str:

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions: for people in `crds/`, and in two variants for the chart."""
+"""The CustomResourceDefinitions: for people in `crds/`, and for the chart with an annotation of Helm's."""
 
 from pathlib import Path
 
@@ -12,12 +12,9 @@ _NOTE = "# Generated from the models in operator/testrun_operator/api by `make g
 def crd_files() -> dict[Path, str]:
     """Return all files with CustomResourceDefinitions and their contents."""
     files = {}
-    for with_rules in (True, False):
-        for crd in build_crds(with_rules=with_rules):
-            name = f"{crd['spec']['names']['plural']}.yaml"
-            if with_rules:
-                files[ROOT / "crds" / name] = _NOTE + render_crd(crd)
-            metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
-            folder = CHART / "files" / ("crds" if with_rules else "crds-without-rules")
-            files[folder / name] = render_crd(crd | {"metadata": metadata})
+    for crd in build_crds():
+        name = f"{crd['spec']['names']['plural']}.yaml"
+        files[ROOT / "crds" / name] = _NOTE + render_crd(crd)
+        metadata = crd["metadata"] | {"annotations": {"helm.sh/resource-policy": "keep"}}
+        files[CHART / "files" / "crds" / name] = render_crd(crd | {"metadata": metadata})
     return files

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from chart_values import ChartValues, Values
+from kubernetes_types import resolve
 from pydantic.fields import FieldInfo
 
 from generators import markdown
@@ -32,7 +33,7 @@ def is_group(field: FieldInfo) -> bool:
 
 def schema() -> str:
     """Render `values.schema.json`, from which Helm's messages about wrong values come."""
-    document = ChartValues.model_json_schema(by_alias=True)
+    document = resolve(ChartValues.model_json_schema(by_alias=True))
     tidy = {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values", **without_titles(document)}
     # Draft 7 has its definitions under another name, and Helm 3 knows no later draft.
     text = json.dumps(tidy, indent=2).replace("#/$defs/", "#/definitions/").replace('"$defs": {', '"definitions": {')

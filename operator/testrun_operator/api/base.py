@@ -17,8 +17,9 @@ VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 class Model(BaseModel):
     """A frozen value that refuses unknown fields; its fields are camelCase in YAML and snake_case in Python.
 
-    A subclass may name CEL rules in ``cel_rules`` as ``(rule, message)``. They go into the CRD for clusters that
-    evaluate them (Kubernetes 1.25 and later); the operator checks the same rules itself, since others do not.
+    A subclass may name CEL rules in ``cel_rules`` as ``(rule, message)``. They go into the CRD, so that the API server
+    refuses what breaks them; the operator checks the same rules itself, since it reads suites that were stored under an
+    older CRD, and some rules leave out large suites to keep within the API server's budget.
     """
 
     model_config = ConfigDict(

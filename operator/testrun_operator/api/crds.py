@@ -48,17 +48,12 @@ _COLUMNS_SUITE = (
 )
 
 
-def build_schema(model: type[BaseModel], *, with_rules: bool = True) -> Document:
-    """Build the structural schema of a model.
-
-    Args:
-        model: the model.
-        with_rules: whether to include CEL rules (``x-kubernetes-validations``), which Kubernetes has from 1.25 on.
-    """
+def build_schema(model: type[BaseModel]) -> Document:
+    """Build the structural schema of a model, with its CEL rules (``x-kubernetes-validations``)."""
     definitions: dict[str, type[BaseModel]] = {}
     _collect_models(model, definitions)
     document = model.model_json_schema(by_alias=True, mode="validation")
-    builder = _Builder(document.get("$defs", {}), definitions, with_rules=with_rules)
+    builder = _Builder(document.get("$defs", {}), definitions)
     schema = builder.convert(document)
     return schema | builder.rules_of(model)
 
@@ -77,16 +72,13 @@ def _all_subclasses(model: type[BaseModel]) -> list[type[BaseModel]]:
 class _Builder:
     """Turns pydantic's JSON schema into a structural one."""
 
-    def __init__(
-        self, references: Mapping[str, Any], models: Mapping[str, type[BaseModel]], *, with_rules: bool
-    ) -> None:
+    def __init__(self, references: Mapping[str, Any], models: Mapping[str, type[BaseModel]]) -> None:
         self._references = references
         self._models = models
-        self._with_rules = with_rules
 
     def rules_of(self, model: type[BaseModel]) -> Document:
         rules = getattr(model, "cel_rules", ())
-        if not rules or not self._with_rules:
+        if not rules:
             return {}
         return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
 
@@ -127,17 +119,11 @@ class _Builder:
         return converted | {"description": schema["description"]} if "description" in schema else converted
 
 
-def build_crds(*, with_rules: bool = True) -> tuple[Document, Document]:
-    """Build both CustomResourceDefinitions: of TestSuite and of TestRun.
-
-    Args:
-        with_rules: whether to include CEL rules; Kubernetes before 1.25 refuses them.
-    """
+def build_crds() -> tuple[Document, Document]:
+    """Build both CustomResourceDefinitions: of TestSuite and of TestRun."""
     return (
-        _build_crd(
-            "TestSuite", "testsuites", "ts", TestSuiteSpec, TestSuiteStatus, _COLUMNS_SUITE, with_rules=with_rules
-        ),
-        _build_crd("TestRun", "testruns", "tr", TestRunSpec, TestRunStatus, _COLUMNS_RUN, with_rules=with_rules),
+        _build_crd("TestSuite", "testsuites", "ts", TestSuiteSpec, TestSuiteStatus, _COLUMNS_SUITE),
+        _build_crd("TestRun", "testruns", "tr", TestRunSpec, TestRunStatus, _COLUMNS_RUN),
     )
 
 
@@ -148,8 +134,6 @@ def _build_crd(
     spec: type[BaseModel],
     status: type[BaseModel],
     columns: tuple[tuple[str, str, str, str, int], ...],
-    *,
-    with_rules: bool,
 ) -> Document:
     schema = {
         "description": {
@@ -162,9 +146,9 @@ def _build_crd(
             "apiVersion": _TEXT,
             "kind": _TEXT,
             "metadata": {"type": "object"},
-            "spec": build_schema(spec, with_rules=with_rules),
+            "spec": build_schema(spec),
             # No GitOps tool may show green before the operator has looked at the object.
-            "status": build_schema(status, with_rules=with_rules) | {"default": {"observedGeneration": -1}},
+            "status": build_schema(status) | {"default": {"observedGeneration": -1}},
         },
     }
     return {

@@ -245,7 +245,7 @@ def runner() -> None:
 
 @application.command("testserver")
 def serve_pages(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "0.0.0.0",  # noqa: S104 - it is a server
+    host: Annotated[str, typer.Option(help="Address to listen on; empty for all, of IPv4 and IPv6.")] = "0.0.0.0",  # noqa: S104 - it is a server
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5555,
     access_log: Annotated[bool, typer.Option("--access-log", help="Log each request.")] = False,  # noqa: FBT002 - typer
 ) -> None:

@@ -68,8 +68,8 @@ class IndexedJob:
 class ServerObject:
     """A Deployment or a Service of a test server."""
 
-    image: str
-    """Empty for a Service."""
+    template: str
+    """The digest of what its pods were made from; empty for a Service."""
     ready: bool
     """Always true for a Service."""
 

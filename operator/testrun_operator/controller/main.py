@@ -52,7 +52,7 @@ async def _run(settings: Settings) -> None:
     try:
         await _until(stop, _wait_for_api(client))
         if lease is not None:
-            await _until(stop, lease.acquire())
+            await take_the_lead(lease, operator.health.ready, stop, standby_is_ready=settings.standby_is_ready)
         if not stop.is_set():
             await _operate(settings, operator, lease, stop)
     finally:
@@ -61,6 +61,19 @@ async def _run(settings: Settings) -> None:
             await lease.release()
         await operator.health.stop()
         await client.close()
+
+
+async def take_the_lead(lease: Lease, ready: asyncio.Event, stop: asyncio.Event, *, standby_is_ready: bool) -> None:
+    """Wait until the Lease is ours, or until the process is to stop.
+
+    Args:
+        lease: the Lease.
+        ready: whether the process is ready, as its pod's readiness probe is told.
+        stop: set when the process is to stop.
+        standby_is_ready: whether it is ready while another process holds the Lease.
+    """
+    await _until(stop, lease.acquire(ready.set if standby_is_ready else None))
+    ready.clear()  # who leads is ready once it has seen what there is
 
 
 async def _operate(settings: Settings, operator: Operator, lease: Lease | None, stop: asyncio.Event) -> None:

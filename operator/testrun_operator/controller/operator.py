@@ -86,12 +86,22 @@ class Operator:
             image_pull_secrets=settings.image_pull_secrets,
             runner_resources=settings.runner_resources,
             safety_margin=settings.start_timeout + settings.runner_grace + timedelta(minutes=1),
+            common_labels=settings.common_labels,
+            random_user_ids=settings.random_user_ids,
+            cases=settings.cases,
+            runner=settings.runner,
         )
         servers = ServerKeeper(
             client,
             inventory,
             ServerSettings(
-                settings.test_server_namespace, settings.test_server_node_port, settings.cluster_domain, pods
+                namespace=settings.test_server_namespace,
+                node_port=settings.test_server_node_port,
+                cluster_domain=settings.cluster_domain,
+                pods=pods,
+                servers=settings.test_servers,
+                ip_family_policy=settings.ip_family_policy,
+                ip_families=settings.ip_families,
             ),
         )
         self._inventory = inventory
@@ -109,7 +119,7 @@ class Operator:
             results=self._results,
             servers=servers,
             actor=Actor(client, pods, settings.judging),
-            starter=Starter(client, inventory, self._results, _utc_now),
+            starter=Starter(client, inventory, self._results, _utc_now, settings.common_labels),
             statuses=StatusWriter(client, settings.status_interval, _utc_now),
             recorder=self._recorder,
             judging=settings.judging,

@@ -15,6 +15,7 @@ from testrun_operator.kube.servers import (
     deployment_manifest,
     place_server,
     service_manifest,
+    template_of,
 )
 
 _logger = logging.getLogger(__name__)
@@ -49,15 +50,15 @@ class ServerKeeper:
             Refused: the API server refuses the server, for instance because its namespace does not exist.
         """
         deployment = self._inventory.deployment(server.namespace, server.object_name)
+        manifest = deployment_manifest(server, self._settings)
         if deployment is None:
-            await self._create(DEPLOYMENTS, server, deployment_manifest(server, self._settings))
-        elif deployment.image != self._settings.pods.image and server.owner is None:
-            _logger.info("the test server %s is brought to the operator's image", server.object_name)
-            manifest = deployment_manifest(server, self._settings)
-            body = {"spec": {"template": manifest["spec"]["template"]}}
-            await self._client.patch(DEPLOYMENTS, server.namespace, server.object_name, body)
+            await self._create(DEPLOYMENTS, server, manifest)
+        elif deployment.template != template_of(manifest) and server.owner is None:
+            _logger.info("the test server %s is brought to the operator's image and settings", server.object_name)
+            template = manifest["spec"]["template"]
+            await self._client.replace(DEPLOYMENTS, server.namespace, server.object_name, "/spec/template", template)
         if self._inventory.service(server.namespace, server.object_name) is None:
-            await self._create(SERVICES, server, service_manifest(server))
+            await self._create(SERVICES, server, service_manifest(server, self._settings))
         return deployment is not None and deployment.ready
 
     async def ensure_shared(self, servers: Iterable[TestServer]) -> None:

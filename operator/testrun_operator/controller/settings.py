@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, SecretStr, ValidationError, field_validat
 from testrun_operator.api.base import Duration, Model
 from testrun_operator.engine.judging import JudgingSettings
 from testrun_operator.errors import InvalidSettings
+from testrun_operator.kube.platform import CasePods, Labels, RunnerExtras, ServerPods
 
 PREFIX = "TESTRUN_OPERATOR_"
 
@@ -42,6 +43,36 @@ class Settings(Model):
         {"requests": {"cpu": "20m", "memory": "48Mi"}, "limits": {"memory": "256Mi"}},
         description="Compute resources of the runner, as JSON. The request is what one case of kind http was measured "
         "to need; the limit leaves room for large responses.",
+    )
+    runner: RunnerExtras = Field(
+        RunnerExtras(),
+        description="What every pod of the runner gets besides, as JSON: a proxy, or the certificates of a company.",
+    )
+    cases: CasePods = Field(
+        CasePods(),
+        description="What the cluster asks of the Jobs and pods of all cases, as JSON: a suite does not know it.",
+    )
+    test_servers: ServerPods = Field(
+        ServerPods(), description="What the cluster asks of the pods of test servers, as JSON."
+    )
+    common_labels: Labels = Field(
+        {},
+        description="Labels of everything that the operator creates, as JSON: for policies that demand an owner or a "
+        "cost centre. The operator's own labels win.",
+    )
+    random_user_ids: bool = Field(
+        False,
+        description="Whether the cluster chooses the user ids of pods, as OpenShift does: the operator then names "
+        "none, since one outside the namespace's range would be refused. Default false.",
+    )
+    ip_family_policy: Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"] = Field(
+        "", description="ipFamilyPolicy of the Services of test servers. Empty: the cluster's default."
+    )
+    ip_families: tuple[Literal["IPv4", "IPv6"], ...] = Field(
+        (),
+        max_length=2,
+        description="ipFamilies of these Services, the main one first, separated by commas. Empty: the cluster's "
+        "default.",
     )
     test_server_namespace: str = Field("test-server", description="Namespace of test servers with scope Shared.")
     test_server_node_port: int = Field(
@@ -75,16 +106,22 @@ class Settings(Model):
     leader_election: bool = Field(
         True, description="Whether to hold a Lease, so that never two operators act at the same time. Default true."
     )
+    standby_is_ready: bool = Field(
+        False,
+        description="Whether an operator that waits for the Lease counts as ready. With a second replica it has to, "
+        "since rolling updates and PodDisruptionBudgets count what is ready; with one it would hide that another "
+        "operator is in its place. Default false.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR. Default INFO."
     )
 
-    @field_validator("watch_namespaces", "image_pull_secrets", mode="before")
+    @field_validator("watch_namespaces", "image_pull_secrets", "ip_families", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("runner_resources", mode="before")
+    @field_validator("runner_resources", "runner", "cases", "test_servers", "common_labels", mode="before")
     @classmethod
     def _decode(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
@@ -118,7 +155,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         # Neither the input nor pydantic's own text may be shown: one of the values is a password.
         problems = [
-            f"{PREFIX}{'_'.join(str(part) for part in detail['loc'][:1]).upper()}: {detail['msg']}"
+            f"{PREFIX}{_variable_of(detail['loc'])}: {detail['msg']}"
             for detail in error.errors(include_url=False, include_input=False)
         ]
         raise InvalidSettings("; ".join(problems)) from None
+
+
+def _variable_of(place: tuple[int | str, ...]) -> str:
+    """Name the variable that is wrong and, where it is JSON, the place in it: ``CASES: podLabels.team``."""
+    variable, *inner = (str(part) for part in place)
+    return variable.upper() + (f": {'.'.join(inner)}" if inner else "")

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,15 +46,22 @@ class Starter:
         inventory: what is in the cluster.
         results: the results, for baselines and for ``rerun: Failed``.
         now: the clock.
+        common_labels: labels of everything that the operator creates.
     """
 
     def __init__(
-        self, client: KubernetesClient, inventory: Inventory, results: Results, now: Callable[[], datetime]
+        self,
+        client: KubernetesClient,
+        inventory: Inventory,
+        results: Results,
+        now: Callable[[], datetime],
+        common_labels: Mapping[str, str],
     ) -> None:
         self._client = client
         self._inventory = inventory
         self._results = results
         self._now = now
+        self._common_labels = common_labels
 
     async def start(self, view: RunView, spec: TestRunSpec, previous: TestRunStatus) -> ExecutionRecord | Waiting:
         """Write the record of a new execution, from which everything else follows.
@@ -94,7 +101,8 @@ class Starter:
             baselines=await self._baselines(tuple(case.name for case in cases)),
         )
         try:
-            await self._client.create(CONFIGMAPS, view.reference.namespace, record_manifest(view.reference, record))
+            manifest = record_manifest(view.reference, record, self._common_labels)
+            await self._client.create(CONFIGMAPS, view.reference.namespace, manifest)
         except Refused as error:
             if error.is_conflict:
                 raise AssertionError(f"a runId was made twice: {record.run_id}") from None

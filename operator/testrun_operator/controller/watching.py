@@ -16,7 +16,7 @@ from testrun_operator.kube import labels
 from testrun_operator.kube.observe import job_name_of, read_job, read_pod
 from testrun_operator.kube.records import StoredRecord, read_record
 from testrun_operator.kube.references import RunReference
-from testrun_operator.kube.servers import image_of, is_ready
+from testrun_operator.kube.servers import is_ready, template_of
 
 _Body = Mapping[str, Any]
 _logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def index_pod(body: _Body) -> dict[Key, PodObservation]:
 def index_deployment(body: _Body) -> dict[Key, ServerObject]:
     """Index the Deployment of a test server by namespace and name."""
     metadata = body["metadata"]
-    return {(metadata["namespace"], metadata["name"]): ServerObject(image_of(body), is_ready(body))}
+    return {(metadata["namespace"], metadata["name"]): ServerObject(template_of(body), is_ready(body))}
 
 
 def index_service(body: _Body) -> dict[Key, ServerObject]:

@@ -9,7 +9,7 @@ of 4xx is :class:`Refused` with the server's own words.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -24,6 +24,7 @@ from testrun_operator.errors import ClusterUnavailable, TestrunError
 
 _TIMEOUT_SECONDS: Final = 30.0
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_JSON_PATCH: Final = "application/json-patch+json"
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
@@ -129,6 +130,21 @@ class KubernetesClient:
             "patch", resource, "PATCH", _path(resource, namespace, name), body, content_type=_MERGE_PATCH
         )
 
+    async def replace(self, resource: str, namespace: str, name: str, path: str, value: Document) -> Document:
+        """Replace a part of an object as a whole (RFC 6902), with what it had before and has no longer.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where.
+            name: the object.
+            path: where in the object, as in ``/spec/template``; it must be there.
+            value: what is to be there.
+        """
+        operations = [{"op": "replace", "path": path, "value": value}]
+        return await self._call(
+            "patch", resource, "PATCH", _path(resource, namespace, name), operations, content_type=_JSON_PATCH
+        )
+
     async def patch_status(self, resource: str, namespace: str, name: str, body: Document) -> Document:
         """Merge a patch into an object's status; nothing else of the object can change by it."""
         path = _path(resource, namespace, name) + "/status"
@@ -175,7 +191,7 @@ class KubernetesClient:
         resource: str,
         method: str,
         path: str,
-        body: Document | None = None,
+        body: Document | Sequence[Document] | None = None,
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
@@ -195,7 +211,7 @@ class KubernetesClient:
         resource: str,
         method: str,
         path: str,
-        body: Document | None = None,
+        body: Document | Sequence[Document] | None = None,
         *,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",

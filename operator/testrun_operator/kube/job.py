@@ -17,6 +17,7 @@ from testrun_operator.engine.execution import ExecutionRecord, name_for
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube import labels
 from testrun_operator.kube.luggage import pack
+from testrun_operator.kube.platform import merged
 from testrun_operator.kube.pods import PodSettings, container_pod, fits_into_variable, runner_pod
 from testrun_operator.kube.references import RunReference
 
@@ -57,11 +58,12 @@ def build_job(
         settings: what the operator's settings say of the pods.
     """
     name = job_name(run, record.run_id, start.case.name, start.attempt)
-    metadata = _metadata(run, record, start, name)
+    metadata = _metadata(run, record, start, name, settings.common_labels)
+    cases = settings.cases
     document = None
     container = start.case.case.container
     if container is not None:
-        pod = container_pod(container, _variables(run, record, start, servers))
+        pod = container_pod(container, _variables(run, record, start, servers), settings)
     else:
         luggage = pack(run, record, start, servers, outputs)
         if not fits_into_variable(luggage.document):
@@ -72,37 +74,45 @@ def build_job(
         "kind": "Job",
         "metadata": metadata
         | {
-            "annotations": {
-                labels.TEST_FAILURES: str(start.test_failures),
-                labels.INFRASTRUCTURE_FAULTS: str(start.infrastructure_faults),
-            }
+            "labels": merged(cases.job_labels, metadata["labels"]),
+            "annotations": merged(
+                cases.job_annotations,
+                {
+                    labels.TEST_FAILURES: str(start.test_failures),
+                    labels.INFRASTRUCTURE_FAULTS: str(start.infrastructure_faults),
+                },
+            ),
         },
         "spec": {
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,
             "template": {
-                "metadata": {"labels": metadata["labels"]},
-                "spec": pod | _pod_defaults(start.case.timeout + settings.safety_margin),
+                "metadata": {"labels": merged(cases.pod_labels, metadata["labels"])}
+                | ({"annotations": dict(cases.pod_annotations)} if cases.pod_annotations else {}),
+                "spec": pod | cases.as_spec() | _pod_defaults(start.case.timeout + settings.safety_margin),
             },
         },
     }
     return JobParts(document, job)
 
 
-def _metadata(run: RunReference, record: ExecutionRecord, start: StartAttempt, name: str) -> Document:
+def _metadata(
+    run: RunReference, record: ExecutionRecord, start: StartAttempt, name: str, common_labels: Mapping[str, str]
+) -> Document:
+    own_labels = {
+        labels.MANAGED_BY: labels.MANAGER,
+        labels.COMPONENT: labels.CASE_COMPONENT,
+        labels.RUN: labels.label_value(run.name),
+        labels.RUN_UID: run.uid,
+        labels.RUN_ID: record.run_id,
+        labels.CASE: start.case.name,
+        labels.ATTEMPT: str(start.attempt),
+    }
     return {
         "name": name,
         "namespace": run.namespace,
-        "labels": {
-            labels.MANAGED_BY: labels.MANAGER,
-            labels.COMPONENT: labels.CASE_COMPONENT,
-            labels.RUN: labels.label_value(run.name),
-            labels.RUN_UID: run.uid,
-            labels.RUN_ID: record.run_id,
-            labels.CASE: start.case.name,
-            labels.ATTEMPT: str(start.attempt),
-        },
+        "labels": merged(common_labels, own_labels),
         "ownerReferences": [run.as_owner()],
     }
 

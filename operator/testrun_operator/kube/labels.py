@@ -29,6 +29,8 @@ OUTCOME = f"{GROUP}/outcome"
 """Annotation of a Job that the operator stopped: the outcome of its attempt."""
 COMPLETED_AT = f"{GROUP}/completed-at"
 """Annotation of an execution's ConfigMap: when the execution ended."""
+TEMPLATE = f"{GROUP}/template"
+"""Annotation of a test server's pods: the digest of what they were made from, by which a change is noticed."""
 STORED = f"{GROUP}/stored"
 """Annotation of an execution's ConfigMap: every outcome is in Postgres."""
 

@@ -7,6 +7,7 @@ at once, which is what makes a restart cheap.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from testrun_operator.api.base import Document
@@ -38,13 +39,19 @@ class Lease:
         self._seen: tuple[str, float] | None = None
         self._renewed_at = 0.0
 
-    async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
+    async def acquire(self, on_standby: Callable[[], None] | None = None) -> None:
+        """Wait until the Lease is ours.
+
+        Args:
+            on_standby: called each time that it was seen to be somebody else's.
+        """
         waiting = False
         while True:
             try:
                 if await self._try():
                     return
+                if on_standby is not None:
+                    on_standby()
             except ClusterUnavailable as error:
                 _logger.warning("the Lease cannot be read: %s", error)
             if not waiting:

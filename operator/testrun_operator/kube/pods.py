@@ -5,7 +5,7 @@ Every pod satisfies the Pod Security Standard "restricted"
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -14,6 +14,7 @@ from testrun_operator.api.base import Document
 from testrun_operator.api.container import ContainerCase, Volume
 from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE
 from testrun_operator.kube.observe import CONTAINER
+from testrun_operator.kube.platform import CasePods, RunnerExtras
 
 _MAX_VARIABLE_BYTES = 96 * 1024
 """Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
@@ -32,6 +33,17 @@ class PodSettings:
     runner_resources: Mapping[str, JsonValue]
     safety_margin: timedelta
     """Added to a case's timeout for the pod's own deadline, which ends it if no operator is there to do so."""
+    common_labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of everything that the operator creates."""
+    random_user_ids: bool = False
+    """Whether the cluster chooses the user id that a pod runs as."""
+    cases: CasePods = field(default_factory=CasePods)
+    runner: RunnerExtras = field(default_factory=RunnerExtras)
+
+    @property
+    def own_user(self) -> int | None:
+        """The user id that containers of the operator's image run as; None where the cluster chooses it."""
+        return None if self.random_user_ids else RUNNER_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def restricted_pod(user: int | None) -> Document:
     """Return the security context that the Pod Security Standard "restricted" asks of a pod.
 
     Args:
-        user: user and group id to run as; None for the image's own user, which must not be root.
+        user: user and group id to run as; None for the one that the cluster or the image chooses, never root.
     """
     context: Document = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     return context | ({"runAsUser": user, "runAsGroup": user, "fsGroup": user} if user is not None else {})
@@ -81,9 +93,11 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
         config_map: name of the ConfigMap with the case document; None where it travels in an environment variable.
         settings: what the operator's settings say of the pods.
     """
-    volumes: list[Document] = [{"name": "temporary", "emptyDir": {}}, *luggage.volumes]
-    mounts: list[Document] = [{"name": "temporary", "mountPath": "/tmp"}, *luggage.mounts]  # noqa: S108 - its emptyDir
-    environment = [*luggage.environment]
+    extras = settings.runner
+    volumes: list[Document] = [{"name": "temporary", "emptyDir": {}}, *luggage.volumes, *extras.extra_volumes]
+    mounts: list[Document] = [{"name": "temporary", "mountPath": "/tmp"}]  # noqa: S108 - its emptyDir
+    mounts += [*luggage.mounts, *extras.extra_volume_mounts]
+    environment: list[Document] = [*luggage.environment, *extras.extra_env]
     if config_map is None:
         environment.insert(0, {"name": DOCUMENT_VARIABLE, "value": literal(luggage.document)})
     else:
@@ -91,8 +105,8 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
         volumes.append({"name": "document", "configMap": {"name": config_map}})
         mounts.append({"name": "document", "mountPath": folder, "readOnly": True})
     return {
-        "securityContext": restricted_pod(RUNNER_USER),
-        "imagePullSecrets": [{"name": name} for name in settings.image_pull_secrets],
+        "securityContext": restricted_pod(settings.own_user),
+        "imagePullSecrets": _pull_secrets(settings.image_pull_secrets),
         "containers": [
             {
                 "name": CONTAINER,
@@ -112,12 +126,13 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
     }
 
 
-def container_pod(container: ContainerCase, variables: Mapping[str, str]) -> Document:
+def container_pod(container: ContainerCase, variables: Mapping[str, str], settings: PodSettings) -> Document:
     """Make the spec of a pod that runs an image of the user's own.
 
     Args:
         container: the case.
         variables: environment variables that the operator adds.
+        settings: what the operator's settings say of the pods.
     """
     # The models use Kubernetes' own names and shapes here, so that what is given is what a container takes.
     given = container.model_dump(
@@ -125,11 +140,14 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str]) -> Doc
         exclude_defaults=True,
         exclude={"volumes", "image_pull_secrets", "run_as_user", "env"},
     )
+    if "resources" not in given and settings.cases.resources:
+        given["resources"] = dict(settings.cases.resources)
+    pull_secrets = [*(secret.name for secret in container.image_pull_secrets), *settings.cases.image_pull_secrets]
     added = [{"name": name, "value": literal(value)} for name, value in variables.items()]
     own = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
     return {
         "securityContext": restricted_pod(container.run_as_user),
-        "imagePullSecrets": [{"name": secret.name} for secret in container.image_pull_secrets],
+        "imagePullSecrets": _pull_secrets(pull_secrets),
         "containers": [
             given
             | {
@@ -142,6 +160,11 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str]) -> Doc
         ],
         "volumes": [_volume(volume) for volume in container.volumes],
     }
+
+
+def _pull_secrets(names: Sequence[str]) -> list[Document]:
+    # Each once: the API server warns of a name that is there twice, and server-side apply refuses it.
+    return [{"name": name} for name in dict.fromkeys(names)]
 
 
 def _volume(volume: Volume) -> Document:

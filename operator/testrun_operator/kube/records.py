@@ -13,6 +13,7 @@ from testrun_operator.api.status import format_time
 from testrun_operator.engine.execution import ExecutionRecord, name_for
 from testrun_operator.kube import labels
 from testrun_operator.kube.observe import read_time
+from testrun_operator.kube.platform import merged
 from testrun_operator.kube.references import RunReference
 
 _PLAIN_KEY = "execution.json"
@@ -39,8 +40,23 @@ def record_name(run: RunReference, run_id: str) -> str:
     return name_for(run.name, run.uid, run_id, "execution")
 
 
-def record_manifest(run: RunReference, record: ExecutionRecord) -> Document:
-    """Make the ConfigMap of an execution."""
+def record_manifest(
+    run: RunReference, record: ExecutionRecord, common_labels: Mapping[str, str] | None = None
+) -> Document:
+    """Make the ConfigMap of an execution.
+
+    Args:
+        run: the TestRun.
+        record: the execution.
+        common_labels: labels of everything that the operator creates.
+    """
+    own_labels = {
+        labels.MANAGED_BY: labels.MANAGER,
+        labels.COMPONENT: labels.EXECUTION_COMPONENT,
+        labels.RUN: labels.label_value(run.name),
+        labels.RUN_UID: run.uid,
+        labels.RUN_ID: record.run_id,
+    }
     text = record.model_dump_json(exclude_defaults=True)
     manifest: Document = {
         "apiVersion": "v1",
@@ -48,13 +64,7 @@ def record_manifest(run: RunReference, record: ExecutionRecord) -> Document:
         "metadata": {
             "name": record_name(run, record.run_id),
             "namespace": run.namespace,
-            "labels": {
-                labels.MANAGED_BY: labels.MANAGER,
-                labels.COMPONENT: labels.EXECUTION_COMPONENT,
-                labels.RUN: labels.label_value(run.name),
-                labels.RUN_UID: run.uid,
-                labels.RUN_ID: record.run_id,
-            },
+            "labels": merged(common_labels or {}, own_labels),
             "ownerReferences": [run.as_owner()],
         },
         "immutable": True,

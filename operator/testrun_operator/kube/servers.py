@@ -1,14 +1,17 @@
 """The pagination test server in the cluster: its Deployment and Service, and whether they are ready."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from testrun_operator.api.base import Document
 from testrun_operator.api.suite import TestServer, TestServerScope
 from testrun_operator.engine.execution import name_for
 from testrun_operator.kube import labels
-from testrun_operator.kube.pods import RUNNER_USER, PodSettings, restricted_container, restricted_pod
+from testrun_operator.kube.platform import ServerPods, merged
+from testrun_operator.kube.pods import PodSettings, restricted_container, restricted_pod
 from testrun_operator.kube.references import RunReference
 
 PORT = 5555
@@ -26,6 +29,11 @@ class ServerSettings:
     """NodePort of the shared server ``paginated-api``; 0 for none."""
     cluster_domain: str
     pods: PodSettings
+    """What holds for all pods of the operator's image."""
+    servers: ServerPods = field(default_factory=ServerPods)
+    ip_family_policy: str = ""
+    """As in the spec of a Service; empty for the cluster's default."""
+    ip_families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,59 +76,69 @@ def place_server(server: TestServer, run: RunReference | None, run_id: str, sett
 
 
 def deployment_manifest(server: PlacedServer, settings: ServerSettings) -> Document:
-    """Make the Deployment of a test server."""
-    own_labels = _labels(server)
-    pods = settings.pods
-    probe = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2}
+    """Make the Deployment of a test server; its template carries the digest of itself."""
+    template = _template(server, settings)
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
+    template["metadata"]["annotations"][labels.TEMPLATE] = digest
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(server, own_labels),
+        "metadata": _metadata(server, settings.pods.common_labels),
         "spec": {
             "replicas": 1,  # attempt counters are in its memory
             "selector": {"matchLabels": _selector(server)},
             "strategy": {"type": "Recreate"},
-            "template": {
-                "metadata": {"labels": own_labels},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "terminationGracePeriodSeconds": 5,
-                    "securityContext": restricted_pod(RUNNER_USER),
-                    "imagePullSecrets": [{"name": name} for name in pods.image_pull_secrets],
-                    "containers": [
-                        {
-                            "name": "server",
-                            "image": pods.image,
-                            "imagePullPolicy": pods.image_pull_policy,
-                            "command": ["testrun", "testserver", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
-                            "ports": [{"name": "http", "containerPort": PORT}],
-                            "startupProbe": probe | {"periodSeconds": 1, "failureThreshold": 60},
-                            "readinessProbe": probe,
-                            "livenessProbe": probe | {"periodSeconds": 10, "failureThreshold": 3},
-                            "resources": {
-                                "requests": {"cpu": "20m", "memory": "64Mi"},
-                                "limits": {"memory": "256Mi"},
-                            },
-                            "securityContext": restricted_container() | {"readOnlyRootFilesystem": True},
-                            "volumeMounts": [{"name": "temporary", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir
-                        }
-                    ],
-                    "volumes": [{"name": "temporary", "emptyDir": {}}],
-                },
-            },
+            "template": template,
         },
     }
 
 
-def service_manifest(server: PlacedServer) -> Document:
+def _template(server: PlacedServer, settings: ServerSettings) -> Document:
+    pods, servers = settings.pods, settings.servers
+    probe = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2}
+    return {
+        "metadata": {
+            "labels": merged(pods.common_labels, servers.pod_labels, _labels(server)),
+            "annotations": dict(servers.pod_annotations),
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 5,
+            "securityContext": restricted_pod(pods.own_user),
+            "imagePullSecrets": [{"name": name} for name in pods.image_pull_secrets],
+            "containers": [
+                {
+                    "name": "server",
+                    "image": pods.image,
+                    "imagePullPolicy": pods.image_pull_policy,
+                    # No host: all addresses of the pod, of both families where it has both.
+                    "command": ["testrun", "testserver", "--host", "", "--port", str(PORT)],
+                    "ports": [{"name": "http", "containerPort": PORT}],
+                    "startupProbe": probe | {"periodSeconds": 1, "failureThreshold": 60},
+                    "readinessProbe": probe,
+                    "livenessProbe": probe | {"periodSeconds": 10, "failureThreshold": 3},
+                    "resources": dict(servers.resources),
+                    "securityContext": restricted_container() | {"readOnlyRootFilesystem": True},
+                    "volumeMounts": [{"name": "temporary", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir
+                }
+            ],
+            "volumes": [{"name": "temporary", "emptyDir": {}}],
+        }
+        | servers.as_spec(),
+    }
+
+
+def service_manifest(server: PlacedServer, settings: ServerSettings) -> Document:
     """Make the Service of a test server."""
     port: Document = {"name": "http", "port": PORT, "targetPort": "http"}
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(server, _labels(server)),
+        "metadata": _metadata(server, settings.pods.common_labels),
         "spec": {
+            **({"ipFamilyPolicy": settings.ip_family_policy} if settings.ip_family_policy else {}),
+            **({"ipFamilies": [*settings.ip_families]} if settings.ip_families else {}),
             "type": "NodePort" if server.node_port else "ClusterIP",
             "selector": _selector(server),
             "ports": [port | ({"nodePort": server.node_port} if server.node_port else {})],
@@ -137,9 +155,10 @@ def is_ready(deployment: Mapping[str, Any] | None) -> bool:
     return bool(status.get("readyReplicas")) and int(status.get("observedGeneration") or 0) >= newest
 
 
-def image_of(deployment: Mapping[str, Any]) -> str:
-    """Return the image that a Deployment of a test server runs."""
-    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+def template_of(deployment: Mapping[str, Any]) -> str:
+    """Return the digest of what a Deployment of a test server was made to run; empty for one of an older release."""
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return str(annotations.get(labels.TEMPLATE, ""))
 
 
 def _selector(server: PlacedServer) -> Document:
@@ -157,6 +176,7 @@ def _labels(server: PlacedServer) -> Document:
     return own
 
 
-def _metadata(server: PlacedServer, own_labels: Document) -> Document:
+def _metadata(server: PlacedServer, common_labels: Mapping[str, str]) -> Document:
+    own_labels = merged(common_labels, _labels(server))
     metadata: Document = {"name": server.object_name, "namespace": server.namespace, "labels": own_labels}
     return metadata | ({"ownerReferences": [server.owner.as_owner()]} if server.owner else {})

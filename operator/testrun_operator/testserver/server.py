@@ -7,7 +7,7 @@ def serve(host: str = "0.0.0.0", port: int = 5555, *, access_log: bool = False) 
     Writes nothing to disk, so that it runs under any user id and on a read-only root file system.
 
     Args:
-        host: address to listen on.
+        host: address to listen on; empty for all, of IPv4 and of IPv6.
         port: port to listen on.
         access_log: whether each request is logged; problems are logged anyway.
     """

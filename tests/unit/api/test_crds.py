@@ -147,23 +147,10 @@ def test_nothing_of_the_status_but_its_generation_is_required(crd: Schema) -> No
     assert fields_of(crd)["status"].get("required", []) in ([], ["observedGeneration"])
 
 
-@pytest.mark.parametrize("with_rules", [True, False])
-def test_both_definitions_are_small(*, with_rules: bool) -> None:
+def test_both_definitions_are_small() -> None:
     """They are loaded by every client, and kept within the annotation of `kubectl apply`."""
-    sizes = [len(json.dumps(crd, separators=(",", ":")).encode()) for crd in build_crds(with_rules=with_rules)]
+    sizes = [len(json.dumps(crd, separators=(",", ":")).encode()) for crd in build_crds()]
     assert sum(sizes) < 100_000
-
-
-def test_rules_can_be_left_out() -> None:
-    """Kubernetes before 1.25 does not know them; nothing else differs."""
-    with_rules, without = (json.dumps(build_crds(with_rules=wanted)) for wanted in (True, False))
-    assert "x-kubernetes-validations" in with_rules
-    assert "x-kubernetes-validations" not in without
-    assert json.loads(with_rules, object_hook=_without_rules) == json.loads(without)
-
-
-def _without_rules(value: Schema) -> Schema:
-    return {key: inner for key, inner in value.items() if key != "x-kubernetes-validations"}
 
 
 @BOTH

@@ -18,12 +18,57 @@ import helm  # noqa: E402 - found by the line above
 CHART = ROOT / "charts" / "testrun-operator"
 Object = dict[str, Any]
 
+PLATFORM: Object = {
+    "commonLabels": {"cost-center": "42", "app.kubernetes.io/component": "mine", "app.kubernetes.io/name": "mine"},
+    "service": {"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6", "IPv4"]},
+    "operator": {
+        "replicas": 2,
+        "podDisruptionBudget": {"enabled": True},
+        "podLabels": {"team": "quality", "app.kubernetes.io/instance": "mine"},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "extraEnv": [
+            {"name": "PGSSLROOTCERT", "value": "/etc/company/ca.crt"},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
+        "extraVolumes": [{"name": "company", "configMap": {"name": "company-ca"}}],
+        "extraVolumeMounts": [{"name": "company", "mountPath": "/etc/company", "readOnly": True}],
+    },
+    "runner": {
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://$(PROXY):3128"}],
+        "extraVolumes": [{"name": "company", "secret": {"secretName": "company-ca"}}],
+        "extraVolumeMounts": [{"name": "company", "mountPath": "/etc/company"}],
+    },
+    "cases": {
+        "resources": {"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"memory": "64Mi"}},
+        "imagePullSecrets": ["company"],
+        "jobLabels": {"kueue.x-k8s.io/queue-name": "tests"},
+        "jobAnnotations": {"example.com/owner": "the team of quality"},
+        "podLabels": {"mesh": "off"},
+        "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+        "nodeSelector": {"pool": "tests"},
+        "tolerations": [{"key": "tests", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {}},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+        ],
+        "priorityClassName": "low",
+    },
+    "testServer": {"podLabels": {"mesh": "off"}, "nodeSelector": {"pool": "tests"}, "priorityClassName": "low"},
+    "postgresql": {"podLabels": {"mesh": "off"}, "podAnnotations": {"a": "b"}, "priorityClassName": "high"},
+}
+"""What a platform with policies, zones, quotas, two families of addresses and a certificate authority asks for."""
+
 VALUE_SETS: dict[str, Object] = {
     "the defaults": {},
     "two namespaces": {"watchNamespaces": ["team-a", "team-b"]},
     "an existing Postgres": {"postgresql": {"enabled": False}, "store": {"existingSecret": {"name": "warehouse"}}},
     "no store": {"postgresql": {"enabled": False}},
     "a Postgres without a volume": {"postgresql": {"storage": {"enabled": False}, "nodePort": {"enabled": True}}},
+    "two replicas": {"operator": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
+    "user ids of the cluster's choice": {"security": {"randomUserIds": "Always"}},
+    "a platform": PLATFORM,
     "everything": {
         "image": {"digest": "sha256:" + "0" * 64, "pullSecrets": ["registry"], "pullPolicy": "Always"},
         "operator": {
@@ -44,7 +89,7 @@ VALUE_SETS: dict[str, Object] = {
 }
 """What people set, by what they want with it."""
 
-KUBERNETES_VERSIONS = ("v1.20.2", "v1.24.9", "v1.25.0", "v1.31.1")
+KUBERNETES_VERSIONS = ("v1.34.4", "v1.37.2")
 
 
 @cache
@@ -83,7 +128,11 @@ class Rendering:
     def environment(self) -> dict[str, str]:
         """Return the operator's environment variables; one that is read from elsewhere has some text as its value."""
         (container,) = self.one("Deployment", "trial-testrun-operator")["spec"]["template"]["spec"]["containers"]
-        return {variable["name"]: variable.get("value", "from-elsewhere") for variable in container["env"]}
+        return {
+            # Two dollars are one for the process that reads it.
+            variable["name"]: variable.get("value", "from-elsewhere").replace("$$", "$")
+            for variable in container["env"]
+        }
 
 
 Render = Callable[..., Rendering]
@@ -96,7 +145,7 @@ def render() -> Render:
     def render(
         values: Object | None = None,
         *,
-        kube_version: str = "v1.31.1",
+        kube_version: str = "v1.37.2",
         api_versions: tuple[str, ...] = (),
         release: str = "trial",
     ) -> Rendering:
@@ -119,5 +168,5 @@ def values(request: pytest.FixtureRequest) -> Object:
 
 @pytest.fixture(params=KUBERNETES_VERSIONS)
 def kube_version(request: pytest.FixtureRequest) -> str:
-    """Versions of Kubernetes, before and after what the chart distinguishes."""
+    """The oldest and the newest version of Kubernetes that the chart is tested with."""
     return str(request.param)

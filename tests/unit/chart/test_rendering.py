@@ -2,8 +2,10 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
+import helm
 import helm_python
 import pytest
 import yaml
@@ -11,6 +13,7 @@ import yaml
 from testrun_operator.api.crds import build_crds
 from testrun_operator.api.parse import parse_run
 from testrun_operator.controller.settings import PREFIX, Settings, read_settings
+from testrun_operator.kube.platform import CasePods, RunnerExtras, ServerPods
 
 Object = dict[str, Any]
 
@@ -20,7 +23,7 @@ def plain_name(setting: str) -> str:
     return PREFIX + setting.upper()
 
 
-def test_lint_finds_nothing_to_complain_about(chart: Any, values: Object, kube_version: str) -> None:
+def test_lint_finds_nothing_to_complain_about(chart: Path, values: Object, kube_version: str) -> None:
     """`helm lint` gives at most a hint, whatever is set."""
     report = helm_python.lint(chart, values, strict=True, kube_version=kube_version)
 
@@ -40,6 +43,10 @@ def test_the_operator_accepts_the_environment_that_it_gets(render: Any, values: 
 def test_every_setting_can_be_set_by_a_value(render: Any) -> None:
     """No setting of the operator is out of reach for somebody who installs it by the chart."""
     assert set(render().environment()) == {plain_name(setting) for setting in Settings.model_fields}
+    for group, model in (("cases", CasePods), ("runner", RunnerExtras), ("test_servers", ServerPods)):
+        assert json.loads(render().environment()[plain_name(group)]).keys() == {
+            field.alias for field in model.model_fields.values()
+        }
 
 
 def test_values_arrive_as_settings(render: Any) -> None:
@@ -74,12 +81,49 @@ def test_without_values_the_settings_are_their_defaults(render: Any) -> None:
     assert settings.model_dump(exclude=own) == Settings().model_dump(exclude=own)
 
 
-@pytest.mark.parametrize(("kube_version", "with_rules"), [("v1.20.2", False), ("v1.24.17", False), ("v1.25.0", True)])
-def test_the_crds_have_rules_where_kubernetes_evaluates_them(render: Any, kube_version: str, with_rules: bool) -> None:
-    """Kubernetes before 1.25 refuses CustomResourceDefinitions with rules, so that it gets those without."""
-    installed = render(kube_version=kube_version).of_kind("CustomResourceDefinition")
+def test_the_crds_are_those_of_the_models(render: Any) -> None:
+    """What the chart brings is what the operator was made for, rules included."""
+    installed = render().of_kind("CustomResourceDefinition")
 
-    assert [crd["spec"] for crd in installed] == [crd["spec"] for crd in build_crds(with_rules=with_rules)]
+    assert [crd["spec"] for crd in installed] == [crd["spec"] for crd in build_crds()]
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "accepted"),
+    [
+        ("v1.34.0", True),
+        ("v1.34.4", True),
+        ("v1.37.2", True),
+        ("v2.0.0", True),
+        ("v1.34.4-gke.1", True),
+        ("v1.34.0-gke.1000001", True),
+        ("v1.34.2-eks-3025e55", True),
+        ("v1.34.4+k3s1", True),
+        ("v1.34.4+rke2r1", True),
+        ("v1.34.0-rc.1+vmware.1", True),
+        ("v1.33.9", False),
+        ("v1.33.9-gke.1", False),
+        ("v1.33.9+k3s1", False),
+        ("v1.20.2", False),
+    ],
+)
+def test_the_chart_is_for_what_it_is_tested_on_and_vendors_names_of_it(
+    chart: Path, tmp_path: Path, kubernetes: str, accepted: bool
+) -> None:
+    """Vendors put their own build behind the version, which semantic versioning takes for one before it.
+
+    Helm compares `kubeVersion` by the library that is behind the template function semverCompare.
+    """
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: compare\nversion: 1.0.0\n")
+    (tmp_path / "templates" / "answer.yaml").write_text(
+        "answer: {{ semverCompare .Values.constraint .Values.version }}\n"
+    )
+    constraint = yaml.safe_load((chart / "Chart.yaml").read_text())["kubeVersion"]
+
+    (text,) = helm.render(tmp_path, "trial", "testing", {"constraint": constraint, "version": kubernetes}).values()
+
+    assert yaml.safe_load(text) == {"answer": accepted}
 
 
 def test_uninstalling_keeps_the_crds(render: Any) -> None:
@@ -90,13 +134,6 @@ def test_uninstalling_keeps_the_crds(render: Any) -> None:
     for crd in rendering.of_kind("CustomResourceDefinition"):
         assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert render({"crds": {"install": False}}).of_kind("CustomResourceDefinition") == []
-
-
-def test_two_operators_never_run_side_by_side(render: Any) -> None:
-    """One replica, and the old pod ends before the new one starts: it holds the Lease that the new one waits for."""
-    spec = render().one("Deployment", "trial-testrun-operator")["spec"]
-
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_the_operator_is_probed_where_it_answers(render: Any) -> None:
@@ -223,7 +260,7 @@ def test_the_services_find_their_pods(render: Any, values: Object) -> None:
 
 
 def test_ports_name_their_protocol(render: Any, values: Object) -> None:
-    """Kubernetes before 1.22 has no default for it in server-side apply, which is how Helm 4 installs."""
+    """Server-side apply, which is how Helm 4 installs, merges ports by number and protocol."""
     rendering = render(values)
 
     ports = [port for service in rendering.of_kind("Service") for port in service["spec"]["ports"]]
@@ -244,6 +281,40 @@ def test_ports_name_their_protocol(render: Any, values: Object) -> None:
         ({"image": {"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy': value must be one of 'Always'"),
         ({"postgresql": {"password": "needs%20escapes"}}, "at '/postgresql/password'"),
         ({"store": {"schema": "Results"}}, "at '/store/schema': 'Results' does not match pattern"),
+        ({"fullnameOverride": "a.b"}, "at '/fullnameOverride': 'a.b' does not match pattern"),
+        ({"commonLabels": {"team": "a b"}}, "at '/commonLabels/team': 'a b' does not match pattern"),
+        ({"commonLabels": {"-team": "a"}}, "at '/commonLabels': additional properties '-team' not allowed"),
+        ({"operator": {"replicas": 0}}, "at '/operator/replicas': minimum: got 0, want 1"),
+        (
+            {"operator": {"resources": {"request": {}}}},
+            "at '/operator/resources': additional properties 'request' not allowed",
+        ),
+        (
+            {"operator": {"tolerations": [{"keys": "a"}]}},
+            "at '/operator/tolerations/0': additional properties 'keys' not allowed",
+        ),
+        (
+            {"cases": {"affinity": {"nodeAffinity": {"required": {}}}}},
+            "at '/cases/affinity/nodeAffinity': additional properties 'required' not allowed",
+        ),
+        (
+            {"cases": {"topologySpreadConstraints": [{"maxSkew": 1}]}},
+            "at '/cases/topologySpreadConstraints/0': missing properties 'topologyKey', 'whenUnsatisfiable'",
+        ),
+        (
+            {"runner": {"extraEnv": [{"name": "A", "value": 1}]}},
+            "at '/runner/extraEnv/0/value': got number, want string",
+        ),
+        (
+            {"runner": {"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}},
+            "at '/runner/extraVolumes/0': additional properties 'hostPath' not allowed",
+        ),
+        (
+            {"networkPolicy": {"postgresqlFrom": [{"podSelectors": {}}]}},
+            "at '/networkPolicy/postgresqlFrom/0': additional properties 'podSelectors' not allowed",
+        ),
+        ({"service": {"ipFamilies": ["IPv5"]}}, "at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
+        ({"security": {"randomUserIds": True}}, "at '/security/randomUserIds': got boolean, want string"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(render: Any, values: Object, message: str) -> None:

@@ -167,7 +167,7 @@ class Process:
             results=self.results,
             servers=self.servers,
             actor=Actor(client, PODS, JUDGING),
-            starter=Starter(client, inventory, self.results, now),
+            starter=Starter(client, inventory, self.results, now, PODS.common_labels),
             statuses=self.statuses,
             recorder=self.recorder,
             judging=JUDGING,

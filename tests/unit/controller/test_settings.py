@@ -7,6 +7,7 @@ import pytest
 
 from testrun_operator.controller.settings import PREFIX, Settings, read_settings
 from testrun_operator.errors import InvalidSettings
+from testrun_operator.kube.platform import CasePods, RunnerExtras, ServerPods
 
 DSN = "postgresql://testrun:hunter2@db/testrun"
 READ: dict[str, tuple[str, Any]] = {
@@ -17,6 +18,17 @@ READ: dict[str, tuple[str, Any]] = {
     "image_pull_policy": ("Always", "Always"),
     "image_pull_secrets": ("registry", ("registry",)),
     "runner_resources": ('{"limits": {"memory": "1Gi"}}', {"limits": {"memory": "1Gi"}}),
+    "runner": (
+        '{"extraEnv": [{"name": "NO_PROXY", "value": "*"}]}',
+        RunnerExtras(extra_env=({"name": "NO_PROXY", "value": "*"},)),
+    ),
+    "cases": ('{"jobLabels": {"team": "quality"}}', CasePods(job_labels={"team": "quality"})),
+    "test_servers": ('{"nodeSelector": {"disk": "fast"}}', ServerPods(node_selector={"disk": "fast"})),
+    "common_labels": ('{"cost-center": "42"}', {"cost-center": "42"}),
+    "random_user_ids": ("true", True),
+    "ip_family_policy": ("PreferDualStack", "PreferDualStack"),
+    "ip_families": ("IPv6, IPv4", ("IPv6", "IPv4")),
+    "standby_is_ready": ("true", True),
     "test_server_namespace": ("servers", "servers"),
     "test_server_node_port": ("0", 0),
     "cluster_domain": ("example.org", "example.org"),
@@ -38,6 +50,14 @@ WRONG = {
     "LEADER_ELECTION": "perhaps",
     "LOG_LEVEL": "LOUD",
     "IMAGE_PULL_POLICY": "Sometimes",
+    "COMMON_LABELS": '{"team": "not a label"}',
+    "RUNNER": "{",
+    "CASES": '{"podLables": {}}',
+    "TEST_SERVERS": "[]",
+    "RANDOM_USER_IDS": "perhaps",
+    "IP_FAMILY_POLICY": "Both",
+    "IP_FAMILIES": "IPv5",
+    "STANDBY_IS_READY": "perhaps",
 }
 
 
@@ -70,6 +90,12 @@ def test_a_wrong_value_names_its_variable_and_never_shows_the_dsn(name: str) -> 
         read_settings({PREFIX + name: WRONG[name], PREFIX + "DSN": DSN})
     assert "hunter2" not in str(error.value)
     assert error.value.__suppress_context__
+
+
+def test_a_mistake_inside_of_json_is_named_by_its_place() -> None:
+    """A variable may hold a dozen fields; the message says which one is wrong."""
+    with pytest.raises(InvalidSettings, match=rf"^{PREFIX}CASES: podLabels\.team: "):
+        read_settings({PREFIX + "CASES": '{"podLabels": {"team": "not a label"}}'})
 
 
 def test_all_wrong_variables_are_named_at_once() -> None:

@@ -7,6 +7,7 @@ import pytest
 from support.builders import container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube import labels
 from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, TESTSUITES
 from unit.controller.process import Process, condition
 
@@ -104,11 +105,16 @@ async def test_a_shared_test_server_of_an_older_release_gets_the_operators_image
     cluster.apply_suite("regression", suite_document(container_case("a"), testServers=SERVERS))
     process = Process(cluster)
     await process.suites.look(KEY)
-    container = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]["spec"]["containers"][0]
-    container["image"] = "operator:0"
+    template = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]
+    template["spec"]["containers"][0]["image"] = "operator:0"
+    template["metadata"]["annotations"] = {labels.TEMPLATE: "older"}
+    template["spec"]["nodeSelector"] = {"of": "older settings"}
     await process.suites.look(KEY)
-    container = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]["spec"]["containers"][0]
-    assert container["image"] == "operator:1"
+    template = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]
+    assert template["spec"]["containers"][0]["image"] == "operator:1"
+    assert "nodeSelector" not in template["spec"]
+    cluster.refuse_next("patch", DEPLOYMENTS, 500)
+    await process.suites.look(KEY)  # it is as it should be, and is left alone
 
 
 async def test_a_test_server_that_is_refused_does_not_spoil_the_status(cluster: MemoryCluster) -> None:

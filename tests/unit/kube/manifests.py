@@ -28,6 +28,7 @@ def parts_of(
     run_fields: Mapping[str, Any] | None = None,
     servers: Mapping[str, str] | None = None,
     outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: PodSettings = SETTINGS,
     **suite_fields: Any,
 ) -> JobParts:
     """Return what an attempt at the first case of a suite needs."""
@@ -36,7 +37,7 @@ def parts_of(
     suite, spec = suite_of(*cases, **(connections | suite_fields)), run_of(**(run_fields or {}))
     planned = next(case for case in select_cases(suite, spec) if case.name.startswith(cases[0]["name"]))
     start = StartAttempt(planned, attempt, test_failures=attempt - 1, infrastructure_faults=0)
-    return build_job(run, record_of(suite, spec), start, servers or {}, outputs or {}, SETTINGS)
+    return build_job(run, record_of(suite, spec), start, servers or {}, outputs or {}, settings)
 
 
 def pod_of(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,12 @@ CALLS: dict[str, tuple[Call, str, str, tuple[str, str]]] = {
         "/apis/apps/v1/namespaces/team/deployments/one",
         ("patch", "apps/v1/deployments"),
     ),
+    "replace": (
+        lambda api: api.replace(DEPLOYMENTS, "team", "one", "/spec/template", {}),
+        "PATCH",
+        "/apis/apps/v1/namespaces/team/deployments/one",
+        ("patch", "apps/v1/deployments"),
+    ),
     "patch_status": (
         lambda api: api.patch_status(TESTRUNS, "team", "one", {}),
         "PATCH",
@@ -267,6 +273,16 @@ async def test_patches_are_merge_patches(server: FakeServer, kubernetes: Kuberne
     await kubernetes.update(LEASES, "team", "one", {})
     types = [request.headers["Content-Type"] for request in server.received]
     assert types == ["application/merge-patch+json"] * 2 + ["application/json"] * 2
+
+
+async def test_a_part_that_is_replaced_keeps_nothing_of_what_it_was(
+    server: FakeServer, kubernetes: KubernetesClient
+) -> None:
+    """A merge patch would keep, of a map, what the new one does not mention: a node selector of former settings."""
+    await kubernetes.replace(DEPLOYMENTS, "team", "one", "/spec/template", {"spec": {}})
+    (request,) = server.received
+    assert request.headers["Content-Type"] == "application/json-patch+json"
+    assert request.body == [{"op": "replace", "path": "/spec/template", "value": {"spec": {}}}]
 
 
 async def test_what_is_deleted_takes_along_what_it_owns(server: FakeServer, kubernetes: KubernetesClient) -> None:

@@ -333,3 +333,21 @@ async def test_who_cannot_renew_stops_before_another_one_may_begin(cluster: Clus
     lost = await lost_after(lease)
     assert not second.done()
     assert lost < DURATION < await second
+
+
+async def test_a_standby_is_told_that_it_is_one(cluster: Cluster) -> None:
+    """By it the process counts as ready to take over; whoever gets the Lease at once was never a standby."""
+    told: list[str] = []
+    await lease_of(Connection(cluster), "first").acquire(lambda: told.append("first"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(lease_of(Connection(cluster), "second").acquire(lambda: told.append("second")), 5)
+    assert set(told) == {"second"}
+
+
+async def test_who_cannot_read_the_lease_is_no_standby(cluster: Cluster) -> None:
+    """An operator that is cut off could not take over, and must not count as one that can."""
+    told: list[str] = []
+    cut_off = Connection(cluster, fault=ClusterUnavailable("no answer"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(lease_of(cut_off, "first").acquire(lambda: told.append("first")), 5)
+    assert told == []

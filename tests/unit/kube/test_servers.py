@@ -1,5 +1,7 @@
 """The pagination test server: where it belongs, what it may do, and when it is ready."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +11,16 @@ from support.builders import RUN, RUN_ID
 from testrun_operator.api.suite import TestServer
 from testrun_operator.api.suite import TestServerScope as Scope
 from testrun_operator.kube import labels
+from testrun_operator.kube.platform import ServerPods
 from testrun_operator.kube.references import RunReference
 from testrun_operator.kube.servers import (
     PlacedServer,
     ServerSettings,
     deployment_manifest,
-    image_of,
     is_ready,
     place_server,
     service_manifest,
+    template_of,
 )
 
 SERVERS = ServerSettings("test-server", 30555, "cluster.local", SETTINGS)
@@ -39,7 +42,7 @@ def placed(
 
 def manifests(server: PlacedServer) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the Deployment and the Service of a server."""
-    return deployment_manifest(server, SERVERS), service_manifest(server)
+    return deployment_manifest(server, SERVERS), service_manifest(server, SERVERS)
 
 
 def test_a_shared_server_has_the_documented_address() -> None:
@@ -139,7 +142,7 @@ def test_a_service_leads_to_the_port_of_the_server() -> None:
 def test_only_the_shared_paginated_api_has_a_node_port(scope: Scope, name: str, node_port: int, expected: int) -> None:
     """A port of the nodes can be had only once in a cluster."""
     settings = ServerSettings("test-server", node_port, "cluster.local", SETTINGS)
-    service = service_manifest(placed(scope, name, settings=settings))
+    service = service_manifest(placed(scope, name, settings=settings), settings)
     (port,) = service["spec"]["ports"]
     assert port.get("nodePort", 0) == expected
     assert service["spec"]["type"] == ("NodePort" if expected else "ClusterIP")
@@ -152,9 +155,82 @@ def test_there_is_never_more_than_one_pod_of_a_server() -> None:
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
 
 
+CHANGES = {
+    "another image": replace(SERVERS, pods=replace(SETTINGS, image="registry.example.com/testrun:2")),
+    "another label": replace(SERVERS, pods=replace(SETTINGS, common_labels={"team": "quality"})),
+    "another user": replace(SERVERS, pods=replace(SETTINGS, random_user_ids=True)),
+    "other resources": replace(SERVERS, servers=ServerPods(resources={"limits": {"memory": "1Gi"}})),
+    "another node": replace(SERVERS, servers=ServerPods(node_selector={"disk": "fast"})),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_of_what_a_server_is_made_from_is_seen_on_its_deployment(what: str) -> None:
+    """By the digest an operator of a newer release, or with other settings, sees that a server is to be renewed."""
+    made = deployment_manifest(placed(), SERVERS)
+    assert template_of(made) == template_of(deployment_manifest(placed(), SERVERS))
+    assert template_of(made) != template_of(deployment_manifest(placed(), CHANGES[what]))
+
+
+def test_a_server_of_a_release_without_digests_is_renewed() -> None:
+    """What it was made from is not known; to renew it once costs a second."""
+    made = deployment_manifest(placed(), SERVERS)
+    del made["spec"]["template"]["metadata"]["annotations"]
+    assert template_of(made) == ""
+
+
 def test_the_image_of_a_server_is_the_operators_own() -> None:
-    """By it an operator of a newer release sees that a server is to be renewed."""
-    assert image_of(manifests(placed())[0]) == SETTINGS.image
+    """There is one image to mirror, to scan and to pull."""
+    assert container_of(manifests(placed())[0])["image"] == SETTINGS.image
+
+
+def test_a_platform_says_what_servers_carry_and_where_they_run() -> None:
+    """Labels, annotations, resources and place come from the settings; the labels that select the pods stay."""
+    servers = ServerPods(
+        pod_labels={"team": "quality", labels.SERVER: "mine"},
+        pod_annotations={"example.com/mesh": "off"},
+        resources={"limits": {"memory": "1Gi"}},
+        node_selector={"disk": "fast"},
+        tolerations=({"operator": "Exists"},),
+        affinity={"nodeAffinity": {}},
+        priority_class_name="low",
+    )
+    settings = replace(SERVERS, servers=servers, pods=replace(SETTINGS, common_labels={"cost-center": "42"}))
+    deployment, service = deployment_manifest(placed(), settings), service_manifest(placed(), settings)
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["labels"].items() >= {"team": "quality", "cost-center": "42"}.items()
+    assert template["metadata"]["labels"][labels.SERVER] == "paginated-api"
+    assert template["metadata"]["annotations"]["example.com/mesh"] == "off"
+    assert container_of(deployment)["resources"] == {"limits": {"memory": "1Gi"}}
+    assert template["spec"]["nodeSelector"] == {"disk": "fast"}
+    assert template["spec"]["tolerations"] == [{"operator": "Exists"}]
+    assert template["spec"]["affinity"] == {"nodeAffinity": {}}
+    assert template["spec"]["priorityClassName"] == "low"
+    for manifest in (deployment, service):
+        assert manifest["metadata"]["labels"]["cost-center"] == "42"
+        assert "cost-center" not in json.dumps(manifest["spec"]["selector"])
+
+
+def test_where_the_cluster_chooses_user_ids_a_server_names_none() -> None:
+    """OpenShift refuses a pod that asks for a user outside its namespace's range."""
+    settings = replace(SERVERS, pods=replace(SETTINGS, random_user_ids=True))
+    pod = pod_of(deployment_manifest(placed(), settings))
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert list(violations_of(pod)) == []
+
+
+def test_a_server_listens_to_both_families_of_addresses() -> None:
+    """Where a cluster has IPv6 alone, or first, its pods and its probes come by IPv6."""
+    command = container_of(manifests(placed())[0])["command"]
+    assert command[command.index("--host") + 1] == ""
+
+
+def test_a_service_has_the_families_that_the_settings_name() -> None:
+    """Without them it is left to the cluster."""
+    settings = replace(SERVERS, ip_family_policy="PreferDualStack", ip_families=("IPv6", "IPv4"))
+    spec = service_manifest(placed(), settings)["spec"]
+    assert (spec["ipFamilyPolicy"], spec["ipFamilies"]) == ("PreferDualStack", ["IPv6", "IPv4"])
+    assert not {"ipFamilyPolicy", "ipFamilies"} & service_manifest(placed(), SERVERS)["spec"].keys()
 
 
 READINESS = {

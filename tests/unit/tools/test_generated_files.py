@@ -55,8 +55,8 @@ def test_every_value_has_a_description() -> None:
     """A value that nobody explains is a value that nobody can set."""
     schema = json.loads((repository.CHART / "values.schema.json").read_text())
 
-    groups = [schema, *schema["definitions"].values()]
-    for group in groups:
+    own = [group for name, group in schema["definitions"].items() if not name.startswith("V1")]
+    for group in (schema, *own):
         assert group["additionalProperties"] is False
         for name, value in group["properties"].items():
             assert "$ref" in value or value["description"].endswith((".", "`")), name
@@ -125,7 +125,7 @@ def test_a_word_without_a_docstring_is_refused() -> None:
         list(vocabulary.members_of(Words))
 
 
-@pytest.mark.parametrize("name", ["install.yaml", "install-1.20.yaml", "postgresql.yaml"])
+@pytest.mark.parametrize("name", ["install.yaml", "postgresql.yaml"])
 def test_plain_manifests_are_the_charts_without_helm(name: str) -> None:
     """They have nothing that only Helm has a use for, and selectors still match the labels of their pods."""
     text = (repository.MANIFESTS / name).read_text()

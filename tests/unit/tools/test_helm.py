@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import helm
 import pytest
@@ -51,7 +53,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 def test_template_prints_manifests_in_the_order_of_installation(capsys: pytest.CaptureFixture[str]) -> None:
     """Namespaces come before what is in them, and notes are no manifests."""
-    assert helm.main(["template", "trial", str(CHART), "-n", "testing", "--kube-version", "v1.20.0"]) == 0
+    assert helm.main(["template", "trial", str(CHART), "-n", "testing", "--kube-version", "v1.34.0"]) == 0
 
     kinds = [found["kind"] for found in yaml.safe_load_all(capsys.readouterr().out) if found]
     assert kinds[0] == "Namespace"
@@ -146,6 +148,28 @@ def test_package_makes_an_archive_that_can_be_rendered(tmp_path: Path, capsys: p
     packed = helm.render(archive, "trial", "testing", {}, kube_version="v1.31.0")
 
     assert "kind: CustomResourceDefinition" in packed["testrun-operator/templates/crds.yaml"]
+
+
+def test_an_upgrade_can_start_from_what_was_set_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--reset-then-reuse-values`: new defaults, below them what was set, below that what is set now."""
+    asked: dict[str, Any] = {}
+
+    class Cluster:
+        def get_values(self, release: str) -> dict[str, Any]:
+            assert release == "trial"
+            return {"image": {"repository": "first", "tag": "first"}}
+
+        def upgrade(self, _chart: str, _release: str, values: dict[str, Any], **options: Any) -> dict[str, Any]:
+            asked.update(values=values, **options)
+            return {"name": "trial"}
+
+    monkeypatch.setattr(helm, "_cluster", lambda _: nullcontext(Cluster()))
+    words = ["upgrade", "trial", str(CHART), "--reset-then-reuse-values", "--set", "image.tag=second"]
+
+    assert helm.main(words) == 0
+
+    assert asked["values"] == {"image": {"repository": "first", "tag": "second"}}
+    assert asked["reuse_values"] is False
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0s", 0)])
