@@ -5,6 +5,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -27,7 +28,6 @@ class Package:
     """Of Debian's alone."""
     licence: str = ""
     """An SPDX expression or a name, as the package has it; empty where it says nothing short."""
-    is_expression: bool = False
     summary: str = ""
 
 
@@ -130,15 +130,19 @@ def _debian_packages(status: str) -> Iterator[Package]:
 
 def _python_package(metadata: str) -> Package:
     fields = HeaderParser().parsestr(metadata)
-    expression = fields.get("License-Expression", "")
-    licence = expression or fields.get("License", "").strip()
-    if "\n" in licence or len(licence) > _LONGEST_LICENCE:
-        licence = ""
     return Package(
         # As package URLs want it.
         re.sub(r"[-_.]+", "-", fields["Name"]).lower(),
         fields["Version"],
-        licence=licence,
-        is_expression=bool(expression),
+        licence=_licence_of(fields),
         summary=fields.get("Summary", ""),
     )
+
+
+def _licence_of(fields: Message) -> str:
+    """Return what metadata says in one of the three ways that it had over the years, the newest first."""
+    declared = fields.get("License-Expression") or fields.get("License", "").strip()
+    if declared and "\n" not in declared and len(declared) <= _LONGEST_LICENCE:
+        return str(declared)
+    classifiers = (str(text).split(" :: ") for text in fields.get_all("Classifier", ()))
+    return next((parts[-1] for parts in classifiers if parts[0] == "License"), "")

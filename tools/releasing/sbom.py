@@ -7,7 +7,6 @@ from uuid import NAMESPACE_URL, uuid5
 from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.model.license import DisjunctiveLicense, License
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -74,15 +73,8 @@ def _component(package: Package, purl: PackageURL) -> Component:
         name=package.name,
         version=package.version,
         description=package.summary or None,
-        licenses=_licences(package),
+        # An SPDX identifier, an expression of them, or else a name.
+        licenses=[LicenseFactory().make_from_string(package.licence)] if package.licence else (),
         purl=purl,
         bom_ref=str(purl),
     )
-
-
-def _licences(package: Package) -> list[License]:
-    if not package.licence:
-        return []
-    if package.is_expression:
-        return [LicenseFactory().make_from_string(package.licence)]
-    return [DisjunctiveLicense(name=package.licence)]
