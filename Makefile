@@ -58,6 +58,10 @@ bench-playbook: $(VENV)/installed ## measure playbook cases on real NoETLs, whic
 	@ci/tools postgresql
 	@$(BIN)/python bench/playbook.py $(if $(EXECUTIONS),--executions $(EXECUTIONS))
 
+.PHONY: release
+release: venv ## every file of a release into dist/ (IMAGE_REPOSITORY=registry.example.com/team/testrun-operator VERSION=0.1.0)
+	@$(BIN)/python tools/release.py --image-repository "$(IMAGE_REPOSITORY)" $(if $(VERSION),--version $(VERSION))
+
 .PHONY: clean-cluster
 clean-cluster: ## take the cluster down and leave nothing of it behind but caches
 	@ci/tools

@@ -17,7 +17,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"runtime": (), "dev": ("--extra", "dev")}
+LOCKS = {"runtime": ("--extra", "all"), "dev": ("--extra", "dev")}
+"""Which extras of `pyproject.toml` each lock file has; `dev` has `all`, too."""
 _HEADER = """\
 # Written by `make lock` from pyproject.toml; do not edit. Install with `pip install --require-hashes -r FILE`.
 """

@@ -30,6 +30,19 @@ COMPONENTS = {
     "kindnet": "app=kindnet",
 }
 READY_TIMEOUT = "120s"
+NODE_IMAGES = {
+    "1.37": "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5",
+    "1.36": "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed",
+    "1.35": "kindest/node:v1.35.8@sha256:07b2536e30b803ed61d1677a79df6115f798ce64c80f9e22f6ed45afd09323c0",
+    "1.34": "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d",
+}
+"""The images that kind v0.33.0 was released with, by Kubernetes release.
+
+They are listed, with these digests, at https://github.com/kubernetes-sigs/kind/releases/tag/v0.33.0, which says that an
+image is only sure to be one of that kind's by its digest. With another kind they are its best effort (its page on node
+images says so): whoever updates kind puts its list here.
+"""
+DEFAULT_KUBERNETES = "1.37"
 
 
 class KindCluster:
@@ -41,7 +54,10 @@ class KindCluster:
             raise Fault("--only-api is for the native cluster: with kind the API server is in the node")
         if NAME not in kind("get", "clusters").split():
             with step("kind creates a cluster (the first time it fetches the node's image)"):
-                kind("create", "cluster", f"--name={NAME}", f"--config={CONFIGURATION}", f"--wait={READY_TIMEOUT}")
+                image = f"--image={node_image(os.environ.get('KUBERNETES', ''))}"
+                kind(
+                    "create", "cluster", f"--name={NAME}", f"--config={CONFIGURATION}", image, f"--wait={READY_TIMEOUT}"
+                )
         else:
             # A restart of the machine or of Docker stops the node; starting a running one does nothing.
             call("docker", "start", CONTAINER)
@@ -105,6 +121,13 @@ class KindCluster:
     def _write_kubeconfig(self) -> None:
         self.kubeconfig().parent.mkdir(parents=True, exist_ok=True)
         kind("export", "kubeconfig", f"--name={NAME}")
+
+
+def node_image(kubernetes: str) -> str:
+    """The node's image for what the variable `KUBERNETES` says: a release (`1.34`), or nothing for the newest."""
+    if (wanted := kubernetes or DEFAULT_KUBERNETES) not in NODE_IMAGES:
+        raise Fault(f"KUBERNETES={wanted}: kind is used with one of {', '.join(NODE_IMAGES)}")
+    return NODE_IMAGES[wanted]
 
 
 def environment() -> dict[str, str]:

@@ -145,7 +145,7 @@ def run(
     Exit code: 0 created, or passed; 1 failed, 2 errored, cancelled, invalid or not found, 3 not over in time,
     130 ended by Ctrl-C; the TestRun goes on after 3 and 130.
     """
-    from testrun_operator.cli.run import Cases, Wanted, run_suite
+    from testrun_operator.cli.manifest import Cases, Wanted, show_manifest
 
     wanted = Wanted(
         suite=suite,
@@ -158,7 +158,11 @@ def run(
         parallelism=parallelism,
         fail_fast=fail_fast,
     )
-    raise typer.Exit(_run(run_suite(wanted, wait=wait, limit=read_duration(timeout), dry_run=dry_run)))
+    if dry_run:
+        raise typer.Exit(show_manifest(wanted))
+    from testrun_operator.cli.run import run_suite
+
+    raise typer.Exit(_run(run_suite(wanted, wait=wait, limit=read_duration(timeout))))
 
 
 @application.command()
@@ -238,8 +242,10 @@ def runner() -> None:
 
     The case is in the environment variable TESTRUN_CASE, or in a file.
     """
+    from testrun_operator.cli.extras import require
     from testrun_operator.runner.main import main
 
+    require("jmespath")  # the process that runs the case imports it, and has nobody to tell
     raise typer.Exit(main())
 
 

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from testrun_operator.cli.exits import Exit
+from testrun_operator.cli.extras import describe_missing
 from testrun_operator.errors import TestrunError
 
 
@@ -14,7 +15,10 @@ class CannotDo(TestrunError):
 
 
 class PlainErrors(TyperGroup):
-    """Prints our own exceptions as one line. Anything else is a defect of ours, and is shown as it is."""
+    """Prints our own exceptions as one line, and so what is not installed.
+
+    Anything else is a defect of ours, and is shown as it is.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -22,4 +26,10 @@ class PlainErrors(TyperGroup):
             return super().invoke(ctx)
         except TestrunError as error:
             typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(Exit.UNKNOWN) from None
+        except ModuleNotFoundError as error:
+            missing = describe_missing(ctx.invoked_subcommand, error.name)
+            if missing is None:
+                raise
+            typer.echo(f"Error: {missing}", err=True)
             raise typer.Exit(Exit.UNKNOWN) from None

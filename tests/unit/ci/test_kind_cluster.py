@@ -1,10 +1,11 @@
 """The commands for kind are composed rightly; kind itself is played by a script that writes down what it is asked."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from kind.kind_cluster import CONFIGURATION, NAME, KindCluster
+from kind.kind_cluster import CONFIGURATION, DEFAULT_KUBERNETES, NAME, NODE_IMAGES, KindCluster
 from native.terminal import Fault
 
 SCRIPT = """\
@@ -41,15 +42,35 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Make a machine whose state folder is a test's own."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("KUBERNETES", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Machine(tmp_path)
 
 
 def test_a_first_up_creates_the_cluster_from_the_configuration(machine: Machine) -> None:
-    """The node's port mappings are in the configuration, and up waits for the node."""
+    """The node's port mappings are in the configuration, its image is the newest, and up waits for the node."""
     KindCluster().up(only_api=False)
-    assert f"kind create cluster --name={NAME} --config={CONFIGURATION} --wait=120s" in machine.calls()
+    image = NODE_IMAGES[DEFAULT_KUBERNETES]
+    create = f"kind create cluster --name={NAME} --config={CONFIGURATION} --image={image} --wait=120s"
+    assert create in machine.calls()
     assert machine.calls()[-1].startswith("kubectl wait --for=condition=Ready nodes")
+
+
+def test_the_variable_kubernetes_chooses_the_release(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same variable as for the native cluster; one for which kind lists no image is refused before anything is."""
+    monkeypatch.setenv("KUBERNETES", "1.34")
+    KindCluster().up(only_api=False)
+    (create,) = (call for call in machine.calls() if call.startswith("kind create"))
+    assert "--image=kindest/node:v1.34." in create
+    monkeypatch.setenv("KUBERNETES", "1.20")
+    with pytest.raises(Fault, match=r"KUBERNETES=1\.20: kind is used with one of 1\.37, "):
+        KindCluster().up(only_api=False)
+
+
+def test_every_image_of_a_node_is_of_its_release_and_has_a_digest() -> None:
+    """As kind's release notes ask for: a tag alone may be built anew for another kind."""
+    for release, image in NODE_IMAGES.items():
+        assert re.fullmatch(rf"kindest/node:v{re.escape(release)}\.\d+@sha256:[0-9a-f]{{64}}", image)
 
 
 def test_a_later_up_starts_the_node_that_docker_stopped(machine: Machine) -> None:

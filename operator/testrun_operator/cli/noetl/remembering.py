@@ -9,7 +9,6 @@ from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.noetl.experience import Experience, learn
 from testrun_operator.cli.noetl.server import Execution, Server
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
-from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
 from testrun_operator.runner.playbook.following import EventLog
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 
@@ -45,6 +44,9 @@ def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
     if dsn is None:
         yield ApiEventLog(server.api, dialect, grace=_GRACE_SECONDS)
         return
+    # Only here, since its driver is in an extra, which those who ask the server do not need.
+    from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog  # noqa: PLC0415 - see above
+
     try:
         event_log = PostgresEventLog(dsn, dialect, grace=_GRACE_SECONDS)
     except InvalidCase:
