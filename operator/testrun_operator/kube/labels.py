@@ -29,6 +29,8 @@ OUTCOME = f"{GROUP}/outcome"
 """Annotation of a Job that the operator stopped: the outcome of its attempt."""
 COMPLETED_AT = f"{GROUP}/completed-at"
 """Annotation of an execution's ConfigMap: when the execution ended."""
+REPLACED = f"{GROUP}/replaced"
+"""Annotation of an execution's ConfigMap: the run's spec changed before the execution had ended."""
 STORED = f"{GROUP}/stored"
 """Annotation of an execution's ConfigMap: every outcome is in Postgres."""
 
