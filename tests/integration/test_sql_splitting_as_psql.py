@@ -152,6 +152,9 @@ def _without_last_comment(sent: str) -> str:
 @example(script="select w1 /* w2 */ ; select w3; -- w4")
 @example(script="/* w1 */; select w2; /* w3 */")
 @example(script="(w1;w2) --w3\n; do $$w4;$$ --w5\n; select w6 -- w7\n")
+@example(script=" ) w1 ( ; w3")
+@example(script="select w1 ')' ( ; w2) ; w3")
+@example(script='select w1 "(" ) ( ; w2 ")" ; w3) ; w4')
 @example(script="select w1; /* /* ; */ ; */ select w2 -- ;\n; select 'w3;' ; select $a$w4;$a$")
 def test_a_script_is_split_as_psql_splits_it(server: _Server, script: str) -> None:
     """A file that people run with psql must mean the same here."""
