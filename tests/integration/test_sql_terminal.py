@@ -130,10 +130,15 @@ def without_times(text: str) -> str:
 
 
 @contextmanager
-def started(environment: Mapping[str, str], *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Start the command in a pipe."""
+def started(
+    environment: Mapping[str, str], *arguments: str | Path, sigint: str = "default"
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the command in a pipe, with SIGINT as in the foreground of a terminal, or ignored as in the background.
+
+    These tests may themselves be in the background of a script, where SIGINT is ignored; programs inherit that.
+    """
     process = subprocess.Popen(
-        [TESTRUN, "sql", "run", *map(str, arguments)],
+        ["env", f"--{sigint}-signal=INT", TESTRUN, "sql", "run", *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -343,6 +348,36 @@ def test_changed_files_run_again(environment: Mapping[str, str], tmp_path: Path)
         assert "1 passed in" in read_until(process, waiting)
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE_SECONDS) == 0
+
+
+def test_in_the_background_of_a_script_ctrl_c_is_meant_for_others(
+    environment: Mapping[str, str], server: PostgresServer, tmp_path: Path
+) -> None:
+    """What is started with SIGINT ignored goes on, whether it waits or runs tests, and says what ends it: SIGTERM."""
+    project = write(tmp_path, a=PASSES)
+    with started(environment, project, "--watch", sigint="ignore") as process:
+        assert "waiting for changes; SIGTERM ends" in read_until(process, "waiting for changes")
+        process.send_signal(signal.SIGINT)
+        write(project, a=SLEEPS)
+        wait_until(lambda: slow_statements(server) == 1)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert output.endswith("interrupted: 1 passed\n")
+    assert process.returncode == 143
+    assert slow_statements(server) == 0
+
+
+def test_watching_in_the_background_is_ended_by_sigterm_while_nothing_runs(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    """As any other program is."""
+    with started(environment, write(tmp_path, a=PASSES), "--watch", sigint="ignore") as process:
+        read_until(process, "waiting for changes")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECONDS) == -signal.SIGTERM
 
 
 def on_a_terminal(environment: Mapping[str, str], *arguments: str | Path) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.kube.observe import choose_pod
+from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
 
 
@@ -46,8 +47,8 @@ class ExecutionState:
     waiting_for_servers_since: datetime | None = None
     server_message: str = ""
     """What is the matter with the test servers, while they are waited for."""
-    noted: tuple[datetime, bool] | None = None
-    """What we noted on the record: when the execution ended, and whether its results are stored."""
+    noted: Notes = field(default_factory=Notes)
+    """What we noted on the record; a watch may not show it yet."""
     announced_end: bool = False
     """Whether the Event and the metrics of the end were written."""
     cleaned: bool = False
@@ -67,6 +68,15 @@ class ExecutionState:
     def run_id(self) -> str:
         """The execution's id."""
         return self.record.run_id
+
+    @property
+    def has_news(self) -> bool:
+        """Whether an attempt turned out to be over while a plan was carried out, which nobody else may ever tell of."""
+        ended = [*self.lost_jobs.values(), *(job for job in self.created.values() if job.decided is not None)]
+        return any(job.case in self.cases_by_name and not self._is_known(job) for job in ended)
+
+    def _is_known(self, job: JobObservation) -> bool:
+        return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
 
     def observe(self, inventory: Inventory) -> tuple[JobObservation, ...]:
         """Put together what the watches say and what we did ourselves."""

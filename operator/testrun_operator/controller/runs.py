@@ -5,7 +5,7 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.activity import CANCELLED, SUPERSEDED, describe_activity
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory, Key, RunView
+from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.servers import ServerKeeper
@@ -25,12 +26,12 @@ from testrun_operator.controller.starting import Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.planning import Controls, Ending, Plan, plan
 from testrun_operator.engine.status import describe_execution, describe_invalid, describe_waiting, with_storing
 from testrun_operator.errors import InvalidSpec
-from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient, Refused
-from testrun_operator.kube.records import StoredRecord, completion_patch, record_name
+from testrun_operator.kube.client import KubernetesClient, Refused
+from testrun_operator.kube.records import Notes
 from testrun_operator.kube.servers import PlacedServer
 
 _logger = logging.getLogger(__name__)
@@ -69,7 +70,6 @@ class RunReconciler:
         judging: JudgingSettings,
         now: Callable[[], datetime],
     ) -> None:
-        self._client = client
         self._inventory = inventory
         self._results = results
         self._servers = servers
@@ -79,8 +79,9 @@ class RunReconciler:
         self._recorder = recorder
         self._judging = judging
         self._now = now
+        self._records = RecordKeeper(client, inventory)
         self._states: dict[str, dict[str, ExecutionState]] = {}
-        self._key_of: dict[str, Key] = {}
+        self._uid_of: dict[Key, str] = {}
         self._removed: dict[str, set[str]] = {}
 
     def state_of(self, run_uid: str, run_id: str) -> ExecutionState | None:
@@ -101,10 +102,12 @@ class RunReconciler:
             TransientError: something outside did not answer; to be tried again.
         """
         view = self._inventory.run(key)
-        if view is None or view.deleting:
-            self._forget(key)
+        uid = view.reference.uid if view is not None and not view.deleting else None
+        if self._uid_of.get(key, uid) != uid:
+            self._forget(key)  # deleted; perhaps there is another one of the same name already
+        if view is None or uid is None:
             return None
-        self._key_of[view.reference.uid] = key
+        self._uid_of[key] = uid
         try:
             spec = parse_run(view.spec)
             return await self._bring_forward(view, spec)
@@ -112,22 +115,13 @@ class RunReconciler:
             return await self._refuse(view, error)
 
     async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
+        """Bring the execution that a spec is to have forward, or start it, once those before it have ended."""
         digest = digest_of(spec)
         states = self._take_up(view)
-        newest = states[-1] if states else None
-        # One that is in the history was replaced: by a spec that was invalid, or whose execution had to wait.
-        replaced = {entry.run_id for entry in self._statuses.newest(view).history}
-        current = newest
-        if newest is not None and (newest.record.spec_digest != digest or newest.run_id in replaced):
-            current = None
-        wakes: list[datetime | None] = []
-        for state in states:
-            if state is not current:
-                is_shown = state is newest and state.run_id not in replaced
-                wake, is_over = await self._advance_old(view, spec, state, is_newest=is_shown)
-                wakes.append(wake)
-                if not is_over:
-                    return _earliest(wakes)
+        current = states[-1] if states and self._answers_for(view, states[-1], digest) else None
+        wakes, are_over = await self._end_all(view, states if current is None else states[:-1])
+        if not are_over:
+            return _earliest(wakes)
         status = self._statuses.newest(view)
         if current is None and _is_finished_with(status, digest):
             wakes.append(await self._note_generation(view, status))
@@ -136,6 +130,36 @@ class RunReconciler:
         else:
             wakes.append(await self._advance(view, spec, current))
         return _earliest(wakes)
+
+    async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
+        """Say what is wrong with a spec, once what still ran of the one before it has ended."""
+        wakes, are_over = await self._end_all(view, self._take_up(view))
+        if not are_over:
+            return _earliest(wakes)
+        message = "; ".join(error.problems)
+        await self._recorder.waiting(view, ConditionReason.INVALID_SPEC, message)
+        status = describe_invalid(self._statuses.subject(view), message, self._now())
+        return _earliest([*wakes, await self._statuses.write(view, status)])
+
+    def _answers_for(self, view: RunView, newest: ExecutionState, digest: str) -> bool:
+        """Whether the newest execution is the one that the spec is to have, and none has to be started."""
+        # One that is in the history ended before a spec that was invalid, or whose execution had to wait.
+        is_left = any(entry.run_id == newest.run_id for entry in self._statuses.newest(view).history)
+        return newest.record.spec_digest == digest and not is_left and not self._records.notes(newest).replaced
+
+    async def _end_all(self, view: RunView, states: Sequence[ExecutionState]) -> tuple[list[datetime | None], bool]:
+        """End executions that no spec wants any more, one after the other.
+
+        Returns:
+            When to look again, and whether all of them are over.
+        """
+        wakes: list[datetime | None] = []
+        for state in states:
+            wake, is_over = await self._end(view, state)
+            wakes.append(wake)
+            if not is_over:
+                return wakes, False
+        return wakes, True
 
     def _take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
         """Return the executions of a run, the oldest first: those recorded in the cluster, and those just started."""
@@ -167,50 +191,61 @@ class RunReconciler:
     async def _advance(self, view: RunView, spec: TestRunSpec, state: ExecutionState) -> datetime | None:
         """Bring the current execution forward."""
         status = self._statuses.newest(view)
-        was_over = status.run_id == state.run_id and status.phase is not None and status.phase.is_final
-        ending = CANCELLED if spec.cancel and not was_over else None
-        stored = self._stored_record(view, state)[1]
-        result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
+        over_since = _told_end(status, state.run_id)
+        is_cancelled = spec.cancel
+        if over_since is not None:
+            # What was told counts: it may have to be found out anew, to be stored.
+            is_cancelled = status.cases is not None and status.cases.cancelled > 0
+        ending = CANCELLED if is_cancelled else None
+        stored = self._records.notes(state).stored
+        result, error = await self._step(state, spec, ending, over_since=over_since, stored=stored)
         wakes = [result.look_again_at]
-        if was_over:
+        if over_since is not None:
             wakes.append(await self._note_storing(view, state))
         else:
-            wakes.append(await self._write_progress(view, spec, state, result))
-        status = self._statuses.newest(view)
-        if result.is_over and status.completion_time is not None and status.run_id == state.run_id:
-            wakes.append(await self._finish(view, spec, state, status.completion_time, is_current=True))
+            wakes.append(await self._write_progress(view, spec, state, result, replaced=False))
+        over_since = _told_end(self._statuses.newest(view), state.run_id)
+        if result.is_over and over_since is not None:
+            wakes.append(await self._finish(view, spec, state, over_since, is_current=True))
         if error is not None:
             raise error
         return _earliest(wakes)
 
-    async def _advance_old(
-        self, view: RunView, spec: TestRunSpec, state: ExecutionState, *, is_newest: bool
-    ) -> tuple[datetime | None, bool]:
-        """End an execution that a newer one is to replace, or that was replaced already.
+    async def _end(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
+        """End an execution that no spec wants any more, and do what remains to be done of one that has ended.
 
         Returns:
-            When to look again, and whether the execution is over.
+            When to look again, and whether the execution is over: one that is holds up no other, also where not all is
+            found out yet of what is to be stored of it.
         """
-        completed_at, stored = self._stored_record(view, state)
         status = self._statuses.newest(view)
-        shown = status.run_id == state.run_id
-        was_over = completed_at is not None or (shown and status.phase is not None and status.phase.is_final)
-        ending = None if was_over else SUPERSEDED
-        result, error = await self._step(state, spec, ending, over=was_over, stored=stored)
+        notes = self._records.notes(state)
+        over_since = notes.completed_at or _told_end(status, state.run_id)
+        if over_since is None and not notes.replaced:
+            # Before anything of it is ended: the spec may be put back, and the operator be killed, in any moment.
+            await self._records.note(state, Notes(replaced=True))
+        ending = SUPERSEDED if notes.replaced or over_since is None else None
+        spec = state.record.run
+        result, error = await self._step(state, spec, ending, over_since=over_since, stored=notes.stored)
         if error is not None:
             raise error
         wakes = [result.look_again_at]
-        if is_newest and not was_over:
-            wakes.append(await self._write_progress(view, spec, state, result))
-            status = self._statuses.newest(view)
-        if not result.is_over:
-            return _earliest(wakes), False
-        completed_at = completed_at or (status.completion_time if shown else None) or self._now()
-        wakes.append(await self._finish(view, spec, state, completed_at, is_current=False))
-        return _earliest(wakes), True
+        if over_since is None and all(entry.run_id != state.run_id for entry in status.history):
+            wakes.append(await self._write_progress(view, spec, state, result, replaced=True))
+            over_since = _told_end(self._statuses.newest(view), state.run_id)
+        if result.is_over:
+            wakes.append(await self._finish(view, spec, state, over_since or self._now(), is_current=False))
+        is_over = result.is_over or (over_since is not None and not _occupies_places(result))
+        return _earliest(wakes), is_over
 
     async def _step(
-        self, state: ExecutionState, spec: TestRunSpec, ending: Ending | None, *, over: bool, stored: bool
+        self,
+        state: ExecutionState,
+        spec: TestRunSpec,
+        ending: Ending | None,
+        *,
+        over_since: datetime | None,
+        stored: bool,
     ) -> tuple[Plan, Exception | None]:
         """Observe, plan and act once.
 
@@ -221,14 +256,14 @@ class RunReconciler:
         placed = self._servers.place(state.record.suite.test_servers, state.run, state.run_id)
         problem = None
         ready = True
-        if ending is None and not over and not self._is_over(state):
+        if ending is None and over_since is None and not self._is_over(state):
             ready, problem = await self._bring_up(state, placed, now)
         controls = Controls(
             parallelism=spec.parallelism,
             suspended=spec.suspend or not ready,
             server_problem=problem,
             ending=ending,
-            over=over,
+            over_since=over_since,
         )
         result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
@@ -237,7 +272,9 @@ class RunReconciler:
             result = replace(result, look_again_at=_earliest([result.look_again_at, given_up_at]))
         state.memory = result.memory
         error = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
-        await self._recorder.cases(state, over=over, stored=stored)
+        if state.has_news:
+            result = replace(result, look_again_at=now)
+        await self._recorder.cases(state, over=over_since is not None, stored=stored)
         return result, error
 
     @staticmethod
@@ -272,22 +309,23 @@ class RunReconciler:
         return False, f"{state.server_message} after {format_duration(self._judging.start_timeout)}"
 
     async def _write_progress(
-        self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan
+        self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan, *, replaced: bool
     ) -> datetime | None:
         status = describe_execution(
             self._statuses.subject(view),
             state.record,
             len(state.execution.cases),
             result,
-            describe_activity(spec, state, superseded=state.record.spec_digest != digest_of(spec)),
+            describe_activity(spec, state, superseded=replaced),
             self._results.storing(int(state.run_id), over=result.is_over),
             self._now(),
+            replaced=replaced,
         )
         return await self._statuses.write(view, status, at_once=result.is_over)
 
     async def _note_storing(self, view: RunView, state: ExecutionState) -> datetime | None:
         """Bring the condition ResultsStored of an execution that is over up to date."""
-        stored = self._stored_record(view, state)[1]
+        stored = self._records.notes(state).stored
         storing = ALL_STORED if stored else self._results.storing(int(state.run_id), over=True)
         subject = self._statuses.subject(view)
         status = with_storing(subject.previous, subject, storing, self._now())
@@ -303,19 +341,18 @@ class RunReconciler:
         self, view: RunView, spec: TestRunSpec, state: ExecutionState, completed_at: datetime, *, is_current: bool
     ) -> datetime | None:
         """Do what remains once every case has its verdict: note it, store it, and clean up when the time has come."""
-        noted_at, noted_stored = self._stored_record(view, state)
+        noted = self._records.notes(state)
+        is_fresh = noted.completed_at is None
         if not state.cleaned:
             placed = self._servers.place(state.record.suite.test_servers, state.run, state.run_id)
-            if noted_at is None:
+            if is_fresh:
                 await self._servers.remove(placed)
             state.cleaned = True
-        if not noted_stored:
-            await self._recorder.finished(
-                view, state, self._statuses.newest(view), completed_at, fresh=noted_at is None
-            )
-        stored = noted_stored or self._results.is_stored(int(state.run_id))
-        if noted_at is None or stored != noted_stored:
-            await self._note_completion(state, completed_at, stored=stored)
+        if not noted.stored:
+            await self._recorder.finished(view, state, self._statuses.newest(view), completed_at, fresh=is_fresh)
+        stored = noted.stored or self._results.is_stored(int(state.run_id))
+        if is_fresh or stored != noted.stored:
+            await self._records.note(state, Notes(completed_at=completed_at, stored=stored))
         if is_current and stored:
             await self._note_storing(view, state)
         if not stored and not self._results.is_done(int(state.run_id)):
@@ -326,71 +363,35 @@ class RunReconciler:
         await self._remove(state)
         return None
 
-    async def _note_completion(self, state: ExecutionState, completed_at: datetime, *, stored: bool) -> None:
-        name = record_name(state.run, state.run_id)
-        try:
-            await self._client.patch(
-                CONFIGMAPS, state.run.namespace, name, completion_patch(completed_at, stored=stored)
-            )
-        except Refused as error:
-            if not error.is_not_found:
-                raise
-        state.noted = (completed_at, stored)
-
-    def _stored_record(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
-        """Return when the execution was noted to be over, and whether its results were noted to be stored."""
-        if state.noted is not None:
-            return state.noted
-        found: StoredRecord | None = next(
-            (stored for stored in self._inventory.records(view.reference.uid) if stored.record.run_id == state.run_id),
-            None,
-        )
-        return (found.completed_at, found.stored) if found is not None else (None, False)
-
     async def _remove(self, state: ExecutionState) -> None:
-        """Remove the Jobs and the record of an execution; what is worth keeping is in the status and in Postgres."""
-        selector = f"{labels.SELECTOR},{labels.RUN_ID}={state.run_id}"
-        await self._client.delete_collection(JOBS, state.run.namespace, selector)
-        await self._client.delete_collection(CONFIGMAPS, state.run.namespace, selector)
-        _logger.info("removed the Jobs of an execution", extra={"run": str(state.run), "runId": state.run_id})
+        await self._records.remove(state)
         self._removed.setdefault(state.run.uid, set()).add(state.run_id)
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
 
-    async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
-        """Say what is wrong with a spec, and end what still runs of the one before it."""
-        wakes: list[datetime | None] = []
-        for state in self._take_up(view):
-            completed_at, stored = self._stored_record(view, state)
-            ending = None if completed_at else SUPERSEDED
-            result, problem = await self._step(
-                state, state.record.run, ending, over=completed_at is not None, stored=stored
-            )
-            wakes.append(result.look_again_at)
-            if result.is_over:
-                ended_at = completed_at or self._now()
-                wakes.append(await self._finish(view, state.record.run, state, ended_at, is_current=False))
-            if problem is not None:
-                raise problem
-        message = "; ".join(error.problems)
-        await self._recorder.waiting(view, ConditionReason.INVALID_SPEC, message)
-        status = describe_invalid(self._statuses.subject(view), message, self._now())
-        wakes.append(await self._statuses.write(view, status))
-        return _earliest(wakes)
-
     def _forget(self, key: Key) -> None:
-        for uid in [uid for uid, known in self._key_of.items() if known == key]:
-            for state in self._states.pop(uid, {}).values():
-                self._results.forget(int(state.run_id))
-            self._statuses.forget(uid)
-            self._recorder.forget(uid)
-            self._removed.pop(uid, None)
-            del self._key_of[uid]
+        uid = self._uid_of.pop(key)
+        for state in self._states.pop(uid, {}).values():
+            self._results.forget(int(state.run_id))
+        self._statuses.forget(uid)
+        self._recorder.forget(uid)
+        self._removed.pop(uid, None)
 
 
 def _is_finished_with(status: TestRunStatus, digest: str) -> bool:
     return status.spec_digest == digest and status.phase is not None and status.phase.is_final
 
 
-def _earliest(wakes: list[datetime | None]) -> datetime | None:
+def _told_end(status: TestRunStatus, run_id: str) -> datetime | None:
+    """Return when an execution ended by the status of its run; None if the status does not say that it has."""
+    if status.run_id == run_id and status.phase is not None and status.phase.is_final:
+        return status.completion_time
+    return next((entry.completion_time for entry in status.history if entry.run_id == run_id), None)
+
+
+def _occupies_places(result: Plan) -> bool:
+    return any(job.state is JobState.ACTIVE for job in result.memory.underway.values())
+
+
+def _earliest(wakes: Iterable[datetime | None]) -> datetime | None:
     return min((wake for wake in wakes if wake is not None), default=None)

@@ -22,7 +22,7 @@ KINDS_WITH_REPORT = frozenset({CaseKind.HTTP, CaseKind.SQL, CaseKind.PLAYBOOK})
 _SIGKILL = 128 + 9
 _CLOCK_RESOLUTION = timedelta(seconds=1)
 """Kubernetes cuts times to whole seconds: a container may have started almost one second later than it says."""
-_WATCH_LAG = timedelta(seconds=5)
+WATCH_LAG = timedelta(seconds=5)
 """Jobs and pods are watched apart: that a Job is over may be seen before how its pod ended."""
 _FIRST_SIGNAL = 128
 _IMAGE_WAITS = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull"})
@@ -120,6 +120,11 @@ def ended_with(job: JobObservation, case: CaseOutcome, now: datetime) -> Attempt
     return _outcome(job, case.verdict, case.failure_class, case.reason, case.message, finished_at=now)
 
 
+def left_over(job: JobObservation, now: datetime) -> AttemptOutcome:
+    """Return the outcome of an attempt that is ended because its run had ended without it."""
+    return cancelled(job, Reason.SUPERSEDED, "the run had ended before this attempt was seen", now)
+
+
 def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> AttemptOutcome:
     """Return the outcome of an attempt that is ended because its run's timeout is over.
 
@@ -133,8 +138,8 @@ def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> Att
 
 
 def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, settings: JudgingSettings) -> Judgement:
-    if job.finished_at is not None and now < job.finished_at + _WATCH_LAG:
-        return Underway(job.finished_at + _WATCH_LAG)
+    if job.finished_at is not None and now < job.finished_at + WATCH_LAG:
+        return Underway(job.finished_at + WATCH_LAG)
     if job.state is JobState.COMPLETE:
         # A container, and our runner too, ends with 0 only if the case passed. Details went with the pod.
         message = "the Job is complete; its pod is gone, and the details with it"

@@ -17,7 +17,7 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import judging
 from testrun_operator.engine.baseline import check_baseline
 from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway
-from testrun_operator.engine.observation import JobObservation
+from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
 
@@ -60,9 +60,14 @@ class Controls:
     """The test servers did not get ready in time: what is the matter. Cases that were not started end with it."""
     ending: Ending | None = None
     """End what runs and start nothing more."""
-    over: bool = False
-    """The status already says how the execution ended: start nothing, only find out what there is to be stored.
-    With ``ending``, if that is what it says."""
+    over_since: datetime | None = None
+    """When the execution ended, if that was told already: start nothing, only find out what there is to be stored.
+    With ``ending``, if that is what was told."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it was told already how the execution ended."""
+        return self.over_since is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +257,9 @@ class _Planner:
 
     def _end_if_time_is_up(self, job: JobObservation) -> None:
         ending = self._controls.ending
-        if ending is not None:
+        if self._controls.over_since is not None:
+            self._end_leftover(job, self._controls.over_since)
+        elif ending is not None:
             outcome = judging.cancelled(job, ending.reason, ending.message, self._now)
             self._stops.setdefault(job.case, StopAttempt(job, outcome))
         elif self._now >= self._run_deadline:
@@ -260,6 +267,14 @@ class _Planner:
             self._stops.setdefault(job.case, StopAttempt(job, outcome))
         else:
             self._wakes.append(self._run_deadline)
+
+    def _end_leftover(self, job: JobObservation, over_since: datetime) -> None:
+        # As a straggler, but found after a restart: nobody knows any more what its case ended with.
+        due = over_since + judging.WATCH_LAG
+        if self._now < due:
+            self._wakes.append(due)
+        elif job.state is JobState.ACTIVE:
+            self._stops.setdefault(job.case, StopAttempt(job, judging.left_over(job, self._now)))
 
     def _retry(self, case: PlannedCase, last: EndedAttempt) -> StartAttempt | None:
         failures, faults = last.job.test_failures, last.job.infrastructure_faults

@@ -195,6 +195,8 @@ def describe_execution(
     activity: tuple[ConditionReason, str],
     storing: Storing,
     now: datetime,
+    *,
+    replaced: bool = False,
 ) -> TestRunStatus:
     """Return the status of a run whose execution was started.
 
@@ -206,6 +208,7 @@ def describe_execution(
         activity: what it is busy with or waits for, while it is not over.
         storing: how far the storing of the results is.
         now: the time; the completion time if the execution has just ended.
+        replaced: whether the run's spec changed before the execution had ended. Its end is no spec's result then.
     """
     previous = subject.previous
     same = previous.run_id == record.run_id
@@ -220,7 +223,7 @@ def describe_execution(
         phase=phase,
         run_id=record.run_id,
         revision=record.run.revision,
-        spec_digest=record.spec_digest,
+        spec_digest=None if replaced else record.spec_digest,
         start_time=record.started_at,
         completion_time=completed_at,
         duration_seconds=max(0, round((completed_at - record.started_at).total_seconds())) if completed_at else None,

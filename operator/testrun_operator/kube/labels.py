@@ -31,6 +31,8 @@ COMPLETED_AT = f"{GROUP}/completed-at"
 """Annotation of an execution's ConfigMap: when the execution ended."""
 TEMPLATE = f"{GROUP}/template"
 """Annotation of a test server's pods: the digest of what they were made from, by which a change is noticed."""
+REPLACED = f"{GROUP}/replaced"
+"""Annotation of an execution's ConfigMap: the run's spec changed before the execution had ended."""
 STORED = f"{GROUP}/stored"
 """Annotation of an execution's ConfigMap: every outcome is in Postgres."""
 

@@ -25,14 +25,32 @@ _MAX_PLAIN_BYTES = 256 * 1024  # readable with kubectl up to here; a ConfigMap h
 
 
 @dataclass(frozen=True, slots=True)
+class Notes:
+    """What was noted on a record since it was written. Nothing of it is ever taken back."""
+
+    replaced: bool = False
+    """Whether the run's spec changed before the execution had ended: it answers for no spec any more, not even for its
+    own if that is put back."""
+    completed_at: datetime | None = None
+    """When the execution ended; None while it runs."""
+    stored: bool = False
+    """Whether every outcome is in Postgres."""
+
+    def __or__(self, other: "Notes") -> "Notes":
+        """Put together what is known from two places: what a watch shows, and what it does not show yet."""
+        return Notes(
+            replaced=self.replaced or other.replaced,
+            completed_at=self.completed_at or other.completed_at,
+            stored=self.stored or other.stored,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as it is in the cluster, with what was noted on it since."""
+    """A record as it is in the cluster."""
 
     record: ExecutionRecord
-    completed_at: datetime | None
-    """When the execution ended; None while it runs."""
-    stored: bool
-    """Whether every outcome is in Postgres."""
+    notes: Notes
 
 
 def record_name(run: RunReference, run_id: str) -> str:
@@ -94,8 +112,11 @@ def read_record(body: Mapping[str, Any]) -> StoredRecord | None:
     annotations = body["metadata"].get("annotations") or {}
     return StoredRecord(
         record,
-        completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
-        stored=annotations.get(labels.STORED) == "true",
+        Notes(
+            replaced=annotations.get(labels.REPLACED) == "true",
+            completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
+            stored=annotations.get(labels.STORED) == "true",
+        ),
     )
 
 
@@ -116,7 +137,13 @@ def _read_noted_time(text: str | None) -> datetime | None:
     return moment if moment is not None and moment.tzinfo is not None else None
 
 
-def completion_patch(completed_at: datetime, *, stored: bool) -> Document:
-    """Make the patch that notes on a record that its execution is over, and whether its results are stored."""
-    annotations = {labels.COMPLETED_AT: format_time(completed_at)} | ({labels.STORED: "true"} if stored else {})
+def notes_patch(notes: Notes) -> Document:
+    """Make the patch that writes notes on a record."""
+    annotations: dict[str, str] = {}
+    if notes.replaced:
+        annotations[labels.REPLACED] = "true"
+    if notes.completed_at is not None:
+        annotations[labels.COMPLETED_AT] = format_time(notes.completed_at)
+    if notes.stored:
+        annotations[labels.STORED] = "true"
     return {"metadata": {"annotations": annotations}}

@@ -167,6 +167,7 @@ def test_a_run_that_is_not_over_in_time_goes_on_and_how_to_end_it_is_said(
     )
 
 
+@pytest.mark.usefixtures("foreground")
 @pytest.mark.parametrize("arguments", [("run", "checkout", "--wait"), ("wait", "nightly"), ("status", "nightly", "-w")])
 def test_ctrl_c_is_not_a_failed_test(
     invoke: Invoke, cluster_with: ClusterWith, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]

@@ -1,9 +1,9 @@
 """Whatever happens to a run, its Jobs, the API server and the operator, and in whatever order.
 
 As tests/unit/engine/test_any_order_of_events.py, but with all of the controller over a cluster in memory: people change
-and correct the spec, calls fail or their answers are lost, watches lag behind, Postgres goes away, and the operator is
-killed. The operator looks at the run only when a watch has shown something new, when the time has come that it has
-named itself, or when its last look failed: as its worker does.
+and correct the spec or the suite, delete the run and create it anew, calls fail or their answers are lost, watches lag
+behind, Postgres goes away, and the operator is killed. The operator looks at the run only when a watch has shown
+something new, when the time has come that it has named itself, or when its last look failed: as its worker does.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.errors import TransientError
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, Refused
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES, Refused
 from unit.controller.process import MemoryStore, Process, condition
 
 _FINAL = {"Passed", "Failed", "Errored", "Cancelled"}
-_WATCHED = (TESTRUNS, JOBS, PODS, CONFIGMAPS)
+_WATCHED = (TESTRUNS, TESTSUITES, JOBS, PODS, CONFIGMAPS)
 _CALLS = [
     ("create", JOBS),
     ("patch", JOBS),
@@ -40,6 +40,8 @@ _MOST_STEPS = 400
 _MOMENT = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=6)
 """Longer than every limit of an attempt."""
+_GOOD: Body = {"timeout": "30m", "select": None}
+_TYPOS: list[Body] = [{"timeout": "slow"}, {"select": {"names": ["nobody"]}}]
 
 
 @st.composite
@@ -56,15 +58,27 @@ def suites(draw: st.DrawFn) -> Body:
 class AnyOrderOfEvents(RuleBasedStateMachine):
     """Everything that may happen to a run."""
 
-    @initialize(suite=suites(), with_store=st.booleans(), fail_fast=st.booleans(), changes=st.booleans())
-    def begin(self, suite: Body, with_store: bool, fail_fast: bool, changes: bool) -> None:
-        """Somebody applies a run; it may be changed later on, or not."""
+    @initialize(
+        suite=suites(),
+        by_name=st.booleans(),
+        with_store=st.booleans(),
+        fail_fast=st.booleans(),
+        changes=st.booleans(),
+    )
+    def begin(self, suite: Body, by_name: bool, with_store: bool, fail_fast: bool, changes: bool) -> None:
+        """Somebody applies a run, with a suite of its own or of a name; it may be changed later on, or not."""
         self.loop = asyncio.new_event_loop()
         self.cluster = MemoryCluster()
         self.store = MemoryStore() if with_store else None
-        self.spec: Body = {"suite": suite, "parallelism": 2, "failFast": fail_fast, "timeout": "30m"}
+        self.suite = suite
+        self.by_name = by_name
+        of_suite: Body = {"suiteRef": {"name": "regression"}} if by_name else {"suite": suite}
+        self.spec: Body = of_suite | {"parallelism": 2, "failFast": fail_fast, "timeout": "30m"}
         self.changes = changes
-        self.applied = self.cluster.apply_run("nightly", self.spec)
+        if by_name:
+            self.cluster.apply_suite("regression", suite)
+        self.cluster.apply_run("nightly", self.spec)
+        self.was_cancelled = False
         self.uids: dict[str, set[str]] = {}
         self.deleted: set[str] = set()
         self.lost: set[str] = set()
@@ -172,16 +186,45 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         """Somebody wants another revision to be tested."""
         self.apply(revision=revision)
 
-    @rule(typo=st.sampled_from([None, "slow"]))
+    @rule(typo=st.sampled_from([{}, *_TYPOS]))
     @precondition(lambda self: self.changes)
-    def make_or_mend_typo(self, typo: str | None) -> None:
+    def make_or_mend_typo(self, typo: Body) -> None:
         """Somebody makes the spec invalid, or corrects it."""
-        self.apply(timeout=typo or "30m")
+        self.apply(**_GOOD | typo)
+
+    @rule(change=st.sampled_from(["delete", "spoil", "restore", "restore"]))
+    @precondition(lambda self: self.changes and self.by_name)
+    def change_suite(self, change: str) -> None:
+        """Somebody deletes the suite, makes it invalid, or puts it back."""
+        if change == "spoil":
+            self.cluster.apply_suite("regression", {"cases": [container_case("one", needs=["nobody"])]})
+        elif change == "restore":
+            self.cluster.apply_suite("regression", self.suite)
+        elif self.cluster.all(TESTSUITES):
+            self.cluster.delete(TESTSUITES, "regression")
+
+    @rule(is_seen=st.booleans())
+    @precondition(lambda self: self.changes)
+    def delete_run(self, is_seen: bool) -> None:
+        """Somebody deletes the run and creates it anew, before or after the operator has seen that it is gone."""
+        self.cluster.catch_up()
+        self.cluster.delete(TESTRUNS, "nightly")
+        for job in self.cluster.all(JOBS):
+            self.deleted.add(job["metadata"]["name"])
+            self.process.lose_job(job)
+        for record in self.cluster.all(CONFIGMAPS):
+            self.cluster.delete(CONFIGMAPS, record["metadata"]["name"])
+        if is_seen:
+            assert self.loop.run_until_complete(self.look_and_read()) is None
+            assert () == self.process.runs.active()
+        self.cluster.apply_run("nightly", self.spec)
+        self.was_cancelled = bool(self.spec.get("cancel"))
 
     @rule(cancel=st.booleans())
     @precondition(lambda self: self.changes)
     def cancel(self, cancel: bool) -> None:
         """Somebody cancels the run, or takes that back."""
+        self.was_cancelled = self.was_cancelled or cancel
         self.apply(cancel=cancel)
 
     @rule(suspend=st.sampled_from([True, False, False]))
@@ -244,7 +287,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def is_http(self, case: str) -> bool:
         """Whether a case is executed by our runner."""
-        return any(given["name"] == case and "http" in given for given in self.spec["suite"]["cases"])
+        return any(given["name"] == case and "http" in given for given in self.suite["cases"])
 
     @rule(data=st.data())
     def run_pod(self, data: st.DataObject) -> None:
@@ -330,6 +373,8 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         self.cluster._troubles.clear()
         self.cluster.catch_up()
         self.apply(suspend=False)
+        if self.by_name:
+            self.cluster.apply_suite("regression", self.suite)
         if self.store is not None:
             self.store.problem = None
         for _ in range(_MOST_STEPS):
@@ -353,9 +398,11 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def is_at_rest(self) -> bool:
         """Whether the run is over, and everything is stored."""
-        status = self.cluster.status("nightly")
+        body = self.cluster.find(TESTRUNS, "nightly")
+        status = body["status"]
         is_soon = self.wake is not None and self.wake < self.cluster.now + _MOMENT
-        if is_soon or status.get("phase") not in _FINAL:
+        is_current = body["metadata"]["generation"] == status["observedGeneration"]
+        if is_soon or not is_current or status.get("phase") not in _FINAL:
             return False
         return self.store is None or status.get("runId") is None or condition(status, "ResultsStored")[0] == "True"
 
@@ -364,9 +411,10 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         body = self.cluster.find(TESTRUNS, "nightly")
         status = copy.deepcopy(body["status"])
         assert body["metadata"]["generation"] == status["observedGeneration"]
-        if self.spec["timeout"] == "slow":
+        if any(self.spec | typo == self.spec for typo in _TYPOS):
             assert ("True", "InvalidSpec") == condition(status, "Stalled")
         else:
+            assert "Cancelled" != status["phase"] or self.was_cancelled, "a run ended as cancelled by nobody"
             assert status["runId"] not in {entry["runId"] for entry in status["history"]}
             assert self.spec.get("revision") == status.get("revision")
             assert 0 == status["cases"]["pending"] + status["cases"]["running"]

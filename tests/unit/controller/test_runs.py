@@ -446,6 +446,20 @@ async def test_a_restart_adopts_the_jobs_and_creates_no_second_one(cluster: Memo
     assert cluster.client.calls[("create", JOBS)] == 3
 
 
+async def test_a_job_that_is_refused_once_more_after_a_restart_ends_its_case(cluster: MemoryCluster) -> None:
+    """The operator looks again by itself: the status says already that the case runs, so no watch shows a change."""
+    cluster.apply_run("nightly", inline())
+    for _ in range(2):
+        cluster.refuse_next("create", JOBS, 403, "forbidden")
+    await Process(cluster).look()
+    process = Process(cluster)
+    wake = await process.look()
+    assert wake == cluster.now
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], [failure["reason"] for failure in status["failures"]]) == ("Errored", ["JobRejected"])
+
+
 async def test_a_restart_of_an_execution_that_is_over_calls_nothing(cluster: MemoryCluster) -> None:
     """A final status and a noted record say everything."""
     cluster.apply_run("nightly", inline())

@@ -457,7 +457,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         before = {name: outcome for name, outcome in result.memory.cases.items() if outcome.attempts}
         self.cluster.kill_operator()
         self.cluster.pass_time(timedelta(seconds=10))
-        self.control(over=True)
+        self.control(over_since=self.cluster.now)
         result = self.cluster.look()
         assert () == result.actions
         assert result.is_over

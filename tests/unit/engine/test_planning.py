@@ -440,7 +440,7 @@ def test_a_case_between_two_attempts_ends_with_the_last_one_when_test_servers_do
 
 def test_an_execution_that_is_over_starts_nothing_again() -> None:
     """Jobs that are gone are not made again: the status says already how it ended."""
-    result = planned(execution_of(container_case("one", retries=3), TWO), failed("one"), over=True)
+    result = planned(execution_of(container_case("one", retries=3), TWO), failed("one"), over_since=NOON)
     assert () == result.actions
     assert {
         "one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO),
@@ -450,8 +450,27 @@ def test_an_execution_that_is_over_starts_nothing_again() -> None:
 
 def test_a_cancelled_execution_that_is_over_is_found_cancelled_again() -> None:
     """A case that had been cancelled between two attempts is stored as such after a restart, too."""
-    result = planned(execution_of(container_case("one", retries=1)), failed("one"), over=True, ending=CANCELLED)
+    result = planned(execution_of(container_case("one", retries=1)), failed("one"), over_since=NOON, ending=CANCELLED)
     assert {"one": (Verdict.CANCELLED, Reason.RUN_CANCELLED)} == ends(result)
+
+
+def test_an_attempt_that_is_found_after_the_end_is_stopped_once_the_watches_had_time_to_show_its_own_end() -> None:
+    """Its creation got no answer and the operator was killed; or it has ended, and only its watch lags behind."""
+    execution = execution_of(ONE)
+    result = planned(execution, running("one"), over_since=NOON, now=NOON + seconds(1))
+    assert ((), NOON + seconds(5)) == (result.actions, result.look_again_at)
+    result = planned(execution, running("one"), over_since=NOON, now=NOON + seconds(5))
+    assert [("one", Verdict.CANCELLED, Reason.SUPERSEDED)] == stopped(result)
+
+
+def test_an_attempt_that_is_found_after_the_end_is_not_stopped_if_its_job_is_over() -> None:
+    """Its pod is gone or not shown yet; there is nothing to stop, and its Job says how it ended."""
+    over = job("one", state=JobState.COMPLETE, finished_at=NOON)
+    for delay in (1, 4):
+        result = planned(execution_of(ONE), over, over_since=NOON - minutes(1), now=NOON + seconds(delay))
+        assert (False, ()) == (result.is_over, result.actions)
+    result = planned(execution_of(ONE), over, over_since=NOON - minutes(1), now=NOON + seconds(5))
+    assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
 
 
 def test_the_plan_of_an_execution_that_is_over_is_empty() -> None:

@@ -13,7 +13,7 @@ from support.builders import NOON, RUN, RUN_ID, container_case, http_case, recor
 from testrun_operator.engine.execution import ExecutionRecord, Restriction
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.kube import labels
-from testrun_operator.kube.records import completion_patch, read_record, record_manifest, record_name
+from testrun_operator.kube.records import Notes, notes_patch, read_record, record_manifest, record_name
 from testrun_operator.kube.references import RunReference
 
 MEBIBYTE = 1024 * 1024
@@ -57,7 +57,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
     found = read_record(stored(record_manifest(RUN, record())))
     assert found is not None
     assert found.record == record()
-    assert (found.completed_at, found.stored) == (None, False)
+    assert (found.notes.completed_at, found.notes.stored) == (None, False)
 
 
 def test_a_small_record_can_be_read_by_people() -> None:
@@ -111,17 +111,31 @@ def test_each_execution_has_a_record_of_its_own() -> None:
     assert all(len(name) <= 63 for name in names)
 
 
-@pytest.mark.parametrize("is_stored", [True, False])
-def test_the_end_of_an_execution_is_noted_on_its_record(*, is_stored: bool) -> None:
-    """An annotation can be written though the data cannot."""
-    ended = NOON + seconds(90)
+@pytest.mark.parametrize(
+    "notes",
+    [
+        Notes(completed_at=NOON + seconds(90)),
+        Notes(completed_at=NOON + seconds(90), stored=True),
+        Notes(replaced=True),
+        Notes(replaced=True, completed_at=NOON + seconds(90), stored=True),
+    ],
+)
+def test_what_becomes_of_an_execution_is_noted_on_its_record(notes: Notes) -> None:
+    """Annotations can be written though the data cannot."""
     manifest = stored(record_manifest(RUN, record()))
-    patch = completion_patch(ended, stored=is_stored)
+    patch = notes_patch(notes)
     assert patch.keys() == {"metadata"}
     manifest["metadata"] |= patch["metadata"]
     found = read_record(manifest)
     assert found is not None
-    assert (found.completed_at, found.stored) == (ended, is_stored)
+    assert found.notes == notes
+
+
+def test_a_note_that_was_written_is_known_before_the_watch_shows_it() -> None:
+    """What is known from both places is put together; nothing that was noted is ever taken back."""
+    shown = Notes(completed_at=NOON)
+    assert shown | Notes(stored=True) == Notes(stored=True) | shown == Notes(completed_at=NOON, stored=True)
+    assert Notes(replaced=True) | Notes() == Notes(replaced=True)
 
 
 GOOD = gzip.compress(b"{}", mtime=0)
@@ -178,7 +192,7 @@ def test_an_end_that_is_no_time_is_no_end(text: str) -> None:
     manifest["metadata"]["annotations"] = {labels.COMPLETED_AT: text}
     found = read_record(manifest)
     assert found is not None
-    assert found.completed_at is None
+    assert found.notes.completed_at is None
 
 
 def test_the_start_of_an_execution_keeps_its_zone() -> None:

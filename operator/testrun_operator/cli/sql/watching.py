@@ -1,5 +1,6 @@
 """``testrun sql run --watch``: runs the tests again whenever a file of the project changes."""
 
+import signal
 import time
 from collections.abc import Collection
 from dataclasses import replace
@@ -23,7 +24,7 @@ _SETTLE_SECONDS = 0.1
 
 
 def watch(wanted: Wanted, console: Console) -> Exit:
-    """Run the tests, and run them again at every change, until Ctrl-C.
+    """Run the tests, and run them again at every change, until Ctrl-C; in the background of a script, until SIGTERM.
 
     Args:
         wanted: what is asked for.
@@ -43,10 +44,15 @@ def watch(wanted: Wanted, console: Console) -> Exit:
             seen = files.look()
             _begin(console, only)
             last = _run(wanted, console, only)
-            show(console, Text("waiting for changes; Ctrl-C ends", "dim"))
+            show(console, Text(f"waiting for changes; {_how_to_end()}", "dim"))
             only = seen.tests_to_run(_wait_for_change(files, seen))
     except KeyboardInterrupt:
         return last
+
+
+def _how_to_end() -> str:
+    # Where SIGINT was ignored when this process was started, it stays so, and Ctrl-C is meant for others.
+    return "SIGTERM ends" if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else "Ctrl-C ends"
 
 
 def _run(wanted: Wanted, console: Console, only: Collection[str] | None) -> Exit:

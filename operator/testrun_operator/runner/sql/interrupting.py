@@ -130,7 +130,11 @@ def run_interruptibly(work: Callable[[], _Result], interruption: Interruption) -
 
 @contextmanager
 def collecting_signals() -> Iterator[list[int]]:
-    """Collect signals in place of ending the process by them; a second one ends it."""
+    """Collect signals in place of ending the process by them; a second one ends it.
+
+    A signal that is ignored stays ignored. Shells start what a script puts in the background with SIGINT ignored, so
+    that Ctrl-C ends what is in the foreground and nothing else (POSIX, Shell Command Language, 2.11).
+    """
     received: list[int] = []
     last = 0.0
 
@@ -142,7 +146,8 @@ def collecting_signals() -> Iterator[list[int]]:
         last = now
         received.append(number)
 
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = (number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not signal.SIG_IGN)
+    before = {number: signal.signal(number, receive) for number in heeded}
     try:
         yield received
     finally:

@@ -30,6 +30,8 @@ from testrun_operator.runner.sql.interrupting import (
     run_interruptibly,
 )
 
+pytestmark = pytest.mark.usefixtures("foreground")
+
 ROUTINE = Routine("divide", "divide()", (), is_function=False)
 
 
@@ -265,6 +267,17 @@ def test_a_signal_that_comes_twice_at_once_is_one() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0)
     assert received == [signal.SIGINT, signal.SIGTERM]
+
+
+def test_a_signal_that_was_ignored_stays_ignored() -> None:
+    """A script has put the command in the background, so that Ctrl-C does not end it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with collecting_signals() as received:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+    assert received == [signal.SIGTERM]
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_without_a_signal_the_result_and_the_errors_come_through() -> None:

@@ -31,6 +31,7 @@ _BLOCK: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,  # case counts in the tags
 )
+_PARENTHESIS_OR_QUOTED: Final = re.compile(r"""[()]|'[^']*+'|"[^"]*+\"""")
 _MAY_HAVE_DELIMITERS: Final = re.compile(r"create\b.*\b(?:function|procedure|rule)\b", re.IGNORECASE | re.DOTALL)
 _NOTHING: Final = re.compile(r"(?:[ \t\n\r\f\v;]|--[^\n]*+(?:\n|\Z))*+\Z")
 _REMEMBERED: Final = 64
@@ -68,7 +69,22 @@ def split_statements(script: str) -> tuple[Statement, ...]:
 
 def _is_simple(text: str) -> bool:
     """Tell whether a statement that has no ``;`` in quotes and comments has none elsewhere."""
-    return text.count("(") == text.count(")") and not _MAY_HAVE_DELIMITERS.match(text)
+    return _is_closed(text) and not _MAY_HAVE_DELIMITERS.match(text)
+
+
+def _is_closed(text: str) -> bool:
+    """Tell whether every parenthesis outside quotes has its other one, in the right order."""
+    if "(" not in text and ")" not in text:
+        return True
+    depth = 0
+    for found in _PARENTHESIS_OR_QUOTED.finditer(text):
+        if found[0] == "(":
+            depth += 1
+        elif found[0] == ")":
+            depth -= 1
+            if depth < 0:
+                return False  # psql takes one that closes nothing for none, and counts on from there
+    return depth == 0
 
 
 def _split(script: str, line: int) -> tuple[Statement, ...]:

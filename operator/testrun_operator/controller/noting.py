@@ -1,0 +1,53 @@
+"""Notes on the records of executions: what has to be known of an execution after a restart and is said nowhere else."""
+
+import logging
+
+from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.controller.inventory import Inventory
+from testrun_operator.kube import labels
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient, Refused
+from testrun_operator.kube.records import Notes, notes_patch, record_name
+
+_logger = logging.getLogger(__name__)
+
+
+class RecordKeeper:
+    """Reads and writes notes on records, and removes records with their Jobs.
+
+    Args:
+        client: the API server.
+        inventory: what is in the cluster.
+    """
+
+    def __init__(self, client: KubernetesClient, inventory: Inventory) -> None:
+        self._client = client
+        self._inventory = inventory
+
+    def notes(self, state: ExecutionState) -> Notes:
+        """Return what is noted on the record of an execution: by this process, or as the watch shows it."""
+        shown = (
+            stored.notes for stored in self._inventory.records(state.run.uid) if stored.record.run_id == state.run_id
+        )
+        return state.noted | next(shown, Notes())
+
+    async def note(self, state: ExecutionState, notes: Notes) -> None:
+        """Write notes on the record of an execution; nothing if its record is gone.
+
+        Raises:
+            ClusterUnavailable: the API server does not answer.
+            Refused: it does not accept the notes.
+        """
+        name = record_name(state.run, state.run_id)
+        try:
+            await self._client.patch(CONFIGMAPS, state.run.namespace, name, notes_patch(notes))
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+        state.noted |= notes
+
+    async def remove(self, state: ExecutionState) -> None:
+        """Remove the Jobs and the record of an execution; what is worth keeping is in the status and in Postgres."""
+        selector = f"{labels.SELECTOR},{labels.RUN_ID}={state.run_id}"
+        await self._client.delete_collection(JOBS, state.run.namespace, selector)
+        await self._client.delete_collection(CONFIGMAPS, state.run.namespace, selector)
+        _logger.info("removed the Jobs of an execution", extra={"run": str(state.run), "runId": state.run_id})
