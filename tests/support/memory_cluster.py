@@ -322,7 +322,8 @@ class MemoryClient(KubernetesClient):
         def matches(body: Body) -> bool:
             selected = _selects(query.get("labelSelector", ""), body["metadata"].get("labels") or {})
             fields = {f"involvedObject.{name}": value for name, value in body.get("involvedObject", {}).items()}
-            return selected and _selects(query.get("fieldSelector", ""), fields | {"type": body.get("type", "")})
+            fields |= {"type": body.get("type", ""), "reason": body.get("reason", "")}
+            return selected and _selects(query.get("fieldSelector", ""), fields)
 
         return self._carry_out(
             "list",

@@ -16,7 +16,7 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Action, Controls, Plan, StartAttempt, StopAttempt, plan

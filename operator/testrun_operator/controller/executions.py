@@ -37,6 +37,10 @@ class ExecutionState:
     may never have; either way no attempt is started twice."""
     lost_pods: dict[str, PodObservation] = field(default_factory=dict)
     """Pods that were deleted before they ended, by the Job's name."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Why Jobs get no pod, by name, as the Job controller said it last."""
+    asked: dict[str, datetime] = field(default_factory=dict)
+    """When it was asked for that, by the Job's name."""
     counted: set[str] = field(default_factory=set)
     """Cases whose verdict is in the metrics."""
     reported_faults: set[str] = field(default_factory=set)
@@ -79,11 +83,15 @@ class ExecutionState:
     def _complete(self, job: JobObservation, inventory: Inventory) -> JobObservation:
         if job.decided is not None:
             self.decided.pop(job.name, None)
-            return job
         pods = inventory.pods(self.run.namespace, job.name)
         lost = self.lost_pods.get(job.name)
-        pod = choose_pod((*pods, lost) if lost is not None else pods)
-        return replace(job, pod=pod, decided=self.decided.get(job.name))
+        return replace(
+            job,
+            pod=choose_pod((*pods, lost) if lost is not None else pods),
+            decided=job.decided or self.decided.get(job.name),
+            refusal=self.refusals.get(job.name, ""),
+            asked_at=self.asked.get(job.name),
+        )
 
     def lose_job(self, job: JobObservation, now: datetime) -> None:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""
@@ -95,4 +103,4 @@ class ExecutionState:
         """Take note that a pod was deleted; of one that had ended before, its end is what counts."""
         known = self.lost_pods.get(job)
         if known is None or known.terminated is None:
-            self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True)
+            self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True, gone=True)

@@ -92,9 +92,9 @@ def test_a_job_that_is_lost_twice_is_lost_once(state: ExecutionState) -> None:
 def test_a_lost_pod_is_seen_as_deleted(state: ExecutionState) -> None:
     """Its attempt is over, also where the Job controller makes another pod."""
     state.lose_pod("job-one-1", running_pod())
-    assert state.observe(showing(job()))[0].pod == running_pod(deleted=True)
+    assert state.observe(showing(job()))[0].pod == running_pod(deleted=True, gone=True)
     second = running_pod(name="second")
-    assert state.observe(showing(job(), pods=(second,)))[0].pod == running_pod(deleted=True)
+    assert state.observe(showing(job(), pods=(second,)))[0].pod == running_pod(deleted=True, gone=True)
 
 
 def test_a_lost_pod_that_had_ended_counts_by_its_end(state: ExecutionState) -> None:

@@ -28,7 +28,7 @@ from support.builders import (
 )
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import (
