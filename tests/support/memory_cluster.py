@@ -308,6 +308,7 @@ class MemoryClient(KubernetesClient):
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.warnings: Counter[str] = Counter()
 
     @property
     def writes(self) -> Counter[tuple[str, str]]:
