@@ -66,7 +66,7 @@ class SimulatedJob:
     @property
     def occupies_a_place(self) -> bool:
         """Whether the attempt is still under way."""
-        ended = self.pod is not None and self.pod.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
+        ended = not self.pod.may_run if self.pod is not None else self.had_pod
         finished = self.observation.state is not JobState.ACTIVE
         return self.exists and self.observation.decided is None and not ended and not finished
 

@@ -91,9 +91,10 @@ class Actor:
                 await self._create(CONFIGMAPS, state, parts.document)
             await self._create(JOBS, state, parts.job)
         except Refused as error:
-            observation = self._judge_refusal(observation, error, now)
+            observation = self._judge_refusal(state, observation, error, now)
         else:
             self._refused_since.pop(name, None)
+            state.refusals.pop(name, None)
             _logger.info("started an attempt", extra=_context(state, start.case.name, start.attempt) | {"job": name})
         state.created[name] = observation
 
@@ -104,14 +105,18 @@ class Actor:
             if not error.is_conflict:  # created before a restart, or by a call whose answer was lost
                 raise
 
-    def _judge_refusal(self, observation: JobObservation, error: Refused, now: datetime) -> JobObservation:
+    def _judge_refusal(
+        self, state: ExecutionState, observation: JobObservation, error: Refused, now: datetime
+    ) -> JobObservation:
         failure_class = FailureClass.CONFIGURATION
         if error.is_quota:
             first = self._refused_since.setdefault(observation.name, now)
             if now < first + self._judging.start_timeout:
+                state.refusals[observation.name] = str(error)
                 raise ClusterUnavailable(f"the Job of {observation.case} has to wait: {error}")
             failure_class = FailureClass.INFRASTRUCTURE
         self._refused_since.pop(observation.name, None)
+        state.refusals.pop(observation.name, None)
         outcome = AttemptOutcome(
             case=observation.case,
             attempt=observation.attempt,

@@ -38,7 +38,7 @@ class ExecutionState:
     lost_pods: dict[str, PodObservation] = field(default_factory=dict)
     """Pods that were deleted before they ended, by the Job's name."""
     refusals: dict[str, str] = field(default_factory=dict)
-    """Why Jobs get no pod, by name, as the Job controller said it last."""
+    """Why Jobs that are wanted do not exist yet, or have no pod, by name, in the API server's words."""
     asked: dict[str, datetime] = field(default_factory=dict)
     """When it was asked for that, by the Job's name."""
     counted: set[str] = field(default_factory=set)
@@ -85,10 +85,14 @@ class ExecutionState:
             self.decided.pop(job.name, None)
         pods = inventory.pods(self.run.namespace, job.name)
         lost = self.lost_pods.get(job.name)
+        pod = choose_pod((*pods, lost) if lost is not None else pods)
+        decided = job.decided or self.decided.get(job.name)
+        if pod is not None or decided is not None:
+            self.refusals.pop(job.name, None)
         return replace(
             job,
-            pod=choose_pod((*pods, lost) if lost is not None else pods),
-            decided=job.decided or self.decided.get(job.name),
+            pod=pod,
+            decided=decided,
             refusal=self.refusals.get(job.name, ""),
             asked_at=self.asked.get(job.name),
         )

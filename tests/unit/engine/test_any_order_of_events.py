@@ -291,9 +291,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def finish_job(self, name: str, _: st.DataObject) -> None:
         """The Job controller sees that a pod has ended."""
-        pod = self.cluster.jobs[name].pod
-        complete = pod is not None and pod.phase is PodPhase.SUCCEEDED
-        self.cluster.finish_job(name, JobState.COMPLETE if complete else JobState.FAILED)
+        self.cluster.finish_job(name, _state_by_pod(self.cluster.jobs[name]))
 
     def delete_pod(self, name: str, _: st.DataObject) -> None:
         """Somebody deletes a pod that has not ended."""
@@ -448,8 +446,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
             elif job.observation.decided is not None and job.pod.may_run:
                 self.cluster.delete_pod(name)
             elif _has_ended(job):
-                complete = job.pod.phase is PodPhase.SUCCEEDED
-                self.cluster.finish_job(name, JobState.COMPLETE if complete else JobState.FAILED)
+                self.cluster.finish_job(name, _state_by_pod(job))
             elif self.lively and _is_running(job):
                 seen = job.observation
                 ends = ends_of(self.kinds[seen.case], seen.case, seen.attempt)
@@ -480,6 +477,12 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
 def _was_ended_by_the_run(outcome: CaseOutcome) -> bool:
     return not outcome.attempts or outcome.verdict is Verdict.CANCELLED or outcome.reason is Reason.RUN_TIMEOUT
+
+
+def _state_by_pod(job: SimulatedJob) -> JobState:
+    # The Job controller counts a pod as failed as soon as its deletion is asked for, however it ends then.
+    complete = job.pod is not None and job.pod.phase is PodPhase.SUCCEEDED and not job.pod.deleted
+    return JobState.COMPLETE if complete else JobState.FAILED
 
 
 def _is_active(job: SimulatedJob) -> bool:
