@@ -47,6 +47,8 @@ class Reason(StrEnum):
     """The container could not be started, for instance because its command does not exist in the image."""
     OUT_OF_MEMORY = "OutOfMemory"
     """The container was killed because it used more memory than its limit."""
+    OUT_OF_STORAGE = "OutOfStorage"
+    """The kubelet evicted the pod because it wrote more than its own limits of ephemeral storage allow."""
     CONTAINER_KILLED = "ContainerKilled"
     """The container was killed from outside (signal 9) for no reason that Kubernetes names."""
     UNSCHEDULABLE = "Unschedulable"

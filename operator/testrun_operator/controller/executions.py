@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from testrun_operator.api.reason import Reason
 from testrun_operator.controller.inventory import Inventory
+from testrun_operator.engine.disturbance import has_ended
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.judging import job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
@@ -87,6 +89,8 @@ class ExecutionState:
         lost = self.lost_pods.get(job.name)
         pod = choose_pod((*pods, lost) if lost is not None else pods)
         decided = job.decided or self.decided.get(job.name)
+        if decided is not None and decided.reason is Reason.JOB_DELETED and pod is not None and has_ended(pod):
+            decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
         if pod is not None or decided is not None:
             self.refusals.pop(job.name, None)
         return replace(

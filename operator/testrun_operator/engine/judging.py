@@ -13,10 +13,10 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import attempts
 from testrun_operator.engine.disturbance import (
     DEADLINE_EXCEEDED,
+    disturbed,
     ended_before,
     is_disturbed,
     is_out_of_sight,
-    why_disturbed,
 )
 from testrun_operator.engine.judgement import Ended, Judgement, JudgingSettings, MustStop, Underway
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
@@ -54,7 +54,7 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
     if pod.terminated is not None:
         return _judge_terminated(job, case, pod, pod.terminated)
     if pod.deleted:
-        return MustStop(attempts.fault(job, *why_disturbed(job, pod), now))
+        return MustStop(disturbed(job, pod, now))
     if pod.phase is PodPhase.FAILED:
         return Ended(_judge_failed_pod(job, case, pod))
     if pod.running_since is not None:
@@ -114,7 +114,7 @@ def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservatio
     if is_disturbed(pod) and not _ended_undisturbed(kind, pod, terminated):
         if pod.reason == DEADLINE_EXCEEDED:
             return Ended(_judge_failed_pod(job, case, pod))
-        return Ended(attempts.fault(job, *why_disturbed(job, pod), terminated.finished_at))
+        return Ended(disturbed(job, pod, terminated.finished_at))
     if is_out_of_sight(terminated):
         message = f"the container is gone, and nobody saw how it ended: {terminated.message or terminated.reason}"
         return Ended(attempts.fault(job, Reason.CONTAINER_KILLED, message, terminated.finished_at))
@@ -202,7 +202,7 @@ def outcome_of_report(job: JobObservation, report: Report, terminated: Terminate
 
 def _without_report(job: JobObservation, pod: PodObservation, terminated: Terminated, problem: str) -> AttemptOutcome:
     if is_disturbed(pod):
-        return attempts.fault(job, *why_disturbed(job, pod), terminated.finished_at)
+        return disturbed(job, pod, terminated.finished_at)
     reason = Reason.NO_REPORT if terminated.exit_code != 0 else Reason.MALFORMED_REPORT
     message = (
         f"the runner ended with exit code {terminated.exit_code} and left no report"
@@ -225,7 +225,7 @@ def _judge_failed_pod(job: JobObservation, case: PlannedCase, pod: PodObservatio
     if pod.reason != DEADLINE_EXCEEDED:
         if pod.init is not None and pod.init.terminated is not None and not is_disturbed(pod):
             return attempts.fault(job, Reason.INIT_CONTAINER_FAILED, describe_failed_init(pod.init), None)
-        return attempts.fault(job, *why_disturbed(job, pod), None)
+        return disturbed(job, pod, None)
     # The pod's own deadline is a safety net for the time in which no operator runs.
     finished_at = terminated.finished_at if terminated else None
     if pod.waiting is not None or (terminated is not None and terminated.started_at is None):

@@ -396,6 +396,23 @@ def test_a_container_that_ends_with_0_when_it_is_told_to_end_has_not_passed(
 
 
 @ALL
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
+        'Container case exceeded its local ephemeral storage limit "1Mi". ',
+        'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
+    ],
+)
+def test_a_pod_that_is_evicted_for_its_own_limit_is_a_configuration_error(case: PlannedCase, message: str) -> None:
+    """As with memory, it would be evicted again; an eviction for want of room on the node is another matter."""
+    outcome = ended(replace(ended_pod(137), reason="Evicted", message=message), case)
+    assert (*CONFIGURATION, Reason.OUT_OF_STORAGE) == conclusion(outcome)
+    outcome = ended(replace(ended_pod(137), reason="Evicted", message="The node was low on resource: memory. "), case)
+    assert (*INFRASTRUCTURE, Reason.POD_EVICTED) == conclusion(outcome)
+
+
+@ALL
 @pytest.mark.parametrize(("exit_code", "reason"), [(137, "ContainerStatusUnknown"), (255, "Unknown")])
 def test_a_container_whose_end_nobody_saw_is_an_infrastructure_fault(
     case: PlannedCase, exit_code: int, reason: str
