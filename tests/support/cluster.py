@@ -23,12 +23,14 @@ FINAL_PHASES = frozenset({"Passed", "Failed", "Errored", "Cancelled"})
 Body = dict[str, Any]
 
 
-def kubectl(*words: str, text: str | None = None, check: bool = True, timeout: float = 120) -> str:
-    """Run kubectl and return what it prints."""
+def kubectl(
+    *words: str, text: str | None = None, check: bool = True, timeout: float = 120, stderr: bool = False
+) -> str:
+    """Run kubectl and return what it prints; with ``stderr``, its errors and warnings, too."""
     done = subprocess.run(["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode != 0:
         raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
-    return done.stdout
+    return done.stdout + done.stderr if stderr else done.stdout
 
 
 def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.2) -> Any:
