@@ -99,7 +99,7 @@ def test_kubectl_says_what_is_wrong_with_a_spec(namespace: Namespace, kind: str,
 
 
 def test_the_largest_suite_costs_the_rules_less_than_their_budget(namespace: Namespace) -> None:
-    """The API server refuses an object whose CEL rules would take too long; 500 cases with all that they have do not."""
+    """The API server refuses an object whose CEL rules would take too long; 500 full cases do not."""
     case = container("a", "true")
     case["container"]["env"] = [{"name": f"A{index}", "value": "a"} for index in range(20)]
     case["when"] = [{"key": f"v{index}", "operator": "In", "values": ["a", "b"]} for index in range(4)]

@@ -69,7 +69,7 @@ class Reason(StrEnum):
     POD_DELETED = "PodDeleted"
     """Somebody, or something, deleted the pod while it ran."""
     POD_VANISHED = "PodVanished"
-    """The Job says that its pod failed, and there is no pod and no report."""
+    """The Job is over, and there is no pod that shows how it ended."""
     NODE_LOST = "NodeLost"
     """The pod's node does not answer, or was shut down."""
     JOB_SUSPENDED = "JobSuspended"

@@ -170,9 +170,11 @@ class Actor:
             ((_last_seen(event), str(event.get("message") or "").removeprefix("Error creating: ")) for event in events),
             default=("", ""),
         )[1]
-        if said and said != state.refusals.get(job.name):
-            state.refusals[job.name] = said
+        if not said:
+            return
+        if job.name not in state.refusals:
             _logger.warning("a pod is refused: %s", said, extra=_context(state, job.case, job.attempt))
+        state.refusals[job.name] = said
 
 
 def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[str, JsonValue]]:

@@ -69,7 +69,7 @@ def job_deleted(job: JobObservation, now: datetime) -> AttemptOutcome:
 
 def pod_vanished(job: JobObservation, now: datetime) -> AttemptOutcome:
     """Return the outcome of an attempt that is over, though nothing shows any more how it ended."""
-    return attempts.fault(job, Reason.POD_VANISHED, "the Job's pod failed and is gone without a report", now)
+    return attempts.fault(job, Reason.POD_VANISHED, "the Job is over, and its pod is gone without a report", now)
 
 
 def cancelled(job: JobObservation, reason: Reason, message: str, now: datetime) -> AttemptOutcome:
@@ -97,12 +97,12 @@ def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> Att
 def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, settings: JudgingSettings) -> Judgement:
     if job.finished_at is not None and now < job.finished_at + _WATCH_LAG:
         return Underway(job.finished_at + _WATCH_LAG)
-    if job.state is JobState.COMPLETE:
-        # A container, and our runner too, ends with 0 only if the case passed. Details went with the pod.
+    if job.state is JobState.COMPLETE and case.case.kind in KINDS_WITH_REPORT:
+        # Our runner ends with 0 only if the case passed. Details went with the pod.
         message = "the Job is complete; its pod is gone, and the details with it"
-        reason = Reason.EXPECTATIONS_MET if case.case.kind in KINDS_WITH_REPORT else Reason.EXIT_CODE_ZERO
-        return Ended(attempts.outcome(job, Verdict.PASSED, None, reason, message))
-    if job.state is JobState.FAILED:
+        return Ended(attempts.outcome(job, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, message))
+    if job.state is not JobState.ACTIVE:
+        # Complete says little of an image that ends with 0 when it is told to end: the Job of an evicted one is, too.
         return Ended(pod_vanished(job, now))
     return judge_without_pod(job, now, settings)
 

@@ -107,13 +107,17 @@ def test_what_the_operator_decided_counts_before_anything_else(case: PlannedCase
 # -- 2. there is no pod -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("case", "reason"), [(HTTP, Reason.EXPECTATIONS_MET), (CONTAINER, Reason.EXIT_CODE_ZERO)], ids=["http", "container"]
-)
-def test_a_complete_job_without_pod_has_passed(case: PlannedCase, reason: Reason) -> None:
-    """A container, and the runner too, ends with 0 only if the case passed."""
+@pytest.mark.parametrize("case", [HTTP, SQL, PLAYBOOK], ids=["http", "sql", "playbook"])
+def test_a_complete_job_of_the_runner_without_pod_has_passed(case: PlannedCase) -> None:
+    """The runner ends with 0 only if the case passed; with 143 if it is told to end."""
     outcome = ended(None, case, state=JobState.COMPLETE, finished_at=NOON)
-    assert (Verdict.PASSED, None, reason) == conclusion(outcome)
+    assert (Verdict.PASSED, None, Reason.EXPECTATIONS_MET) == conclusion(outcome)
+
+
+def test_a_complete_job_of_another_image_without_pod_says_nothing() -> None:
+    """The Job of an evicted pod is Complete where its program ends with 0 when it is told to end."""
+    outcome = ended(None, CONTAINER, state=JobState.COMPLETE, finished_at=NOON)
+    assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
 
 
 @ALL

@@ -31,13 +31,25 @@ from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube.job import build_job
 from testrun_operator.kube.outcomes import stop_patch
-from testrun_operator.kube.pods import PodSettings
+from testrun_operator.kube.pods import PodSettings, restricted_container, restricted_pod
 
 Body = dict[str, Any]
 FOLDER = Path(__file__).parent / "timelines"
 BUSYBOX = "docker.io/library/busybox:1.37"
 FAKE_NODE = "jobs-machine-that-is-none"
 _PATIENCE_SECONDS = 150.0
+_TOLD_AGAIN = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "initContainers",
+        "nodeName",
+        "parallelism",
+        "suspend",
+        "terminationGracePeriodSeconds",
+        "ttlSecondsAfterFinished",
+    }
+)
+"""What of a spec is kept of every version."""
 
 
 def kubectl(*words: str, text: str | None = None, check: bool = True) -> str:
@@ -201,11 +213,13 @@ def preempt(stage: Stage) -> None:
         "spec": {
             "priorityClassName": "jobs-important",
             "terminationGracePeriodSeconds": 0,
+            "securityContext": restricted_pod(65532),
             "containers": [
                 {
                     "name": "main",
                     "image": BUSYBOX,
                     "command": ["sleep", "20"],
+                    "securityContext": restricted_container(),
                     "resources": {"requests": {"cpu": stage.job["_cpu"]}},
                 }
             ],
@@ -297,11 +311,7 @@ def with_init(*containers: Body) -> Callable[[Body], object]:
     """Put init containers into a pod, as a webhook does."""
     defaults = {
         "image": BUSYBOX,
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsUser": 65532,
-        },
+        "securityContext": restricted_container(),
     }
     return lambda job: spec_of(job).update(initContainers=[defaults | container for container in containers])
 
@@ -534,32 +544,35 @@ def record(name: str, namespace: str) -> None:
             {key: event[key] for key in ("type", "reason", "message", "count", "lastTimestamp") if key in event}
             for event in events
         ],
-        "seen": list(_without_repetitions(own)),
     }
-    text = _anonymous(json.dumps(timeline, indent=1, ensure_ascii=False), namespace)
-    (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    print(f"{name}: {len(timeline['seen'])} versions")
+    first = {event["object"]["kind"]: index for index, event in reversed([*enumerate(own)])}
+    lines = [json.dumps(timeline, ensure_ascii=False)]
+    for index, event in enumerate(own):
+        lines.append(json.dumps(_slim(event, whole=index in first.values()), ensure_ascii=False))
+    text = _anonymous("\n".join(lines), namespace)
+    (FOLDER / f"{name}.jsonl").write_text(text + "\n", encoding="utf-8")
+    print(f"{name}: {len(own)} versions")
 
 
-def _without_repetitions(events: list[Body]) -> Iterator[Body]:
-    for event in events:
-        body = event["object"]
-        metadata = body["metadata"]
-        for noise in ("managedFields", "resourceVersion", "selfLink", "uid"):
-            metadata.pop(noise, None)
-        for owner in metadata.get("ownerReferences", []):
-            owner.pop("uid", None)
-        for known in (
-            metadata.get("labels", {}),
-            body["spec"].get("template", {}).get("metadata", {}).get("labels", {}),
-        ):
-            known.pop("controller-uid", None)
-            known.pop("batch.kubernetes.io/controller-uid", None)
-        body["spec"].pop("selector", None)
-        body["spec"].get("template", {}).get("spec", {}).pop("securityContext", None)
-        for unneeded in ("securityContext", "tolerations", "schedulerName", "dnsPolicy"):
-            body["spec"].pop(unneeded, None)
-        yield event
+def _slim(event: Body, *, whole: bool) -> Body:
+    """Leave out of an object what says nothing of its course, and of the later versions what is as in the first."""
+    body = event["object"]
+    metadata = body["metadata"]
+    for noise in ("managedFields", "resourceVersion", "uid"):
+        metadata.pop(noise, None)
+    for owner in metadata.get("ownerReferences", []):
+        owner.pop("uid", None)
+    template = body["spec"].get("template", {})
+    for known in (metadata.get("labels", {}), template.get("metadata", {}).get("labels", {})):
+        for name in ("controller-uid", "batch.kubernetes.io/controller-uid"):
+            known.pop(name, None)
+    body["spec"].pop("selector", None)
+    if not whole:
+        body["spec"] = {name: value for name, value in body["spec"].items() if name in _TOLD_AGAIN}
+    for status in body["status"].get("containerStatuses", []) + body["status"].get("initContainerStatuses", []):
+        for noise in ("volumeMounts", "user", "allocatedResources", "resources"):
+            status.pop(noise, None)
+    return event
 
 
 def _anonymous(text: str, namespace: str) -> str:
