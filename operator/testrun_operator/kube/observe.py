@@ -22,6 +22,7 @@ from testrun_operator.kube.outcomes import decode_outcome
 CONTAINER = "case"
 """Name of the container that is judged."""
 
+_UNREADABLE = "Error on reading termination"
 _Body = Mapping[str, Any]
 
 
@@ -125,10 +126,12 @@ def _container_state(statuses: Iterable[_Body]) -> _Body:
 
 
 def _read_terminated(state: _Body) -> Terminated:
+    message = str(state.get("message") or "")
     return Terminated(
         exit_code=int(state.get("exitCode") or 0),
         reason=state.get("reason") or "",
-        message=state.get("message") or "",
+        # The kubelet puts its own trouble there, too: of an evicted pod the log is gone.
+        message="" if message.startswith(_UNREADABLE) else message,
         started_at=_after_epoch(read_time(state.get("startedAt"))),
         finished_at=_after_epoch(read_time(state.get("finishedAt"))),
     )

@@ -1,6 +1,6 @@
 """Records what a real cluster shows of a Job and its pod, event by event, for ``test_timelines.py``.
 
-    KUBECONFIG=… .venv/bin/python tests/unit/kube/record.py [--namespace NAME] [SCENARIO …]
+    KUBECONFIG=… PYTHONPATH=tests .venv/bin/python tests/unit/kube/record.py [--namespace NAME] [SCENARIO …]
 
 The Jobs are those that the operator makes; what happens to them is in ``SCENARIOS``. Each timeline has every version of
 the Job and of its pods that the watches showed, in the order of their arrival, and the Events of the Job. Names of
@@ -14,15 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-sys.path[:0] = [str(Path(__file__).parents[2])]
-
-from datetime import timedelta
 
 from support.builders import RUN, container_case, record_of, suite_of
 from testrun_operator.api.reason import Reason
@@ -118,7 +114,7 @@ class Stage:
         deadline = time.monotonic() + seconds
         while not condition(self):
             if time.monotonic() > deadline:
-                print(f"  {self.name}: not seen: {what}", file=sys.stderr)
+                sys.stderr.write(f"{self.name}: not seen: {what}\n")
                 return
             time.sleep(0.1)
 
@@ -178,9 +174,13 @@ def evict(stage: Stage) -> None:
 
 def stop(stage: Stage) -> None:
     """Stop the Job as the operator does."""
-    outcome = AttemptOutcome(
-        "one", 1, stage.name, Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, "too long"
+    is_suspended = stage.versions("Job")[-1]["spec"].get("suspend")
+    why = (
+        (Verdict.ERRORED, FailureClass.INFRASTRUCTURE, Reason.JOB_SUSPENDED)
+        if is_suspended
+        else (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT)
     )
+    outcome = AttemptOutcome("one", 1, stage.name, *why, "ended by the operator")
     stage.kubectl("patch", "job", stage.name, "--type=merge", "-p", json.dumps(stop_patch(outcome)))
 
 
@@ -295,10 +295,10 @@ class Scenario:
 
     script: str = "sleep 1"
     course: Callable[[Stage], None] = ends
-    change: Callable[[Body], object] = lambda job: None
+    change: Callable[[Body], object] = lambda _: None
     """Changes the manifest before the Job is created."""
-    prepare: Callable[[str], object] = lambda namespace: None
-    clean_up: Callable[[str], object] = lambda namespace: None
+    prepare: Callable[[str], object] = lambda _: None
+    clean_up: Callable[[str], object] = lambda _: None
 
 
 def spec_of(job: Body) -> Body:
@@ -551,7 +551,7 @@ def record(name: str, namespace: str) -> None:
         lines.append(json.dumps(_slim(event, whole=index in first.values()), ensure_ascii=False))
     text = _anonymous("\n".join(lines), namespace)
     (FOLDER / f"{name}.jsonl").write_text(text + "\n", encoding="utf-8")
-    print(f"{name}: {len(own)} versions")
+    sys.stdout.write(f"{name}: {len(own)} versions\n")
 
 
 def _slim(event: Body, *, whole: bool) -> Body:
@@ -581,7 +581,7 @@ def _anonymous(text: str, namespace: str) -> str:
         name = node["metadata"]["name"]
         if name != FAKE_NODE:
             text = re.sub(rf"\b{re.escape(name)}\b", "node-1", text)
-    text = text.replace(FAKE_NODE, "node-2").replace(f'"{namespace}"', '"team"')
+    text = text.replace(FAKE_NODE, "node-2").replace(namespace, "team")
     text = re.sub(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "192.0.2.1", text)
     text = re.sub(r"containerd://[0-9a-f]{12,}", "containerd://0", text)
     return re.sub(r"sha256:[0-9a-f]{64}", "sha256:0", text)
