@@ -131,7 +131,7 @@ def _pod(name: str, cpu: str, priority: str) -> Body:
 
 def test_a_pod_that_exceeds_its_own_storage_limit_is_a_configuration_error(namespace: Namespace) -> None:
     """The kubelet evicts it, whatever room the node has; it would be evicted again, so it is not repeated."""
-    case = container("a", "head -c 20000000 /dev/zero > /data/a; sleep 300")
+    case = container("a", "trap 'exit 0' TERM; head -c 20000000 /dev/zero > /data/a; sleep 300 & wait")
     case["container"] |= {
         "volumes": [{"name": "data", "emptyDir": {"sizeLimit": "2Mi"}}],
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],

@@ -60,9 +60,9 @@ class Namespace:
 
     name: str
 
-    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *words: str, text: str | None = None, check: bool = True, stderr: bool = False) -> str:
         """Run kubectl in this namespace."""
-        return kubectl("-n", self.name, *words, text=text, check=check)
+        return kubectl("-n", self.name, *words, text=text, check=check, stderr=stderr)
 
     def apply(self, kind: str, name: str, spec: Body) -> str:
         """Apply a TestSuite or a TestRun, and return its name."""
