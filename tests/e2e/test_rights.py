@@ -22,7 +22,7 @@ WATCHED = (
 )
 """What kopf lists and watches; it makes these calls itself, so that they are not counted."""
 SELDOM = {
-    ("list", "events"): "what Kubernetes says of a Job that gets no pod within the start timeout",
+    ("list", "events"): "what Kubernetes says of a Job that gets no pod within 15 seconds",
     ("patch", "apps/deployments"): "a shared test server of an older release is brought to the operator's image",
     ("create", "coordination.k8s.io/leases"): "the first start",
     ("patch", "coordination.k8s.io/leases"): "the Lease is given back at the end",

@@ -26,12 +26,14 @@ FINAL_PHASES = frozenset({"Passed", "Failed", "Errored", "Cancelled"})
 Body = dict[str, Any]
 
 
-def kubectl(*words: str, text: str | None = None, check: bool = True, timeout: float = 120) -> str:
-    """Run kubectl and return what it prints."""
+def kubectl(
+    *words: str, text: str | None = None, check: bool = True, timeout: float = 120, stderr: bool = False
+) -> str:
+    """Run kubectl and return what it prints; with ``stderr``, its errors and warnings, too."""
     done = subprocess.run(["kubectl", *words], input=text, capture_output=True, text=True, check=False, timeout=timeout)
     if check and done.returncode != 0:
         raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
-    return done.stdout
+    return done.stdout + done.stderr if stderr else done.stdout
 
 
 def helm(*words: str, check: bool = True) -> str:
@@ -82,9 +84,9 @@ class Namespace:
 
     name: str
 
-    def kubectl(self, *words: str, text: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *words: str, text: str | None = None, check: bool = True, stderr: bool = False) -> str:
         """Run kubectl in this namespace."""
-        return kubectl("-n", self.name, *words, text=text, check=check)
+        return kubectl("-n", self.name, *words, text=text, check=check, stderr=stderr)
 
     def apply(self, kind: str, name: str, spec: Body) -> str:
         """Apply a TestSuite or a TestRun, and return its name."""

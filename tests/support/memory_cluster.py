@@ -1,7 +1,9 @@
 """An API server in memory: the calls of :class:`testrun_operator.kube.client.KubernetesClient` on plain dicts.
 
 The objects are kept as the API server would send them, and an :class:`Inventory` reads them by the functions that
-kopf's indices are filled with. A test plays the other parts: the Job controller, the kubelet, people.
+kopf's indices are filled with. A test plays the other parts: the Job controller, the kubelet, people. Jobs end as they
+do from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed`` once every pod
+has ended; a Job whose deadline passes has its pods deleted, and they go on for as long as their grace period.
 """
 
 import copy
@@ -35,6 +37,8 @@ from testrun_operator.kube.observe import CONTAINER
 
 Body = dict[str, Any]
 NAMESPACE = "team"
+_GRACE_SECONDS = 10
+_ANNOUNCEMENTS = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}
 _Objects = dict[str, dict[tuple[str, str], Body]]
 
 
@@ -222,17 +226,34 @@ class MemoryCluster:
     def run_pod(self, job: Body) -> Body:
         """Bring up the pod of a Job, and let its container run."""
         metadata = job["metadata"]
+        own = {"batch.kubernetes.io/job-name": metadata["name"], "batch.kubernetes.io/controller-uid": metadata["uid"]}
         body = {
             "metadata": {
                 "name": f"{metadata['name']}-pod",
                 "namespace": metadata["namespace"],
-                "labels": metadata["labels"] | {"job-name": metadata["name"]},
+                "labels": metadata["labels"] | own | {"job-name": metadata["name"]},
+                "finalizers": ["batch.kubernetes.io/job-tracking"],
             },
             "spec": {"nodeName": "node-1"},
         }
         pod = self.put(PODS, body)
         self._set_state(pod, "Running", {"running": {"startedAt": format_time(self.now)}})
+        job["status"] = {"startTime": format_time(self.now), "active": 1, "ready": 1, "terminating": 0}
         return pod
+
+    def delete_gracefully(self, job: Body) -> None:
+        """Let the pods of a Job be deleted: they run on until they end, or their grace period does."""
+        pods = self.pods_of(job["metadata"]["name"])
+        for pod in pods:
+            gone_at = format_time(self.now + timedelta(seconds=_GRACE_SECONDS))
+            pod["metadata"] |= {"deletionTimestamp": gone_at, "deletionGracePeriodSeconds": _GRACE_SECONDS}
+        self.announce_end(job, "Failed", terminating=len(pods))
+
+    def end_deleted_pods(self, job: Body) -> None:
+        """Let the pods of a Job that are being deleted end and go, and the Job be over."""
+        for pod in self.pods_of(job["metadata"]["name"]):
+            self.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+        self.finish_job(job, "Failed")
 
     def end_pod(self, job: Body, exit_code: int = 0, message: str = "") -> Body:
         """Let the container of a Job end, and the Job with it."""
@@ -257,8 +278,19 @@ class MemoryCluster:
 
     def finish_job(self, job: Body, state: str) -> None:
         """Let the Job controller say that a Job is over."""
-        condition = {"type": state, "status": "True", "lastTransitionTime": format_time(self.now)}
-        job["status"] = {"conditions": [condition]}
+        self.announce_end(job, state)
+        job["status"]["conditions"].append(self._condition(state))
+
+    def announce_end(self, job: Body, state: str, *, terminating: int = 0) -> None:
+        """Let the Job controller say how a Job is going to end, while its pods still end."""
+        status = job.setdefault("status", {})
+        status |= {"active": 0, "ready": 0, "terminating": terminating}
+        announced = self._condition(_ANNOUNCEMENTS[state])
+        known = [found for found in status.get("conditions", []) if found["type"] == announced["type"]]
+        status["conditions"] = known or [announced]
+
+    def _condition(self, kind: str) -> Body:
+        return {"type": kind, "status": "True", "lastTransitionTime": format_time(self.now)}
 
     def make_ready(self, deployment: Body) -> None:
         """Let the pod of a Deployment answer."""
@@ -276,6 +308,7 @@ class MemoryClient(KubernetesClient):
     def __init__(self, cluster: MemoryCluster) -> None:
         self._cluster = cluster
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.warnings: Counter[str] = Counter()
 
     @property
     def writes(self) -> Counter[tuple[str, str]]:
@@ -322,7 +355,8 @@ class MemoryClient(KubernetesClient):
         def matches(body: Body) -> bool:
             selected = _selects(query.get("labelSelector", ""), body["metadata"].get("labels") or {})
             fields = {f"involvedObject.{name}": value for name, value in body.get("involvedObject", {}).items()}
-            return selected and _selects(query.get("fieldSelector", ""), fields | {"type": body.get("type", "")})
+            fields |= {"type": body.get("type", ""), "reason": body.get("reason", "")}
+            return selected and _selects(query.get("fieldSelector", ""), fields)
 
         return self._carry_out(
             "list",
@@ -340,6 +374,9 @@ class MemoryClient(KubernetesClient):
         def work() -> Body:
             found = self._find(resource, namespace, name)
             merge(found, body)
+            is_over = any(known["type"] in _ANNOUNCEMENTS for known in found.get("status", {}).get("conditions", []))
+            if resource == JOBS and "activeDeadlineSeconds" in body.get("spec", {}) and not is_over:
+                self._cluster.delete_gracefully(found)
             return found
 
         return self._carry_out("patch", resource, work)

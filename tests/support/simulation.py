@@ -1,8 +1,10 @@
 """A cluster without Kubernetes: Jobs, pods, a watch that lags behind, and an operator that can be killed.
 
 What is true in the cluster and what the watch has shown are two things here, for the Job and for its pods apart, as
-they are with the real API server. The operator is the real planner with the real overlay of
-:class:`testrun_operator.controller.executions.ExecutionState`; only the API calls are replaced.
+they are with the real API server. Jobs behave as from Kubernetes 1.31 on: one whose pod is deleted gets no other pod,
+and is Complete or Failed only when its pod has ended; a pod that is deleted goes on, and may end in any way. The
+operator is the real planner with the real overlay of :class:`testrun_operator.controller.executions.ExecutionState`;
+only the API calls are replaced.
 """
 
 from collections import Counter
@@ -16,12 +18,14 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Action, Controls, Plan, StartAttempt, StopAttempt, plan
+from testrun_operator.engine.planning import Action, AskWhy, Controls, Plan, StartAttempt, StopAttempt, plan
 
 _LONGEST_LAG = timedelta(seconds=2)
+LONGEST_ENDING = timedelta(seconds=30)
+"""How long a pod that was stopped may keep its place."""
 
 
 class Fate(Enum):
@@ -47,6 +51,10 @@ class SimulatedJob:
     """How the attempt really ended; None while it has not, or where nothing could be told of it."""
     exists: bool = True
     told_of_deletion: bool = False
+    had_pod: bool = False
+    """Whether the Job controller created a pod; it creates one only, since the Job's backoffLimit is 0."""
+    decided_at: datetime | None = None
+    """When the operator stopped it."""
     disturbed: bool = False
     """Whether somebody deleted the Job or a pod of it, so that what it showed may be lost."""
 
@@ -58,7 +66,7 @@ class SimulatedJob:
     @property
     def occupies_a_place(self) -> bool:
         """Whether the attempt is still under way."""
-        ended = self.pod is not None and self.pod.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
+        ended = not self.pod.may_run if self.pod is not None else self.had_pod
         finished = self.observation.state is not JobState.ACTIVE
         return self.exists and self.observation.decided is None and not ended and not finished
 
@@ -123,6 +131,8 @@ class SimulatedCluster:
                     self.lost_answers.add(created.name)
             case StopAttempt(job, outcome):
                 self._decide(job.name, outcome, known=fate is Fate.DONE)
+            case AskWhy(job):
+                self.state.asked[job.name] = self.now
 
     def _create(self, start: StartAttempt) -> JobObservation:
         name = f"{start.case.name}.{start.attempt}"
@@ -147,8 +157,17 @@ class SimulatedCluster:
                 self.state.lose_job(job.observation, self.now)
             return
         job.observation = replace(job.observation, decided=outcome)
+        job.decided_at = job.decided_at or self.now
         if known:
             self.state.decided[name] = outcome
+
+    def is_still_ending(self, name: str) -> bool:
+        """Whether an attempt that was stopped still has its place: the watch has shown its pod, and not its end."""
+        job = self.jobs[name]
+        if job.decided_at is None or self.now >= job.decided_at + LONGEST_ENDING:
+            return False
+        shown = {pod.name for pod in self._seen_pods.get(name, []) if pod.may_run}
+        return any(pod.name in shown and pod.may_run for pod in job.pods)
 
     def _inventory(self) -> Inventory:
         return Inventory(
@@ -209,12 +228,19 @@ class SimulatedCluster:
         """The Job controller creates a pod."""
         job = self.jobs[name]
         pod_name = f"{name}-{len(job.pods)}-{self.now.timestamp()}"
+        job.had_pod = True
         job.pods.append(PodObservation(name=pod_name, phase=PodPhase.PENDING, created_at=self.now, node="node-1"))
 
     def change_pod(self, name: str, **changes: object) -> None:
         """The kubelet, the scheduler or the node controller says something of the newest pod of a Job."""
         job = self.jobs[name]
         job.pods[-1] = replace(job.pods[-1], **changes)  # type: ignore[arg-type]
+
+    def delete_pod(self, name: str) -> None:
+        """Somebody, or the Job controller, asks for the end of the newest pod of a Job."""
+        pod = self.jobs[name].pod
+        assert pod is not None
+        self.change_pod(name, deleted=True, disturbed_at=pod.disturbed_at or self.whole_second())
 
     def finish_job(self, name: str, state: JobState) -> None:
         """The Job controller says that a Job is over."""

@@ -5,16 +5,17 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from pydantic import JsonValue
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Action, StartAttempt, StopAttempt
+from testrun_operator.engine.planning import Action, AskWhy, StartAttempt, StopAttempt
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
 from testrun_operator.kube.job import build_job, job_name
@@ -69,6 +70,8 @@ class Actor:
                     await self._start(state, action, servers, now)
                 case StopAttempt():
                     await self._stop(state, action, now)
+                case AskWhy():
+                    await self._ask_why(state, action.job, now)
 
     async def _start(
         self, state: ExecutionState, start: StartAttempt, servers: Mapping[str, str], now: datetime
@@ -88,9 +91,10 @@ class Actor:
                 await self._create(CONFIGMAPS, state, parts.document)
             await self._create(JOBS, state, parts.job)
         except Refused as error:
-            observation = self._judge_refusal(observation, error, now)
+            observation = self._judge_refusal(state, observation, error, now)
         else:
             self._refused_since.pop(name, None)
+            state.refusals.pop(name, None)
             _logger.info("started an attempt", extra=_context(state, start.case.name, start.attempt) | {"job": name})
         state.created[name] = observation
 
@@ -101,14 +105,18 @@ class Actor:
             if not error.is_conflict:  # created before a restart, or by a call whose answer was lost
                 raise
 
-    def _judge_refusal(self, observation: JobObservation, error: Refused, now: datetime) -> JobObservation:
+    def _judge_refusal(
+        self, state: ExecutionState, observation: JobObservation, error: Refused, now: datetime
+    ) -> JobObservation:
         failure_class = FailureClass.CONFIGURATION
         if error.is_quota:
             first = self._refused_since.setdefault(observation.name, now)
             if now < first + self._judging.start_timeout:
+                state.refusals[observation.name] = str(error)
                 raise ClusterUnavailable(f"the Job of {observation.case} has to wait: {error}")
             failure_class = FailureClass.INFRASTRUCTURE
         self._refused_since.pop(observation.name, None)
+        state.refusals.pop(observation.name, None)
         outcome = AttemptOutcome(
             case=observation.case,
             attempt=observation.attempt,
@@ -138,24 +146,35 @@ class Actor:
         )
 
     async def _with_evidence(self, state: ExecutionState, stop: StopAttempt) -> AttemptOutcome:
-        """Add the end of the log, or what Kubernetes says of a Job without a pod; the best that can be had quickly."""
+        """Add the end of the log, if it can be had quickly."""
         outcome, pod = stop.outcome, stop.job.pod
         try:
             async with asyncio.timeout(_TAIL_TIMEOUT_SECONDS):
                 if pod is not None and pod.running_since is not None:
                     tail = await self._client.read_log(state.run.namespace, pod.name, tail_lines=_TAIL_LINES)
                     return replace(outcome, evidence=replace(outcome.evidence, log_tail=tail or None))
-                if pod is None and outcome.reason is Reason.POD_NOT_CREATED:
-                    return await self._with_job_events(state, stop)
         except (ClusterUnavailable, Refused, TimeoutError) as error:
             _logger.debug("no evidence could be had: %s", error)
         return outcome
 
-    async def _with_job_events(self, state: ExecutionState, stop: StopAttempt) -> AttemptOutcome:
-        selector = f"involvedObject.kind=Job,involvedObject.name={stop.job.name},type=Warning"
-        events = await self._client.list(EVENTS, state.run.namespace, fieldSelector=selector)
-        said = next((str(event.get("message")) for event in reversed(events) if event.get("message")), "")
-        return replace(stop.outcome, message=f"{stop.outcome.message} {said}".strip())
+    async def _ask_why(self, state: ExecutionState, job: JobObservation, now: datetime) -> None:
+        """Find out why a Job has no pod; nothing says so but the Events of the Job controller."""
+        state.asked[job.name] = now
+        selector = f"involvedObject.kind=Job,involvedObject.name={job.name},reason=FailedCreate"
+        try:
+            events = await self._client.list(EVENTS, state.run.namespace, fieldSelector=selector)
+        except (ClusterUnavailable, Refused) as error:
+            _logger.debug("why a Job has no pod could not be found out: %s", error)
+            return
+        said = max(
+            ((_last_seen(event), str(event.get("message") or "").removeprefix("Error creating: ")) for event in events),
+            default=("", ""),
+        )[1]
+        if not said:
+            return
+        if job.name not in state.refusals:
+            _logger.warning("a pod is refused: %s", said, extra=_context(state, job.case, job.attempt))
+        state.refusals[job.name] = said
 
 
 def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[str, JsonValue]]:
@@ -165,6 +184,11 @@ def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[st
         if needed is not None and needed.last_attempt is not None:
             outputs[need] = needed.last_attempt.outputs
     return outputs
+
+
+def _last_seen(event: Mapping[str, Any]) -> str:
+    series = event.get("series") or {}
+    return str(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _context(state: ExecutionState, case: str, attempt: int) -> dict[str, object]:

@@ -4,7 +4,9 @@ from testrun_operator.api.reason import ConditionReason, Reason
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.engine.planning import Ending
+from testrun_operator.engine.status import shorten
 
+_MAX_REFUSAL = 300
 SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")
 CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
 
@@ -25,4 +27,14 @@ def describe_activity(spec: TestRunSpec, state: ExecutionState, *, superseded: b
         return ConditionReason.WAITING_FOR_TEST_SERVER, state.server_message
     if spec.suspend:
         return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
-    return ConditionReason.RUNNING, "cases are running"
+    return ConditionReason.RUNNING, "; ".join(["cases are running", *_held_back(state)])
+
+
+def _held_back(state: ExecutionState) -> list[str]:
+    """Say what keeps Jobs and pods from being created: it may last for minutes, and nothing else shows it."""
+    suspended = [job for job in state.memory.underway.values() if job.suspended]
+    waiting = [f"{len(suspended)} suspended by a queue"] if suspended else []
+    if state.refusals:
+        job, refusal = min(state.refusals.items())
+        waiting.append(f"{len(state.refusals)} refused, of which Job {job}: {shorten(refusal, _MAX_REFUSAL)}")
+    return waiting

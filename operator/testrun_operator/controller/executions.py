@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from testrun_operator.api.reason import Reason
 from testrun_operator.controller.inventory import Inventory
+from testrun_operator.engine.disturbance import has_ended
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.judging import job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
@@ -38,6 +40,10 @@ class ExecutionState:
     may never have; either way no attempt is started twice."""
     lost_pods: dict[str, PodObservation] = field(default_factory=dict)
     """Pods that were deleted before they ended, by the Job's name."""
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Why Jobs that are wanted do not exist yet, or have no pod, by name, in the API server's words."""
+    asked: dict[str, datetime] = field(default_factory=dict)
+    """When it was asked for that, by the Job's name."""
     counted: set[str] = field(default_factory=set)
     """Cases whose verdict is in the metrics."""
     reported_faults: set[str] = field(default_factory=set)
@@ -89,11 +95,21 @@ class ExecutionState:
     def _complete(self, job: JobObservation, inventory: Inventory) -> JobObservation:
         if job.decided is not None:
             self.decided.pop(job.name, None)
-            return job
         pods = inventory.pods(self.run.namespace, job.name)
         lost = self.lost_pods.get(job.name)
         pod = choose_pod((*pods, lost) if lost is not None else pods)
-        return replace(job, pod=pod, decided=self.decided.get(job.name))
+        decided = job.decided or self.decided.get(job.name)
+        if decided is not None and decided.reason is Reason.JOB_DELETED and pod is not None and has_ended(pod):
+            decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
+        if pod is not None or decided is not None:
+            self.refusals.pop(job.name, None)
+        return replace(
+            job,
+            pod=pod,
+            decided=decided,
+            refusal=self.refusals.get(job.name, ""),
+            asked_at=self.asked.get(job.name),
+        )
 
     def lose_job(self, job: JobObservation, now: datetime) -> None:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""
@@ -105,4 +121,4 @@ class ExecutionState:
         """Take note that a pod was deleted; of one that had ended before, its end is what counts."""
         known = self.lost_pods.get(job)
         if known is None or known.terminated is None:
-            self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True)
+            self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True, gone=True)

@@ -25,7 +25,7 @@ from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.engine.execution import digest_of
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.planning import Controls, Ending, Plan, plan
 from testrun_operator.engine.status import describe_execution, describe_invalid, describe_waiting, with_storing

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, SecretStr, ValidationError, field_validator
 
 from testrun_operator.api.base import Duration, Model
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.errors import InvalidSettings
 from testrun_operator.kube.platform import CasePods, Labels, RunnerExtras, ServerPods
 

@@ -54,6 +54,17 @@ class Terminated:
 
 
 @dataclass(frozen=True, slots=True)
+class InitContainer:
+    """The init container for which a pod still waits. Only others put any into our pods: service meshes, webhooks."""
+
+    name: str
+    is_sidecar: bool = False
+    """Whether it is one that goes on beside the others, and so has to start rather than to end."""
+    waiting: Waiting | None = None
+    terminated: Terminated | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PodObservation:
     """What was seen of a pod."""
 
@@ -66,14 +77,29 @@ class PodObservation:
     message: str = ""
     deleted: bool = False
     """Whether its deletion was asked for, or it is gone."""
+    gone: bool = False
+    """Whether it does not exist any more, and had not ended when it was seen last."""
     disruption: str = ""
-    """The reason of its condition DisruptionTarget (Kubernetes 1.25 and later), or empty."""
+    """The reason of its condition DisruptionTarget, or empty."""
+    disruption_message: str = ""
+    disturbed_at: datetime | None = None
+    """When its deletion was asked for, or it became the target of a disruption, whichever came first."""
+    deadline_at: datetime | None = None
+    """When its own ``activeDeadlineSeconds`` ends, by the clock of its node; None while no node has taken it."""
     unschedulable: str = ""
     """The scheduler's message if no node has room for it, or empty."""
     running_since: datetime | None = None
     """When its container started; None while it waits."""
     waiting: Waiting | None = None
     terminated: Terminated | None = None
+    init: InitContainer | None = None
+    """The init container for which it still waits; None if there is none, or no more."""
+
+    @property
+    def may_run(self) -> bool:
+        """Whether its container may still be running, or may still come to run."""
+        over = self.terminated is not None or self.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
+        return not over and not self.gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +113,14 @@ class JobObservation:
     state: JobState = JobState.ACTIVE
     finished_at: datetime | None = None
     """When it became Complete or Failed."""
+    suspended: bool = False
+    """Whether it is suspended, as queues such as Kueue do it: it has no pod then, and gets none."""
+    resumed_at: datetime | None = None
+    """When the Job controller took it up, or did so again after it had been suspended."""
+    refusal: str = ""
+    """What the Job controller said last of why it cannot create the pod; empty if it said nothing."""
+    asked_at: datetime | None = None
+    """When it was asked for that last."""
     test_failures: int = 0
     """Attempts before this one that used up one of the case's retries."""
     infrastructure_faults: int = 0

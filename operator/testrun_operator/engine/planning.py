@@ -16,13 +16,16 @@ from testrun_operator.api.report import LogReference
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import judging
 from testrun_operator.engine.baseline import check_baseline
-from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway
+from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, Underway
 from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
 
 MAX_INFRASTRUCTURE_RETRIES = 2
 """How many infrastructure faults of a case are repeated before it ends as Errored."""
+
+_LONGEST_ENDING = timedelta(seconds=30)
+"""How long a pod that was stopped keeps its place: three times its grace period. A node that is lost never ends it."""
 
 _EXECUTED_BADLY = frozenset({Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED})
 
@@ -111,7 +114,14 @@ class StopAttempt:
     outcome: AttemptOutcome
 
 
-Action = StartAttempt | StopAttempt
+@dataclass(frozen=True, slots=True)
+class AskWhy:
+    """Find out why the Job controller does not create the attempt's pod."""
+
+    job: JobObservation
+
+
+Action = StartAttempt | StopAttempt | AskWhy
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,8 @@ class _Planner:
         self._between: dict[str, StartAttempt] = {}
         self._next: list[StartAttempt] = []
         self._stops: dict[str, StopAttempt] = {}
+        self._questions: list[AskWhy] = []
+        self._ending: set[str] = set()
         self._wakes: list[datetime] = []
         self._run_deadline = execution.started_at + execution.timeout
 
@@ -189,8 +201,10 @@ class _Planner:
         newest = {job.case: job.attempt for job in sorted(jobs, key=lambda job: job.attempt)}
         for job in sorted(jobs, key=lambda job: job.attempt):
             seen.add((job.case, job.attempt))
-            if job.case in self._by_name and not self._is_known(job):
-                self._judge(job, has_successor=job.attempt < newest[job.case])
+            if job.case in self._by_name:
+                if not self._is_known(job):
+                    self._judge(job, has_successor=job.attempt < newest[job.case])
+                self._mind_its_end(job)
         for case, job in self._before.underway.items():
             if (case, job.attempt) not in seen:
                 self._end(job, judging.job_deleted(job, self._now))
@@ -209,9 +223,24 @@ class _Planner:
                 # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
                 self._underway[job.case] = job
                 self._stops[job.case] = StopAttempt(job, outcome)
-            case Underway(look_again_at):
+            case Underway(look_again_at, ask_why):
                 self._underway[job.case] = job
-                self._wakes.append(look_again_at)
+                if look_again_at is not None:
+                    self._wakes.append(look_again_at)
+                if ask_why:
+                    self._questions.append(AskWhy(job))
+
+    def _mind_its_end(self, job: JobObservation) -> None:
+        """Keep the place of an attempt that was stopped until its pod has ended: it still acts on the subject."""
+        if job.pod is None or not job.pod.may_run:
+            return
+        outcome = next((e.outcome for e in self._attempts.get(job.case, ()) if e.job.attempt == job.attempt), None)
+        if outcome is None or outcome.finished_at is None:
+            return
+        given_up_at = outcome.finished_at + _LONGEST_ENDING
+        if self._now < given_up_at:
+            self._ending.add(job.case)
+            self._wakes.append(given_up_at)
 
     def _end(self, job: JobObservation, outcome: AttemptOutcome, report_in_log: LogReference | None = None) -> None:
         ended = EndedAttempt(replace(job, pod=None, decided=None), outcome, report_in_log)
@@ -369,15 +398,16 @@ class _Planner:
 
     def result(self) -> Plan:
         """Use the free places, retries first, and return the plan."""
-        free = max(0, self._controls.parallelism - len(self._underway))
-        wanted = [*self._between.values(), *self._next]
+        free = max(0, self._controls.parallelism - len(self._underway) - len(self._ending - self._underway.keys()))
+        retries = (retry for case, retry in self._between.items() if case not in self._ending)
+        wanted = [*retries, *self._next]
         starts = () if self._controls.suspended or self._controls.ending else tuple(wanted[:free])
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:
             self._wakes.append(self._run_deadline)
         due = [moment for moment in self._wakes if moment > self._now]
         return Plan(
-            actions=(*self._stops.values(), *starts),
+            actions=(*self._stops.values(), *starts, *self._questions),
             memory=Memory(self._underway, self._attempts, self._cases),
             running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
             look_again_at=min(due) if due and not is_over else None,

@@ -8,8 +8,10 @@ of 4xx is :class:`Refused` with the server's own words.
 """
 
 import json
+import logging
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -29,6 +31,9 @@ _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
+_WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+"""A header Warning as the API server writes it (RFC 7234, 5.5)."""
+_logger = logging.getLogger(__name__)
 
 
 class Refused(TestrunError):
@@ -83,12 +88,15 @@ class KubernetesClient:
 
     Every call raises :class:`ClusterUnavailable` if the server does not answer and :class:`Refused` if it says no.
     ``calls`` counts them by verb and resource, as RBAC names them: metrics show it, and a test compares it with the
-    chart's Role.
+    chart's Role. ``warnings`` has what the server warned of: of fields that it does not know and drops, of versions and
+    fields that will be removed, of pods that would break a Pod Security Standard. Each is logged once; there should be
+    none.
     """
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.warnings: Counter[str] = Counter()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -231,9 +239,16 @@ class KubernetesClient:
         except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
             # The last where the token cannot be renewed; the kubelet writes it anew every hour.
             raise ClusterUnavailable(f"{verb} {resource}: {type(error).__name__}: {error}") from None
+        self._note_warnings(f"{verb} {resource}", response.headers.getall("Warning", ()))
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the successful statuses
             raise _translate(response.status, answer, response.reason)
         return answer
+
+    def _note_warnings(self, call: str, headers: Iterable[str]) -> None:
+        for text in (match for header in headers for match in _WARNING.findall(header)):
+            self.warnings[text] += 1
+            if self.warnings[text] == 1:
+                _logger.warning("the API server warns of %s: %s", call, text)
 
 
 _BACKGROUND: Final[Document] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}

@@ -4,10 +4,11 @@ Only what is read here is known to the engine. Everything may be missing: a Job 
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from testrun_operator.engine.observation import (
+    InitContainer,
     JobObservation,
     JobState,
     PodObservation,
@@ -21,6 +22,7 @@ from testrun_operator.kube.outcomes import decode_outcome
 CONTAINER = "case"
 """Name of the container that is judged."""
 
+_UNREADABLE = "Error on reading termination"
 _Body = Mapping[str, Any]
 
 
@@ -36,7 +38,8 @@ def read_job(body: _Body) -> JobObservation | None:
     case, attempt = own_labels.get(labels.CASE), own_labels.get(labels.ATTEMPT, "")
     if not case or not attempt.isdecimal():
         return None
-    state, finished_at = _job_state(body.get("status") or {})
+    status = body.get("status") or {}
+    state, finished_at = _job_state(status)
     return JobObservation(
         name=metadata["name"],
         case=case,
@@ -44,6 +47,8 @@ def read_job(body: _Body) -> JobObservation | None:
         created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
         state=state,
         finished_at=finished_at,
+        suspended=bool((body.get("spec") or {}).get("suspend")),
+        resumed_at=read_time(status.get("startTime")),
         test_failures=_count(annotations.get(labels.TEST_FAILURES)),
         infrastructure_faults=_count(annotations.get(labels.INFRASTRUCTURE_FAULTS)),
         decided=decode_outcome(annotations.get(labels.OUTCOME)),
@@ -58,6 +63,8 @@ def read_pod(body: _Body) -> PodObservation:
     running = state.get("running")
     waiting = state.get("waiting")
     terminated = state.get("terminated")
+    disruption = _if_true(conditions.get("DisruptionTarget"))
+    asked_at = (_deletion_asked_at(metadata), read_time(disruption.get("lastTransitionTime")))
     return PodObservation(
         name=metadata["name"],
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
@@ -66,11 +73,15 @@ def read_pod(body: _Body) -> PodObservation:
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         deleted=metadata.get("deletionTimestamp") is not None,
-        disruption=_reason_if(conditions.get("DisruptionTarget"), "True"),
+        disruption=str(disruption.get("reason") or ""),
+        disruption_message=str(disruption.get("message") or ""),
+        disturbed_at=min((moment for moment in asked_at if moment is not None), default=None),
+        deadline_at=_deadline_at(spec, status),
         unschedulable=_unschedulable(conditions.get("PodScheduled")),
         running_since=read_time(running.get("startedAt")) if running else None,
         waiting=Waiting(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
         terminated=_read_terminated(terminated) if terminated else None,
+        init=_read_init(spec, status) if not running and not terminated else None,
     )
 
 
@@ -115,10 +126,12 @@ def _container_state(statuses: Iterable[_Body]) -> _Body:
 
 
 def _read_terminated(state: _Body) -> Terminated:
+    message = str(state.get("message") or "")
     return Terminated(
         exit_code=int(state.get("exitCode") or 0),
         reason=state.get("reason") or "",
-        message=state.get("message") or "",
+        # The kubelet puts its own trouble there, too: of an evicted pod the log is gone.
+        message="" if message.startswith(_UNREADABLE) else message,
         started_at=_after_epoch(read_time(state.get("startedAt"))),
         finished_at=_after_epoch(read_time(state.get("finishedAt"))),
     )
@@ -129,14 +142,45 @@ def _after_epoch(moment: datetime | None) -> datetime | None:
     return moment if moment is not None and moment.year > 1970 else None  # noqa: PLR2004 - the epoch
 
 
-def _reason_if(condition: _Body | None, status: str) -> str:
-    return str(condition.get("reason") or "") if condition and condition.get("status") == status else ""
+def _if_true(condition: _Body | None) -> _Body:
+    return condition if condition and condition.get("status") == "True" else {}
 
 
 def _unschedulable(condition: _Body | None) -> str:
-    if _reason_if(condition, "False") != "Unschedulable" or condition is None:
+    if not condition or condition.get("status") != "False" or condition.get("reason") != "Unschedulable":
         return ""
     return str(condition.get("message") or "Unschedulable")
+
+
+def _deletion_asked_at(metadata: _Body) -> datetime | None:
+    # The timestamp is the moment at which the pod has to be gone; its grace period has to be taken off.
+    gone_at = read_time(metadata.get("deletionTimestamp"))
+    grace = timedelta(seconds=int(metadata.get("deletionGracePeriodSeconds") or 0))
+    return gone_at - grace if gone_at is not None else None
+
+
+def _deadline_at(spec: _Body, status: _Body) -> datetime | None:
+    started_at, limit = read_time(status.get("startTime")), spec.get("activeDeadlineSeconds")
+    return started_at + timedelta(seconds=int(limit)) if started_at is not None and limit is not None else None
+
+
+def _read_init(spec: _Body, status: _Body) -> InitContainer | None:
+    """Read the first init container that is not done: the later ones wait for it."""
+    states = {found.get("name"): found for found in status.get("initContainerStatuses") or ()}
+    for container in spec.get("initContainers") or ():
+        name, found = container.get("name"), states.get(container.get("name")) or {}
+        is_sidecar = container.get("restartPolicy") == "Always"
+        state = found.get("state") or {}
+        waiting, terminated = state.get("waiting"), state.get("terminated")
+        if found.get("started") if is_sidecar else terminated and terminated.get("exitCode") == 0:
+            continue
+        return InitContainer(
+            name=str(name),
+            is_sidecar=is_sidecar,
+            waiting=Waiting(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
+            terminated=_read_terminated(terminated) if terminated else None,
+        )
+    return None
 
 
 def _count(text: str | None) -> int:

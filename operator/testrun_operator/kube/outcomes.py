@@ -18,11 +18,12 @@ def stop_patch(outcome: AttemptOutcome) -> Document:
     """Make the patch of a Job that writes the outcome on it and ends its pod, in one call.
 
     A Job whose ``activeDeadlineSeconds`` has passed is ended by the Job controller, in every version of Kubernetes;
-    the Job itself stays, so that the outcome survives the operator.
+    the Job itself stays, so that the outcome survives the operator. One that is suspended has no deadline: when it is
+    resumed, that begins anew. With a ``parallelism`` of 0 it gets no pod even then.
     """
     return {
         "metadata": {"annotations": {labels.OUTCOME: encode_outcome(outcome)}},
-        "spec": {"activeDeadlineSeconds": 1},
+        "spec": {"activeDeadlineSeconds": 1, "parallelism": 0},
     }
 
 

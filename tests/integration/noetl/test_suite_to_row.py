@@ -14,7 +14,8 @@ from support.playbook_cases import playbook_text, start_runner
 from testrun_operator.api.report import encode
 from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.engine.judging import Ended, JudgingSettings, judge
+from testrun_operator.engine.judgement import Ended, JudgingSettings
+from testrun_operator.engine.judging import judge
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_suite

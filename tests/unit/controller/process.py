@@ -16,7 +16,7 @@ from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Starter
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.controller.suites import SuiteReconciler
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
 from testrun_operator.errors import StoreUnavailable
 from testrun_operator.kube import labels

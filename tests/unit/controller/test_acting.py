@@ -12,7 +12,7 @@ from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import StartAttempt, StopAttempt
+from testrun_operator.engine.planning import AskWhy, StartAttempt, StopAttempt
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, Refused
@@ -162,24 +162,44 @@ async def test_a_stop_does_without_a_log_that_cannot_be_had(
     assert state.decided[seen.name].evidence.log_tail is None
 
 
-async def test_a_job_without_a_pod_is_stopped_with_what_its_events_say(
+def put_event(cluster: MemoryCluster, about: str, message: str, *, at: str, reason: str = "FailedCreate") -> None:
+    """Let the Job controller write an Event."""
+    cluster.put(
+        EVENTS,
+        {
+            "metadata": {"name": f"event-{at}-{about}-{reason}", "namespace": "team"},
+            "involvedObject": {"kind": "Job", "name": about},
+            "type": "Warning",
+            "reason": reason,
+            "lastTimestamp": at,
+            "message": message,
+        },
+    )
+
+
+async def test_why_a_job_has_no_pod_is_found_in_its_events(
     cluster: MemoryCluster, state: ExecutionState, actor: Actor
 ) -> None:
-    """Why the Job controller made no pod is only in its Events."""
-    await actor.act(state, [start(state)], {}, NOON)
-    name = cluster.job("one")["metadata"]["name"]
-    for index, (kind, about) in enumerate((("Job", name), ("Job", "other"))):
-        cluster.put(
-            EVENTS,
-            {
-                "metadata": {"name": f"event-{index}", "namespace": "team"},
-                "involvedObject": {"kind": kind, "name": about},
-                "type": "Warning",
-                "message": f"forbidden: of {about}",
-            },
-        )
-    assert await actor.act(state, [stop(job(name=name), Reason.POD_NOT_CREATED)], {}, NOON) is None
-    assert state.decided[name].message == f"too long forbidden: of {name}"
+    """Nothing else says it; the newest one counts, and those of other Jobs do not."""
+    seen = job(name="mine")
+    put_event(cluster, "mine", "Error creating: exceeded quota", at="2026-03-01T12:00:09Z")
+    put_event(cluster, "mine", "Error creating: violates PodSecurity", at="2026-03-01T12:00:12Z")
+    put_event(cluster, "mine", "Error creating: exceeded quota", at="2026-03-01T12:00:01Z")
+    put_event(cluster, "mine", "too many pods", at="2026-03-01T12:00:30Z", reason="TooManySucceededPods")
+    put_event(cluster, "other", "Error creating: of another", at="2026-03-01T12:00:30Z")
+    assert await actor.act(state, [AskWhy(seen)], {}, NOON) is None
+    assert state.refusals == {"mine": "violates PodSecurity"}
+    assert state.asked == {"mine": NOON}
+
+
+async def test_events_that_cannot_be_read_stop_nothing(
+    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+) -> None:
+    """It is asked again later; the start timeout ends the attempt in any case."""
+    cluster.refuse_next("list", EVENTS, 403)
+    assert await actor.act(state, [AskWhy(job(name="mine"))], {}, NOON) is None
+    assert state.refusals == {}
+    assert state.asked == {"mine": NOON}
 
 
 async def test_a_job_that_is_gone_when_it_is_to_be_stopped_is_lost(

@@ -14,6 +14,7 @@ from support.builders import (
     job,
     record_of,
     running_pod,
+    seconds,
     suite_of,
 )
 from testrun_operator.api.reason import Reason
@@ -89,12 +90,30 @@ def test_a_job_that_is_lost_twice_is_lost_once(state: ExecutionState) -> None:
     assert state.observe(showing())[0].decided == outcome
 
 
+def test_a_job_that_is_deleted_after_its_pod_had_ended_counts_by_its_pod(state: ExecutionState) -> None:
+    """A policy has put ttlSecondsAfterFinished on it: both may be seen in the same moment."""
+    state.lose_job(job(), NOON + seconds(12))
+    assert state.observe(showing())[0].decided is not None
+    state.lose_pod("job-one-1", ended_pod(deleted=True, disturbed_at=NOON + seconds(11)))
+    [seen] = state.observe(showing())
+    assert (seen.decided, seen.pod is not None) == (None, True)
+
+
+def test_a_job_that_is_deleted_while_its_pod_runs_is_lost(state: ExecutionState) -> None:
+    """How the container ends then says nothing."""
+    state.lose_job(job(), NOON + seconds(9))
+    state.lose_pod("job-one-1", ended_pod(143, deleted=True, disturbed_at=NOON + seconds(9)))
+    [seen] = state.observe(showing())
+    assert seen.decided is not None
+    assert seen.decided.reason is Reason.JOB_DELETED
+
+
 def test_a_lost_pod_is_seen_as_deleted(state: ExecutionState) -> None:
     """Its attempt is over, also where the Job controller makes another pod."""
     state.lose_pod("job-one-1", running_pod())
-    assert state.observe(showing(job()))[0].pod == running_pod(deleted=True)
+    assert state.observe(showing(job()))[0].pod == running_pod(deleted=True, gone=True)
     second = running_pod(name="second")
-    assert state.observe(showing(job(), pods=(second,)))[0].pod == running_pod(deleted=True)
+    assert state.observe(showing(job(), pods=(second,)))[0].pod == running_pod(deleted=True, gone=True)
 
 
 def test_a_lost_pod_that_had_ended_counts_by_its_end(state: ExecutionState) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from support.builders import NOON, container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
+from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
@@ -564,6 +565,89 @@ async def test_a_pod_that_is_deleted_while_it_runs_is_an_infrastructure_fault(cl
         labels.TEST_FAILURES: "0",
         labels.INFRASTRUCTURE_FAULTS: "1",
     }
+
+
+async def test_a_case_is_repeated_only_when_the_pod_that_was_stopped_has_ended(cluster: MemoryCluster) -> None:
+    """The Job controller deletes the pod of a stopped Job, and it goes on for as long as its grace period."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s", retries=1)))
+    process = Process(cluster)
+    await process.settle()
+    cluster.run_pod(cluster.job("one"))
+    cluster.pass_time(31)
+    wake = await process.settle()
+    assert wake == cluster.now + timedelta(seconds=30)
+    assert cluster.status("nightly")["cases"]["running"] == 1
+    assert started_cases(cluster) == ["one"]
+    cluster.end_deleted_pods(cluster.job("one"))
+    await process.settle()
+    assert started_cases(cluster) == ["one", "one"]
+
+
+def put_refusal(cluster: MemoryCluster, job: Body, message: str) -> None:
+    """Let the Job controller say why it could not create a pod."""
+    event = {
+        "metadata": {"name": f"refusal-{cluster.now.timestamp()}", "namespace": "team"},
+        "involvedObject": {"kind": "Job", "name": job["metadata"]["name"]},
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "lastTimestamp": format_time(cluster.now),
+        "message": f"Error creating: {message}",
+    }
+    cluster.put(EVENTS, event)
+
+
+async def test_a_pod_that_a_rule_refuses_is_told_within_15_seconds(cluster: MemoryCluster) -> None:
+    """The API server's words are in the status, and the case is not tried again."""
+    said = 'pods "one" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    due = await process.settle()
+    put_refusal(cluster, cluster.job("one"), said)
+    assert due == NOON + timedelta(seconds=15)
+    cluster.now = due
+    await process.settle()
+    cluster.pass_time(15)
+    await process.settle()
+    [failure] = cluster.status("nightly")["failures"]
+    assert (failure["verdict"], failure["reason"], failure["attempt"]) == ("Errored", "PodNotCreated", 1)
+    assert failure["message"] == f"the Job's pod is refused: {said}"
+
+
+async def test_a_pod_that_a_quota_refuses_is_waited_for_and_the_status_says_so(cluster: MemoryCluster) -> None:
+    """There may be room again; until then people have to see what is waited for."""
+    said = 'pods "one" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1'
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    put_refusal(cluster, cluster.job("one"), said)
+    cluster.pass_time(15)
+    await process.settle()
+    cluster.pass_time(15)
+    await process.settle()
+    job = cluster.job("one")["metadata"]["name"]
+    found = next(found for found in cluster.status("nightly")["conditions"] if found["type"] == "Reconciling")
+    assert found["message"] == f"cases are running; 1 refused, of which Job {job}: {said}"
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
+
+
+async def test_a_job_that_a_queue_suspends_waits_and_the_status_says_so(cluster: MemoryCluster) -> None:
+    """Kueue suspends a Job when it is created, and lets it go when there is room."""
+    cluster.apply_run("nightly", inline())
+    process = Process(cluster)
+    await process.settle()
+    job = cluster.job("one")
+    job["spec"]["suspend"] = True
+    cluster.pass_time(1800)
+    await process.settle()
+    found = next(found for found in cluster.status("nightly")["conditions"] if found["type"] == "Reconciling")
+    assert found["message"] == "cases are running; 1 suspended by a queue"
+    job["spec"]["suspend"] = False
+    cluster.end_pod(job)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
+    assert started_cases(cluster) == ["one"]
 
 
 async def test_an_api_server_that_is_away_changes_no_verdict(cluster: MemoryCluster) -> None:

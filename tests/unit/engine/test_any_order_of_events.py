@@ -291,18 +291,27 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def finish_job(self, name: str, _: st.DataObject) -> None:
         """The Job controller sees that a pod has ended."""
-        pod = self.cluster.jobs[name].pod
-        complete = pod is not None and pod.phase is PodPhase.SUCCEEDED
-        self.cluster.finish_job(name, JobState.COMPLETE if complete else JobState.FAILED)
+        self.cluster.finish_job(name, _state_by_pod(self.cluster.jobs[name]))
 
     def delete_pod(self, name: str, _: st.DataObject) -> None:
         """Somebody deletes a pod that has not ended."""
         self.cluster.jobs[name].disturbed = True
-        self.cluster.change_pod(name, deleted=True)
+        self.cluster.delete_pod(name)
+
+    def end_deleted_container(self, name: str, data: st.DataObject) -> None:
+        """A container that was told to end does so, with whatever exit code it likes."""
+        exit_code = data.draw(st.sampled_from([0, 1, 137, 143]))
+        job = self.cluster.jobs[name]
+        self.end_as(name, Verdict.ERRORED, exit_code, "Error", "")
+        if job.observation.decided is not None:
+            job.truth = None
 
     def remove_deleted_pod(self, name: str, _: st.DataObject) -> None:
-        """A pod that was deleted is gone, and its Job is over."""
+        """A pod that was deleted is gone; its Job is not over yet."""
         self.cluster.remove_pod(name)
+
+    def fail_job_without_pod(self, name: str, _: st.DataObject) -> None:
+        """The Job controller sees that its pod is gone, or that a stopped Job has none."""
         self.cluster.finish_job(name, JobState.FAILED)
 
     def collect_ended_pod(self, name: str, _: st.DataObject) -> None:
@@ -317,18 +326,16 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         job.exists = False
         job.pods.clear()
 
-    def end_stopped_job(self, name: str, _: st.DataObject | None = None) -> None:
-        """The Job controller ends a Job that the operator stopped."""
-        if self.cluster.jobs[name].pods:
-            self.cluster.remove_pod(name)
-        self.cluster.finish_job(name, JobState.FAILED)
+    def delete_stopped_pod(self, name: str, _: st.DataObject | None = None) -> None:
+        """The Job controller ends a Job that the operator stopped: its pod is told to end."""
+        self.cluster.delete_pod(name)
 
     # -- the rules ------------------------------------------------------------------------------------------------
 
     def checked_look(self, decide: Callable[[Action], Fate] = lambda _: Fate.DONE) -> Plan:
         """Let the operator look, and check what it made of it."""
         cluster = self.cluster
-        places_before = sum(job.occupies_a_place for job in cluster.jobs.values())
+        places_before = sum(job.occupies_a_place or cluster.is_still_ending(name) for name, job in cluster.jobs.items())
         created_before = cluster.created.total()
         cases_before = dict(cluster.state.memory.cases)
         result = cluster.look(decide)
@@ -356,6 +363,8 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         assert start.attempt == 1 + start.test_failures + start.infrastructure_faults
         assert start.test_failures <= start.case.retries
         assert start.infrastructure_faults <= MAX_INFRASTRUCTURE_RETRIES
+        before = f"{start.case.name}.{start.attempt - 1}"
+        assert before not in self.cluster.jobs or not self.cluster.is_still_ending(before)
         name = f"{start.case.name}.{start.attempt}"
         if self.cluster.created[name] > 1:
             # Nobody can know of a Job that was deleted unseen.
@@ -428,16 +437,16 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         for name, job in self.cluster.jobs.items():
             if not job.exists or not _is_active(job):
                 continue
-            if job.observation.decided is not None:
-                self.end_stopped_job(name)
+            if job.pod is None and (job.had_pod or job.observation.decided is not None):
+                self.cluster.finish_job(name, JobState.FAILED)
             elif job.pod is None:
                 self.cluster.create_pod(name)
-            elif job.pod.deleted:
+            elif job.pod.deleted and job.pod.may_run:
                 self.cluster.remove_pod(name)
-                self.cluster.finish_job(name, JobState.FAILED)
+            elif job.observation.decided is not None and job.pod.may_run:
+                self.cluster.delete_pod(name)
             elif _has_ended(job):
-                complete = job.pod.phase is PodPhase.SUCCEEDED
-                self.cluster.finish_job(name, JobState.COMPLETE if complete else JobState.FAILED)
+                self.cluster.finish_job(name, _state_by_pod(job))
             elif self.lively and _is_running(job):
                 seen = job.observation
                 ends = ends_of(self.kinds[seen.case], seen.case, seen.attempt)
@@ -470,6 +479,12 @@ def _was_ended_by_the_run(outcome: CaseOutcome) -> bool:
     return not outcome.attempts or outcome.verdict is Verdict.CANCELLED or outcome.reason is Reason.RUN_TIMEOUT
 
 
+def _state_by_pod(job: SimulatedJob) -> JobState:
+    # Also where its deletion was asked for, if it ended with 0 before the Job controller looked.
+    complete = job.pod is not None and job.pod.phase is PodPhase.SUCCEEDED
+    return JobState.COMPLETE if complete else JobState.FAILED
+
+
 def _is_active(job: SimulatedJob) -> bool:
     return job.observation.state is JobState.ACTIVE
 
@@ -490,7 +505,7 @@ def _has_ended(job: SimulatedJob) -> bool:
 
 _WAITS = ("ContainerCreating", "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError")
 _EVENTS: dict[str, Callable[[SimulatedJob], bool]] = {
-    "create_pod": lambda job: _is_active(job) and job.pod is None,
+    "create_pod": lambda job: _is_active(job) and not job.had_pod and job.observation.decided is None,
     "wait": lambda job: _is_active(job) and _is_starting(job),
     "find_no_node": lambda job: _is_active(job) and _is_starting(job),
     "start_container": lambda job: _is_active(job) and _is_starting(job),
@@ -498,13 +513,27 @@ _EVENTS: dict[str, Callable[[SimulatedJob], bool]] = {
     "evict": lambda job: _is_active(job) and (_is_starting(job) or _is_running(job)),
     "finish_job": lambda job: _is_active(job) and _has_ended(job),
     "delete_pod": lambda job: _is_starting(job) or _is_running(job),
-    "remove_deleted_pod": lambda job: job.pod is not None and job.pod.deleted,
+    "end_deleted_container": lambda job: job.pod is not None and job.pod.deleted and job.pod.may_run,
+    "remove_deleted_pod": lambda job: job.pod is not None and job.pod.deleted and _is_active(job),
+    "fail_job_without_pod": lambda job: (
+        _is_active(job) and job.pod is None and (job.had_pod or job.observation.decided is not None)
+    ),
     "collect_ended_pod": lambda job: _has_ended(job) and not _is_active(job),
     "delete_job": lambda _: True,
-    "end_stopped_job": lambda job: job.observation.decided is not None and _is_active(job),
+    "delete_stopped_pod": lambda job: (
+        job.observation.decided is not None and job.pod is not None and job.pod.may_run and not job.pod.deleted
+    ),
 }
 """What can happen to a Job, and when."""
-_FORWARD = ("end_stopped_job", "create_pod", "start_container", "end_container", "finish_job")
+_FORWARD = (
+    "fail_job_without_pod",
+    "delete_stopped_pod",
+    "remove_deleted_pod",
+    "create_pod",
+    "start_container",
+    "end_container",
+    "finish_job",
+)
 """What happens to a Job that nothing disturbs."""
 
 TestAnyOrderOfEvents = AnyOrderOfEvents.TestCase

@@ -33,8 +33,17 @@ from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Detail, DetailKind, ExecutionReport, LogReference, encode
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import judging
-from testrun_operator.engine.judging import Ended, JudgingSettings, MustStop, Underway, judge
-from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
+from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, Underway
+from testrun_operator.engine.judging import judge
+from testrun_operator.engine.observation import (
+    InitContainer,
+    JobObservation,
+    JobState,
+    PodObservation,
+    PodPhase,
+    Terminated,
+    Waiting,
+)
 from testrun_operator.engine.outcome import AttemptOutcome, Evidence
 from testrun_operator.engine.selection import PlannedCase
 
@@ -98,13 +107,17 @@ def test_what_the_operator_decided_counts_before_anything_else(case: PlannedCase
 # -- 2. there is no pod -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("case", "reason"), [(HTTP, Reason.EXPECTATIONS_MET), (CONTAINER, Reason.EXIT_CODE_ZERO)], ids=["http", "container"]
-)
-def test_a_complete_job_without_pod_has_passed(case: PlannedCase, reason: Reason) -> None:
-    """A container, and the runner too, ends with 0 only if the case passed."""
+@pytest.mark.parametrize("case", [HTTP, SQL, PLAYBOOK], ids=["http", "sql", "playbook"])
+def test_a_complete_job_of_the_runner_without_pod_has_passed(case: PlannedCase) -> None:
+    """The runner ends with 0 only if the case passed; with 143 if it is told to end."""
     outcome = ended(None, case, state=JobState.COMPLETE, finished_at=NOON)
-    assert (Verdict.PASSED, None, reason) == conclusion(outcome)
+    assert (Verdict.PASSED, None, Reason.EXPECTATIONS_MET) == conclusion(outcome)
+
+
+def test_a_complete_job_of_another_image_without_pod_says_nothing() -> None:
+    """The Job of an evicted pod is Complete where its program ends with 0 when it is told to end."""
+    outcome = ended(None, CONTAINER, state=JobState.COMPLETE, finished_at=NOON)
+    assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
 
 
 @ALL
@@ -123,9 +136,72 @@ def test_a_finished_job_waits_for_its_pod_to_be_seen(case: PlannedCase, state: J
     assert isinstance(judged(seen, case, NOON + seconds(23)), Ended)
 
 
-def test_a_job_may_lack_a_pod_for_the_start_timeout() -> None:
-    """A quota or an admission rule keeps the Job controller from creating the pod; that is not the subject's fault."""
-    assert (*INFRASTRUCTURE, Reason.POD_NOT_CREATED) == conclusion(stopped(None))
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "",
+        'pods "a" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=5, limited: pods=5',
+        'pods "a" is forbidden: error looking up service account team/default: serviceaccount "default" not found',
+        'Internal error occurred: failed calling webhook "mesh.example.com": context deadline exceeded',
+    ],
+)
+def test_a_job_may_lack_a_pod_for_the_start_timeout(refusal: str) -> None:
+    """What keeps the Job controller from creating the pod may pass: a quota that is used up, a webhook that is down."""
+    asked = job(refusal=refusal, asked_at=NOON + minutes(5))
+    assert isinstance(judged(asked, now=NOON + minutes(5) - seconds(1)), Underway)
+    judgement = judged(asked, now=NOON + minutes(5))
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, Reason.POD_NOT_CREATED) == conclusion(judgement.outcome)
+    told = refusal or "a quota or an admission rule?"
+    assert told in judgement.outcome.message
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        'pods "a" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities',
+        "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'all' denied request: no latest",
+        'admission webhook "validate.kyverno.svc-fail" denied the request: label team is missing',
+        'pods "a" is forbidden: failed quota: compute: must specify limits.cpu for: case',
+        'Pod "a" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal',
+    ],
+)
+def test_a_pod_that_a_rule_refuses_is_a_configuration_error(refusal: str) -> None:
+    """It would be refused again; so it is not waited for for minutes, and not repeated."""
+    refused = job(refusal=refusal, asked_at=NOON + seconds(5))
+    assert Underway(NOON + seconds(20)) == judged(refused, now=NOON + seconds(14))
+    judgement = judged(refused, now=NOON + seconds(15))
+    assert isinstance(judgement, MustStop)
+    assert (*CONFIGURATION, Reason.POD_NOT_CREATED) == conclusion(judgement.outcome)
+    assert f"the Job's pod is refused: {refusal}" == judgement.outcome.message
+
+
+def test_why_a_job_has_no_pod_is_asked_every_15_seconds() -> None:
+    """Nothing tells it but Events, and those are not watched; a Job whose pod comes at once is never asked about."""
+    assert Underway(NOON + seconds(15)) == judged(job(), now=NOON)
+    assert Underway(NOON + seconds(30), ask_why=True) == judged(job(), now=NOON + seconds(15))
+    asked = job(asked_at=NOON + seconds(15))
+    assert Underway(NOON + seconds(30)) == judged(asked, now=NOON + seconds(20))
+    assert Underway(NOON + seconds(45), ask_why=True) == judged(asked, now=NOON + seconds(30))
+    assert Underway(NOON + minutes(5)) == judged(job(asked_at=NOON + seconds(290)), now=NOON + seconds(295))
+
+
+def test_a_suspended_job_waits_for_as_long_as_the_run_may() -> None:
+    """A queue such as Kueue holds it back until there is room; its time to start begins when it is let go."""
+    assert Underway(None) == judged(job(suspended=True), now=NOON + minutes(59))
+    resumed = job(resumed_at=NOON + minutes(30))
+    assert Underway(NOON + minutes(30) + seconds(15)) == judged(resumed, now=NOON + minutes(30))
+    assert isinstance(judged(resumed, now=NOON + minutes(35)), MustStop)
+
+
+@ALL
+def test_a_job_that_is_suspended_while_its_case_runs_is_an_infrastructure_fault(case: PlannedCase) -> None:
+    """A queue gave its place to another; the Job controller deletes the pod, and would make a second one later."""
+    judgement = judged(job(suspended=True, pod=running_pod(deleted=True)), case)
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, Reason.JOB_SUSPENDED) == conclusion(judgement.outcome)
+    outcome = ended(replace(ended_pod(143), deleted=True), case, suspended=True)
+    assert (*INFRASTRUCTURE, Reason.JOB_SUSPENDED) == conclusion(outcome)
 
 
 def test_a_deleted_job_is_an_infrastructure_fault() -> None:
@@ -246,6 +322,32 @@ def test_a_pod_beyond_its_deadline_without_container_has_timed_out(case: Planned
     assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
 
 
+@ALL
+@pytest.mark.parametrize(
+    "seen",
+    [
+        waiting_pod("ImagePullBackOff", phase=PodPhase.FAILED),
+        pod(phase=PodPhase.FAILED, terminated=Terminated(137, "ContainerStatusUnknown")),
+    ],
+    ids=["waiting", "never located"],
+)
+def test_a_pod_beyond_its_deadline_whose_container_never_ran_is_an_infrastructure_fault(
+    case: PlannedCase, seen: PodObservation
+) -> None:
+    """A registry was down while no operator was there: that says nothing of the subject."""
+    outcome = ended(replace(seen, reason="DeadlineExceeded"), case)
+    assert (*INFRASTRUCTURE, Reason.POD_START_TIMEOUT) == conclusion(outcome)
+
+
+@pytest.mark.parametrize(("exit_code", "verdict"), [(0, Verdict.PASSED), (1, Verdict.FAILED)])
+def test_a_container_that_ended_before_the_pods_deadline_has_its_verdict(exit_code: int, verdict: Verdict) -> None:
+    """A sidecar that does not end keeps the pod going until its deadline; whenever that is seen, the case had ended."""
+    late = replace(ended_pod(exit_code), reason="DeadlineExceeded", deadline_at=NOON + seconds(11))
+    assert verdict is ended(late, CONTAINER).verdict
+    same_second = replace(late, deadline_at=NOON + seconds(10))
+    assert Verdict.TIMED_OUT is ended(same_second, CONTAINER).verdict
+
+
 DISTURBANCES = [
     ({"reason": "Evicted"}, Reason.POD_EVICTED),
     ({"disruption": "EvictionByEvictionAPI"}, Reason.POD_EVICTED),
@@ -253,6 +355,7 @@ DISTURBANCES = [
     ({"disruption": "PreemptionByKubeScheduler"}, Reason.POD_PREEMPTED),
     ({"reason": "Preempting"}, Reason.POD_PREEMPTED),
     ({"disruption": "DeletionByTaintManager", "deleted": True}, Reason.NODE_LOST),
+    ({"disruption": "DeletionByDeviceTaintManager", "deleted": True}, Reason.NODE_LOST),
     ({"disruption": "DeletionByPodGC"}, Reason.NODE_LOST),
     ({"disruption": "TerminationByKubelet"}, Reason.NODE_LOST),
     ({"reason": "NodeLost"}, Reason.NODE_LOST),
@@ -280,10 +383,47 @@ def test_a_container_that_was_ended_with_its_pod_is_an_infrastructure_fault(
 def test_a_container_that_had_passed_before_its_pod_was_disturbed_has_passed(
     disturbance: dict[str, Any], reason: Reason
 ) -> None:
-    """Exit code 0 was there before the disturbance; nothing ends with 0 by being killed."""
+    """Exit code 0 was there before the disturbance."""
     assert reason.value
-    outcome = ended(replace(ended_pod(0), **disturbance), CONTAINER)
+    outcome = ended(replace(ended_pod(0), disturbed_at=NOON + seconds(11), **disturbance), CONTAINER)
     assert (Verdict.PASSED, None, Reason.EXIT_CODE_ZERO) == conclusion(outcome)
+
+
+@pytest.mark.parametrize("asked_at", [None, NOON + seconds(10), NOON + seconds(3)], ids=["unknown", "then", "before"])
+@pytest.mark.parametrize(("disturbance", "reason"), DISTURBANCES, ids=NAMES)
+def test_a_container_that_ends_with_0_when_it_is_told_to_end_has_not_passed(
+    disturbance: dict[str, Any], reason: Reason, asked_at: datetime | None
+) -> None:
+    """Many programs end with 0 on SIGTERM, whatever they had left to do."""
+    outcome = ended(replace(ended_pod(0), disturbed_at=asked_at, **disturbance), CONTAINER)
+    assert (*INFRASTRUCTURE, reason) == conclusion(outcome)
+
+
+@ALL
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
+        'Container case exceeded its local ephemeral storage limit "1Mi". ',
+        'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ',
+    ],
+)
+def test_a_pod_that_is_evicted_for_its_own_limit_is_a_configuration_error(case: PlannedCase, message: str) -> None:
+    """As with memory, it would be evicted again; an eviction for want of room on the node is another matter."""
+    outcome = ended(replace(ended_pod(137), reason="Evicted", message=message), case)
+    assert (*CONFIGURATION, Reason.OUT_OF_STORAGE) == conclusion(outcome)
+    outcome = ended(replace(ended_pod(137), reason="Evicted", message="The node was low on resource: memory. "), case)
+    assert (*INFRASTRUCTURE, Reason.POD_EVICTED) == conclusion(outcome)
+
+
+@ALL
+@pytest.mark.parametrize(("exit_code", "reason"), [(137, "ContainerStatusUnknown"), (255, "Unknown")])
+def test_a_container_whose_end_nobody_saw_is_an_infrastructure_fault(
+    case: PlannedCase, exit_code: int, reason: str
+) -> None:
+    """The kubelet and the container runtime make the exit code up, for instance after a reboot of the node."""
+    outcome = ended(ended_pod(exit_code, "The container could not be located", reason), case)
+    assert (*INFRASTRUCTURE, Reason.CONTAINER_KILLED) == conclusion(outcome)
 
 
 @ALL
@@ -511,7 +651,6 @@ def test_a_wrong_image_name_needs_no_patience(case: PlannedCase) -> None:
 @pytest.mark.parametrize(
     ("seen", "limit", "message"),
     [
-        (None, minutes(5), "the Job had no pod after 5m; a quota or an admission rule?"),
         (pod(), minutes(5), "the pod did not run after 5m"),
         (waiting_pod("ContainerCreating"), minutes(5), "the pod did not run after 5m: ContainerCreating"),
         (pod(unschedulable="0/1 nodes"), minutes(5), "no node had room for the pod: 0/1 nodes"),
@@ -522,15 +661,61 @@ def test_a_wrong_image_name_needs_no_patience(case: PlannedCase) -> None:
             'the kubelet refuses the container: secret "a" not found',
         ),
     ],
-    ids=["no pod", "silent", "creating", "unschedulable", "image", "secret"],
+    ids=["silent", "creating", "unschedulable", "image", "secret"],
 )
-def test_what_kept_a_pod_from_starting_is_told(seen: PodObservation | None, limit: timedelta, message: str) -> None:
+def test_what_kept_a_pod_from_starting_is_told(seen: PodObservation, limit: timedelta, message: str) -> None:
     """In Kubernetes' words, and with the time at which nobody waited any longer; nothing ran, so nothing was timed."""
     outcome = stopped(seen, at=limit)
     assert message == outcome.message
     assert (None, NOON + limit, None) == (outcome.started_at, outcome.finished_at, outcome.duration_milliseconds)
-    pod_name, why = (seen.name, seen.waiting.reason if seen.waiting else None) if seen else (None, None)
-    assert (pod_name, why) == (outcome.evidence.pod, outcome.evidence.pod_reason)
+    why = seen.waiting.reason if seen.waiting else None
+    assert (seen.name, why) == (outcome.evidence.pod, outcome.evidence.pod_reason)
+
+
+MESH = "the init container mesh"
+
+
+@pytest.mark.parametrize(
+    ("init", "limit", "expected", "message"),
+    [
+        (InitContainer("mesh"), minutes(5), Reason.POD_START_TIMEOUT, f"{MESH} has not ended"),
+        (InitContainer("mesh", is_sidecar=True), minutes(5), Reason.POD_START_TIMEOUT, f"{MESH} has not started"),
+        (
+            InitContainer("mesh", is_sidecar=True, waiting=Waiting("CrashLoopBackOff", "back-off 10s")),
+            minutes(5),
+            Reason.POD_START_TIMEOUT,
+            f"{MESH} waits: back-off 10s",
+        ),
+        (
+            InitContainer("mesh", waiting=Waiting("ImagePullBackOff", "no such image")),
+            seconds(30),
+            Reason.IMAGE_PULL_FAILED,
+            f"the image of {MESH} could not be pulled: no such image",
+        ),
+        (
+            InitContainer("mesh", waiting=Waiting("CreateContainerConfigError", 'secret "a" not found')),
+            seconds(15),
+            Reason.CONTAINER_CONFIG_ERROR,
+            f'the kubelet refuses the container of {MESH}: secret "a" not found',
+        ),
+    ],
+)
+def test_an_init_container_that_something_else_has_added_is_named(
+    init: InitContainer, limit: timedelta, expected: Reason, message: str
+) -> None:
+    """The case's own container only says PodInitializing; what is the matter is with the one that it waits for."""
+    outcome = stopped(waiting_pod("PodInitializing", init=init), at=limit)
+    assert expected is outcome.reason
+    assert message in outcome.message
+
+
+@ALL
+def test_an_init_container_that_failed_is_an_infrastructure_fault(case: PlannedCase) -> None:
+    """It is none of the case's: something else has put it into the pod."""
+    init = InitContainer("mesh", terminated=Terminated(3, "Error", "no route\nto host\n"))
+    outcome = ended(waiting_pod("PodInitializing", phase=PodPhase.FAILED, init=init), case)
+    assert (*INFRASTRUCTURE, Reason.INIT_CONTAINER_FAILED) == conclusion(outcome)
+    assert f"{MESH} ended with exit code 3; last line: to host" == outcome.message
 
 
 # -- the end of a run ---------------------------------------------------------------------------------------------

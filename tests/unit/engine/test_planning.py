@@ -28,10 +28,11 @@ from support.builders import (
 )
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
-from testrun_operator.engine.judging import JudgingSettings
+from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import (
+    AskWhy,
     Controls,
     Ending,
     Execution,
@@ -500,3 +501,70 @@ def test_a_baseline_makes_a_case_fail_that_passed() -> None:
     result = planned(execution, passed("one"))
     assert {"one": (Verdict.FAILED, Reason.BASELINE_NOT_MET)} == ends(result)
     assert result.is_over
+
+
+# -- pods that are ending ----------------------------------------------------------------------------------------
+
+
+def timed_out(case: str, seen: PodObservation | None, **fields: Any) -> JobObservation:
+    """Return the Job of an attempt that was stopped at noon, with its pod as it is now."""
+    outcome = attempt_of(case, Verdict.TIMED_OUT, reason=Reason.CASE_TIMEOUT, finished_at=NOON)
+    return job(case, decided=outcome, pod=seen, **fields)
+
+
+def test_a_pod_that_is_being_stopped_keeps_its_place() -> None:
+    """Parallelism counts what acts on the subject: a container that was told to end still does."""
+    execution = execution_of(ONE, TWO)
+    result = planned(execution, timed_out("one", running_pod(deleted=True)), parallelism=1)
+    assert ends(result) == {"one": (Verdict.TIMED_OUT, Reason.CASE_TIMEOUT)}
+    assert started(result) == []
+    assert result.look_again_at == NOON + seconds(30)
+    later = planned(execution, timed_out("one", ended_pod(143, deleted=True)), memory=result.memory, parallelism=1)
+    assert started(later) == [("two", 1)]
+
+
+@pytest.mark.parametrize("seen", [None, pod(deleted=True, gone=True), ended_pod(143)], ids=["none", "gone", "ended"])
+def test_a_pod_that_was_stopped_and_has_ended_frees_its_place(seen: PodObservation | None) -> None:
+    """Its end is all that was waited for; the Job's own conditions come later."""
+    assert started(planned(execution_of(ONE, TWO), timed_out("one", seen), parallelism=1)) == [("two", 1)]
+
+
+def test_a_case_is_not_repeated_beside_its_own_attempt_that_is_ending() -> None:
+    """Two attempts at one case at the same time would spoil each other."""
+    execution = execution_of(container_case("one", retries=1))
+    ending = timed_out("one", running_pod(deleted=True))
+    result = planned(execution, ending)
+    assert (started(result), result.running) == ([], {"one"})
+    assert started(planned(execution, timed_out("one", None), memory=result.memory)) == [("one", 2)]
+
+
+def test_a_pod_that_never_ends_keeps_its_place_for_30_seconds() -> None:
+    """A node that is lost ends no pod, and tells of none."""
+    execution = execution_of(container_case("one", retries=1))
+    ending = timed_out("one", running_pod(deleted=True))
+    assert started(planned(execution, ending, now=NOON + seconds(29))) == []
+    assert started(planned(execution, ending, now=NOON + seconds(30))) == [("one", 2)]
+
+
+def test_the_pod_of_a_job_that_was_deleted_keeps_its_place_until_it_is_gone() -> None:
+    """The garbage collector comes a moment after the Job is gone."""
+    execution = execution_of(ONE)
+    lost = attempt_of("one", Verdict.ERRORED, failure_class=FailureClass.INFRASTRUCTURE, finished_at=NOON)
+    assert started(planned(execution, job("one", decided=lost, pod=running_pod()))) == []
+    assert started(planned(execution, job("one", decided=lost))) == [("one", 2)]
+
+
+def test_why_a_job_has_no_pod_is_asked_once_in_a_while() -> None:
+    """One question for each Job, and the next look when the next one is due."""
+    execution = execution_of(ONE, timeout="1h")
+    seen = job("one")
+    result = planned(execution, seen, now=NOON + seconds(15))
+    assert result.actions == (AskWhy(seen),)
+    assert result.look_again_at == NOON + seconds(30)
+
+
+def test_nobody_looks_again_at_a_suspended_job_before_the_runs_timeout() -> None:
+    """The event of its resumption comes by itself."""
+    result = planned(execution_of(ONE, timeout="1h"), job("one", suspended=True))
+    assert result.actions == ()
+    assert result.look_again_at == NOON + timedelta(hours=1)

@@ -51,6 +51,8 @@ class FakeServer:
     answer: object = field(default_factory=dict)
     """Rendered as JSON, unless it is bytes."""
     delay: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    """Headers Warning of every answer."""
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a request."""
@@ -66,7 +68,10 @@ class FakeServer:
         )
         await asyncio.sleep(self.delay)
         body = self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
-        return web.Response(status=self.status, body=body, content_type="application/json")
+        response = web.Response(status=self.status, body=body, content_type="application/json")
+        for warning in self.warnings:
+            response.headers.add("Warning", warning)
+        return response
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> None:
         """Answer with a Status from now on, as the API server does."""
@@ -487,3 +492,25 @@ async def test_without_a_usable_kubeconfig_there_is_no_cluster(
         write_kubeconfig(content)
     with pytest.raises(ClusterUnavailable, match="no usable kubeconfig"):
         await connect()
+
+
+async def test_what_the_api_server_warns_of_is_logged_once(
+    kubernetes: KubernetesClient, server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A field that it drops, or a version that will be removed, would go unnoticed otherwise."""
+    unknown = 'unknown field \\"spec.tempalte\\"'
+    server.warnings = [f'299 - "{unknown}"', '299 kube-apiserver "batch/v1beta1 is deprecated"']
+    for _ in range(3):
+        await kubernetes.create(CONFIGMAPS, "team", CONFIG_MAP)
+    assert dict(kubernetes.warnings) == {unknown: 3, "batch/v1beta1 is deprecated": 3}
+    said = [record.getMessage() for record in caplog.records if "warns" in record.getMessage()]
+    assert said == [
+        f"the API server warns of create v1/configmaps: {unknown}",
+        "the API server warns of create v1/configmaps: batch/v1beta1 is deprecated",
+    ]
+
+
+async def test_an_answer_without_warnings_leaves_none(kubernetes: KubernetesClient) -> None:
+    """As it should be."""
+    await kubernetes.create(CONFIGMAPS, "team", CONFIG_MAP)
+    assert not kubernetes.warnings

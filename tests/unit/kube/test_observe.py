@@ -8,7 +8,7 @@ import pytest
 
 from support.builders import NOON, attempt_of, ended_pod, pod, running_pod, seconds
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.engine.observation import JobState, PodObservation, PodPhase, Terminated, Waiting
+from testrun_operator.engine.observation import InitContainer, JobState, PodObservation, PodPhase, Terminated, Waiting
 from testrun_operator.kube import labels
 from testrun_operator.kube.observe import choose_pod, job_name_of, read_job, read_pod, read_time
 from testrun_operator.kube.outcomes import encode_outcome
@@ -315,3 +315,107 @@ def test_an_object_without_a_creation_time_counts_as_new() -> None:
     seen = read_job(body)
     assert seen is not None
     assert abs(seen.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+# -- what came with newer Kubernetes ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("suspend", "expected"), [(True, True), (False, False), (None, False)])
+def test_a_job_says_whether_it_is_suspended_and_since_when_it_is_not(suspend: bool | None, expected: bool) -> None:
+    """The Job controller sets its start anew when it is resumed, and takes it away while it is suspended."""
+    seen = read_job(job_body(startTime="2026-03-01T12:00:07Z") | {"spec": {"suspend": suspend}})
+    assert seen is not None
+    assert (seen.suspended, seen.resumed_at) == (expected, NOON + seconds(7))
+    assert read_job(job_body()) is not None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "conditions", "expected"),
+    [
+        ({}, [], None),
+        ({"deletionTimestamp": "2026-03-01T12:00:40Z", "deletionGracePeriodSeconds": 30}, [], NOON + seconds(10)),
+        ({"deletionTimestamp": "2026-03-01T12:00:40Z"}, [], NOON + seconds(40)),
+        ({}, [condition("DisruptionTarget", reason="TerminationByKubelet")], NOON + seconds(10)),
+        ({}, [condition("DisruptionTarget", "False", reason="TerminationByKubelet")], None),
+        (
+            {"deletionTimestamp": "2026-03-01T12:00:50Z", "deletionGracePeriodSeconds": 30},
+            [condition("DisruptionTarget", reason="EvictionByEvictionAPI")],
+            NOON + seconds(10),
+        ),
+    ],
+)
+def test_a_pod_is_disturbed_from_when_its_end_was_asked_for(
+    metadata: dict[str, Any], conditions: list[dict[str, str]], expected: datetime | None
+) -> None:
+    """``deletionTimestamp`` is when the pod has to be gone; the disruption is often noted before it is deleted."""
+    body = pod_body(conditions=conditions)
+    body["metadata"] |= metadata
+    assert read_pod(body).disturbed_at == expected
+
+
+def test_a_pod_says_what_disrupts_it_in_the_words_of_kubernetes() -> None:
+    """The message names the scheduler or the taint; the pod has none of its own then."""
+    message = "Eviction API: evicting"
+    seen = read_pod(
+        pod_body(conditions=[condition("DisruptionTarget", reason="EvictionByEvictionAPI", message=message)])
+    )
+    assert (seen.disruption, seen.disruption_message) == ("EvictionByEvictionAPI", message)
+
+
+def test_a_pods_own_deadline_begins_when_its_node_takes_it() -> None:
+    """Until then it has none."""
+    body = pod_body(startTime="2026-03-01T12:00:05Z")
+    body["spec"]["activeDeadlineSeconds"] = 60
+    assert read_pod(body).deadline_at == NOON + seconds(65)
+    del body["status"]["startTime"]
+    assert read_pod(body).deadline_at is None
+
+
+SIDECAR = {"name": "mesh", "restartPolicy": "Always"}
+SET_UP = {"name": "set-up"}
+_DONE = {"name": "set-up", "state": {"terminated": {"exitCode": 0}}}
+_STARTED = {"name": "mesh", "started": True, "state": {"running": {}}}
+
+
+@pytest.mark.parametrize(
+    ("specs", "statuses", "expected"),
+    [
+        ([], [], None),
+        ([SET_UP], [], InitContainer("set-up")),
+        ([SET_UP], [{"name": "set-up", "state": {"running": {}}}], InitContainer("set-up")),
+        ([SET_UP], [_DONE], None),
+        (
+            [SET_UP],
+            [{"name": "set-up", "state": {"terminated": {"exitCode": 2, "reason": "Error"}}}],
+            InitContainer("set-up", terminated=Terminated(2, "Error")),
+        ),
+        ([SIDECAR], [_STARTED], None),
+        (
+            [SIDECAR],
+            [{"name": "mesh", "started": False, "state": {"running": {}}}],
+            InitContainer("mesh", is_sidecar=True),
+        ),
+        (
+            [SET_UP, SIDECAR],
+            [_DONE, {"name": "mesh", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no"}}}],
+            InitContainer("mesh", is_sidecar=True, waiting=Waiting("ImagePullBackOff", "no")),
+        ),
+        ([SIDECAR, SET_UP], [_STARTED, {"name": "set-up", "state": {"running": {}}}], InitContainer("set-up")),
+        ([SET_UP, SIDECAR], [_DONE, _STARTED], None),
+    ],
+)
+def test_the_first_init_container_that_is_not_done_is_the_one_that_is_waited_for(
+    specs: list[dict[str, str]], statuses: list[dict[str, Any]], expected: InitContainer | None
+) -> None:
+    """One that goes on beside the others is done when it has started, any other when it has ended with 0."""
+    body = pod_body({"waiting": {"reason": "PodInitializing"}}, initContainerStatuses=statuses)
+    body["spec"]["initContainers"] = specs
+    assert read_pod(body).init == expected
+
+
+def test_init_containers_do_not_matter_once_the_container_runs() -> None:
+    """A sidecar that is restarted then is none of the case's business."""
+    restarted = {"name": "mesh", "started": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    body = pod_body({"running": {"startedAt": NOON_TEXT}}, initContainerStatuses=[restarted])
+    body["spec"]["initContainers"] = [SIDECAR]
+    assert read_pod(body).init is None

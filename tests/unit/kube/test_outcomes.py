@@ -86,7 +86,7 @@ def test_a_job_is_stopped_and_told_why_in_one_call() -> None:
     patch = stop_patch(outcome)
     assert patch == {
         "metadata": {"annotations": {labels.OUTCOME: encode_outcome(outcome)}},
-        "spec": {"activeDeadlineSeconds": 1},
+        "spec": {"activeDeadlineSeconds": 1, "parallelism": 0},
     }
 
 
