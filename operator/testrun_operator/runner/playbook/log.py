@@ -20,7 +20,10 @@ class Dialect(StrEnum):
     COMMAND = "command"
     """2.x: ``playbook.completed``; work is in ``command.issued`` and its end, matched by step."""
     BATCH = "batch"
-    """4.x and later: the same with command ids, the tables ``noetl.command`` and ``noetl.execution``, and batches."""
+    """4.x: the same with command ids, the tables ``noetl.command`` and ``noetl.execution``, and batches."""
+    RUST = "rust"
+    """The servers written in Rust, of 5.x: the words of 2.x with command ids; the tables beside the events are not
+    kept up to date, or empty."""
 
 
 class Meaning(StrEnum):

@@ -109,7 +109,8 @@ class Catalog:
     def _look_up(self, path: str, version: int | None) -> JsonValue:
         body: dict[str, JsonValue] = {"path": path}
         if version is not None:
-            body["version"] = version
+            # Those written in Rust take nothing but a text, the others that, too.
+            body["version"] = str(version)
         response = self._transport.send(self._transport.request("POST", "/api/catalog/resource", body))
         if response.status == _NOT_FOUND:
             return None
