@@ -121,4 +121,3 @@ def _newest_since(transport: Transport, dialect: Dialect, playbook: Registered, 
         and time_of(dialect, identity) >= since
     ]
     return max(ids, default=None)
-

@@ -53,7 +53,7 @@ class _Commands:
 
     def __init__(self, story: Story) -> None:
         marks = story.having(Meaning.ISSUED, Meaning.ENDED)
-        self._by_id = bool(marks) and all(isinstance(event.command, int) for event in marks)
+        self._by_id = bool(marks) and all(event.command is not None for event in marks)
         self.open: dict[Key, list[Event]] = defaultdict(list)
         self.issued: set[Key] = set()
         self.ends: dict[Key, int] = {}
@@ -78,7 +78,7 @@ class _Commands:
                 self.strays[key] = event
 
     def _key(self, event: Event) -> Key:
-        if self._by_id and isinstance(event.command, int):
+        if self._by_id and event.command is not None:
             return "command", event.command
         return "step", event.node
 
