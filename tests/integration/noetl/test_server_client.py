@@ -20,7 +20,7 @@ from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 pytestmark = pytest.mark.postgres
 
 _PLAYBOOKS = Path(__file__).parent / "playbooks"
-_DIALECTS = {"1.8.0": Dialect.QUEUE, "2.5.5": Dialect.COMMAND, "4.26.0": Dialect.BATCH}
+_DIALECTS = {"1.8.0": Dialect.QUEUE, "2.5.5": Dialect.COMMAND, "4.26.0": Dialect.BATCH, "rust-3.54.0": Dialect.RUST}
 
 
 @contextmanager
