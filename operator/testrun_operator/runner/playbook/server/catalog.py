@@ -15,6 +15,7 @@ from testrun_operator.runner.playbook.server.records import Registered
 from testrun_operator.runner.playbook.server.transport import Nonsense, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
+_PLAYBOOK: Final = "playbook"
 _NOT_FOUND: Final = 404
 _FIRST_CLIENT_ERROR: Final = 400
 _REFUSED: Final = "Error registering resource"
@@ -159,9 +160,12 @@ class Catalog:
         return InvalidCase("playbook.path", f"{missing}; {hint}")
 
     def _listed(self) -> Iterator[Registered]:
-        request = self._transport.request("POST", "/api/catalog/list", {"resource_type": "Playbook"})
+        # Not by kind: servers compare it letter by letter, and call it "Playbook" or "playbook".
+        request = self._transport.request("POST", "/api/catalog/list", {})
         entries = mapping(self._transport.json(self._transport.send(request))).get("entries")
         for entry in entries if isinstance(entries, list) else ():
+            if str(mapping(entry).get("kind") or _PLAYBOOK).casefold() != _PLAYBOOK:
+                continue
             with contextlib.suppress(ConnectionFailed):
                 yield self._registered(entry, "playbooks")
 

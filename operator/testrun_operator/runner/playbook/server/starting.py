@@ -106,7 +106,7 @@ def _uncertain(
 
 def _newest_since(transport: Transport, dialect: Dialect, playbook: Registered, since: float) -> int | None:
     """Look for the newest execution of a playbook that the server's list has, and that nobody's playbook started."""
-    # 4.x gives the newest ones alone, earlier releases give all.
+    # From 4.x on servers give the newest ones alone, earlier releases give all.
     request = transport.request("GET", "/api/executions?page_size=50")
     try:
         listed = transport.json(transport.send(request, patience=_SEARCH_SECONDS))
