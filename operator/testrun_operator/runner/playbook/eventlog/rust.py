@@ -65,7 +65,7 @@ def _result_of(call: Mapping[str, JsonValue]) -> JsonValue:
     if "context" in call:
         return mapping(call["context"]).get("data")
     reference = mapping(call.get("reference"))
-    return {LEFT_OUT: reference.get("bytes")} if reference else None
+    return {LEFT_OUT: mapping(reference.get("meta")).get("bytes")} if reference else None
 
 
 def _error_of(call: Mapping[str, JsonValue]) -> str:
