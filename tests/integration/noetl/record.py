@@ -47,7 +47,7 @@ _TABLES = {
         "event_id",
         (
             *("event_id", "execution_id", "parent_execution_id", "created_at", "event_type", "node_id", "node_name"),
-            *("node_type", "status", "context", "result", "meta", "error", "command_id"),
+            *("node_type", "status", "context", "result", "meta", "error", "command_id", "prev_event_id"),
         ),
     ),
     "queue": (

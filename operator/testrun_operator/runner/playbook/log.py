@@ -74,6 +74,8 @@ class Event:
     """Which command it is about, where the release says so."""
     batch: str | None = None
     """Which batch it is about, came with, or is a consequence of; where the release says so."""
+    previous: int | None = None
+    """The event that the server wrote before it, where the release says so."""
     error: str = ""
     """The text of an error, without the quotes that some releases put around it."""
     result: JsonValue = field(default=None, repr=False)

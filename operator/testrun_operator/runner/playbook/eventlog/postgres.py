@@ -63,7 +63,7 @@ _COLUMNS: Final = """
 # Of a result that is too large is kept what tells whether the log is complete.
 _EVENTS: Final = """
     SELECT event_id, execution_id, event_type, status, node_name, node_id, created_at, parent_execution_id,
-           left(error, {longest_error}) AS error, {command} AS command_id,
+           left(error, {longest_error}) AS error, {command} AS command_id, {previous} AS prev_event_id,
            jsonb_build_object('command_id', meta->'command_id', 'batch_request_id', meta->'batch_request_id') AS meta,
            CASE
                WHEN result IS NULL OR octet_length(result::text) <= {longest_result} THEN result
@@ -292,6 +292,7 @@ class PostgresEventLog:
             longest_error=SQL(str(_LONGEST_ERROR)),
             longest_result=SQL(str(longest)),
             command=Identifier("command_id") if self._has("event", "command_id") else SQL("NULL"),
+            previous=Identifier("prev_event_id") if self._has("event", "prev_event_id") else SQL("NULL"),
             event=self._table("event"),
         )
 

@@ -55,6 +55,7 @@ def event_of(row: Row, *, longest_result: int | None = None) -> Event:
         parent_execution=read_id(row.get("parent_execution_id")),
         command=read_id(command) or (str(command) if command else None),
         batch=str(batch) if batch else None,
+        previous=read_id(row.get("prev_event_id")),
         error=_error(row.get("error")),
         result=result if longest_result is None else shortened(result, longest_result),
     )
