@@ -105,6 +105,10 @@ test-integration: venv databases cluster ## tests against a real API server, Pos
 test-noetl: venv databases ## tests against real NoETL servers; needs a Python of 3.12 or later beside the project's own
 	$(PYTEST) tests/integration/noetl
 
+.PHONY: test-noetl-rust
+test-noetl-rust: venv databases ## tests against the NoETL that is written in Rust; builds it with cargo first, once
+	TESTRUN_NOETL_RELEASES=rust-3.54.0 $(PYTEST) tests/integration/noetl
+
 LEFT_OUT := LEFT OUT: tests/integration/noetl, as there is no Python of 3.12 or later here. The recorded executions of \
 	NoETL were tested (test-unit), and so is NoETL in the cluster (test-e2e).
 

@@ -8,12 +8,10 @@ Nothing real is in the processes' reach but the network: a worker runs what play
 """
 
 import contextlib
-import ctypes
 import itertools
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,10 +26,12 @@ import httpx
 from psycopg.conninfo import make_conninfo
 from tests.integration.postgres import PASSWORD, PostgresServer, find_programs, unprivileged_user
 
+from support.noetl_process import Process
+from support.noetl_programs import LOCAL, NOETL_PASSWORD, installed, programs_of, python_of, release_of
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ci"))
 
 from native import cache
-from native.noetl_python import find_python
 from native.noetl_release import (
     ADMINISTRATOR,
     DATABASE,
@@ -42,18 +42,17 @@ from native.noetl_release import (
     RELEASES,
     Release,
     Surroundings,
-    environment,
-    nats_url_with_user,
 )
+from native.noetl_rust import RustRelease
+
+__all__ = ["RELEASES", "NoetlServer", "installed", "releases_under_test", "running_noetl"]
 
 _START_SECONDS = 90
-_LOCAL = "127.0.0.1"
-# A name and a password that need no quoting: the releases put them into URLs and DSNs as they are.
-_PASSWORD = "only-for-tests"
 _READER_PASSWORD = "reads-events-only"
-_PR_SET_PDEATHSIG = 1
-# What a worker writes into its log when it takes work: of releases from 2 on, and of 1.
-_READY = re.compile(r"Subscribed to noetl\.commands|Worker pool registration completed")
+# What a worker writes into its log when it takes work: of releases from 2 on, of 1, and of those in Rust.
+_READY = re.compile(
+    r"Subscribed to noetl\.commands|Worker pool registration completed|NATS consumer-lag poller started"
+)
 
 
 def releases_under_test() -> tuple[str, ...]:
@@ -62,121 +61,23 @@ def releases_under_test() -> tuple[str, ...]:
     return tuple(named.split(",")) if named else tuple(RELEASES)
 
 
-def installed(release: Release) -> str:
-    """Install a release into the cache, unless it is there, and give the Python that has it.
-
-    Raises:
-        RuntimeError: there is no Python for it.
-    """
-    python = find_python()
-    if python is None:
-        raise RuntimeError(
-            "NoETL needs Python 3.12 or later on this machine: as python3.12 or 3.13 on PATH, or of pyenv"
-        )
-    version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
-    key = cache.recipe_key(release.version, [version, release.requirements.read_text()])
-    folder = cache.cache_home() / "noetl" / key
-    if not (folder / "bin" / "python").exists():
-        with cache.new_entry(folder) as partial:
-            _install(python, release, partial)
-    return str(folder / "bin" / "python")
-
-
-def _install(python: str, release: Release, folder: Path) -> None:
-    log = cache.build_logs() / f"noetl-{release.version}-install.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # Without a prefix of its own nothing in there names the folder, which moves when it is complete.
-    commands = (
-        ["-m", "venv", "--without-pip", str(folder)],
-        [
-            *("-m", "pip", "--python", str(folder / "bin" / "python"), "install", "--quiet"),
-            *("--no-deps", "--require-hashes", "--only-binary=:all:", "--cache-dir", str(cache.cache_home() / "pip")),
-            *("--requirement", str(release.requirements)),
-        ],
-    )
-    with log.open("w") as output:
-        for command in commands:
-            done = subprocess.run([python, *command], stdout=output, stderr=output, check=False)
-            if done.returncode != 0:
-                raise RuntimeError(f"noetl {release.version} was not installed: {log.read_text()[-3000:]}")
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((_LOCAL, 0))
+        probe.bind((LOCAL, 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    # A worker that outlives a killed test goes on taking work, of the next test's server if ports are the same.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@dataclass
-class _Process:
-    """A program with its log, that can be started again."""
-
-    name: str
-    arguments: list[str]
-    environment: dict[str, str]
-    folder: Path
-    running: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> str:
-        """What the program wrote since it was started last."""
-        path = self.folder / f"{self.name}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def start(self) -> None:
-        home = Path(self.environment.get("HOME", self.folder))
-        home.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{self.name}.log").open("wb") as log:
-            self.running = subprocess.Popen(
-                self.arguments,
-                # In an empty folder: the programs read .env files of where they are.
-                cwd=home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - by the main thread
-            )
-
-    def stop(self, *, patience_seconds: float = 5) -> None:
-        if self.running is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            if patience_seconds:
-                os.killpg(self.running.pid, signal.SIGTERM)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.running.wait(patience_seconds)
-            # The group, also when its leader has ended: shells that playbooks started are in it.
-            os.killpg(self.running.pid, signal.SIGKILL)
-        self.running.wait()
-        self.running = None
-
-    def pause(self) -> None:
-        assert self.running is not None
-        os.killpg(self.running.pid, signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        assert self.running is not None
-        os.killpg(self.running.pid, signal.SIGCONT)
 
 
 @dataclass
 class NoetlServer:
     """A NoETL that runs: its addresses, and what a test may do to it."""
 
-    release: Release
+    release: Release | RustRelease
     url: str
     postgres: PostgresServer
     database: str
-    server: _Process
-    workers: list[_Process]
-    nats: _Process | None
+    server: Process
+    workers: list[Process]
+    nats: Process | None
     folder: Path
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -188,10 +89,10 @@ class NoetlServer:
     @property
     def owner_dsn(self) -> str:
         """The DSN of the role that owns the schema."""
-        return self._dsn(OWNER, _PASSWORD)
+        return self._dsn(OWNER, NOETL_PASSWORD)
 
     def _dsn(self, user: str, password: str) -> str:
-        return make_conninfo(host=_LOCAL, port=self.postgres.port, dbname=self.database, user=user, password=password)
+        return make_conninfo(host=LOCAL, port=self.postgres.port, dbname=self.database, user=user, password=password)
 
     def register(self, playbook: str) -> dict[str, Any]:
         """Register a playbook, and give the server's answer."""
@@ -249,7 +150,7 @@ class NoetlServer:
     def _wait_for_workers(self) -> None:
         self._wait("the workers run", lambda: all(_READY.search(one.log) for one in self.workers), self.workers)
 
-    def _wait(self, what: str, condition: Callable[[], bool], processes: list[_Process]) -> None:
+    def _wait(self, what: str, condition: Callable[[], bool], processes: list[Process]) -> None:
         deadline = time.monotonic() + _START_SECONDS
         while not condition():
             ended = [one.name for one in processes if one.running is None or one.running.poll() is not None]
@@ -282,12 +183,12 @@ def _running_postgres(folder: Path) -> Iterator[PostgresServer]:
 def _prepare(python: str, postgres: PostgresServer, database: str) -> None:
     settings = {
         "PATH": os.environ["PATH"],
-        "PGHOST": _LOCAL,
+        "PGHOST": LOCAL,
         "PGPORT": str(postgres.port),
         "PGUSER": ADMINISTRATOR,
         "PGPASSWORD": PASSWORD,
         "PGDATABASE": database,
-        "NOETL_PASSWORD": _PASSWORD,
+        "NOETL_PASSWORD": NOETL_PASSWORD,
         "READER_PASSWORD": _READER_PASSWORD,
     }
     done = subprocess.run(
@@ -312,20 +213,20 @@ def _nats_program() -> str:
     return str(folder / "usr" / "sbin" / "nats-server")
 
 
-def _nats(folder: Path, port: int) -> _Process:
+def _nats(folder: Path, port: int) -> Process:
     program = _nats_program()
     arguments = [
-        *(program, "--jetstream", "--store_dir", str(folder / "jetstream"), "--addr", _LOCAL, "--port", str(port)),
-        *("--user", NATS_USER, "--pass", _PASSWORD),
+        *(program, "--jetstream", "--store_dir", str(folder / "jetstream"), "--addr", LOCAL, "--port", str(port)),
+        *("--user", NATS_USER, "--pass", NOETL_PASSWORD),
     ]
-    return _Process("nats", arguments, {"PATH": os.environ["PATH"]}, folder)
+    return Process("nats", arguments, {"PATH": os.environ["PATH"]}, folder)
 
 
 @contextlib.contextmanager
 def running_noetl(version: str, *, workers: int = 1) -> Iterator[NoetlServer]:
     """Start a NoETL of a release for a block of code."""
-    release = RELEASES[version]
-    python = installed(release)
+    release = release_of(version)
+    python = python_of(release)
     folder = Path(tempfile.mkdtemp(prefix="testrun-noetl-"))
     # The database's user must be able to get there.
     folder.chmod(0o755)
@@ -335,39 +236,26 @@ def running_noetl(version: str, *, workers: int = 1) -> Iterator[NoetlServer]:
         postgres.execute(f"CREATE DATABASE {DATABASE}")
         _prepare(python, postgres, DATABASE)
         port, nats_port = _free_port(), _free_port()
-        nats_url = nats_url_with_user(f"nats://{_LOCAL}:{nats_port}", _PASSWORD)
-
-        def settings(name: str, mode: str) -> dict[str, str]:
-            surroundings = Surroundings(
-                server_url=f"http://{_LOCAL}:{port}",
+        programs = programs_of(
+            release,
+            python,
+            Surroundings(
+                server_url=f"http://{LOCAL}:{port}",
                 port=port,
-                postgres_host=_LOCAL,
+                postgres_host=LOCAL,
                 postgres_port=postgres.port,
-                nats_url=nats_url,
-                home=str(folder / name),
-            )
-            return {
-                **environment(release, surroundings),
-                "PATH": f"{Path(python).parent}:/usr/bin:/bin",
-                "NOETL_RUN_MODE": mode,
-                "NOETL_WORKER_ID": name,
-                "NOETL_WORKER_POOL_NAME": name,
-                "NOETL_HOST": _LOCAL,
-                "POSTGRES_PASSWORD": _PASSWORD,
-                "NOETL_PASSWORD": _PASSWORD,
-                "NATS_PASSWORD": _PASSWORD,
-            }
-
-        server_command = [python, *release.server_command(host=_LOCAL, port=port)]
-        worker_command = [python, *release.worker_command(server_url=f"http://{_LOCAL}:{port}", nats_url=nats_url)]
+                nats_url=f"nats://{LOCAL}:{nats_port}",
+                home=str(folder),
+            ),
+        )
         names = [f"worker-{number}" for number in range(1, workers + 1)]
         noetl = NoetlServer(
             release=release,
-            url=f"http://{_LOCAL}:{port}",
+            url=f"http://{LOCAL}:{port}",
             postgres=postgres,
             database=DATABASE,
-            server=_Process("server", server_command, settings("server", "server"), folder),
-            workers=[_Process(name, worker_command, settings(name, "worker"), folder) for name in names],
+            server=Process("server", programs.server, programs.settings("server", "server"), folder),
+            workers=[Process(name, programs.worker, programs.settings(name, "worker"), folder) for name in names],
             nats=_nats(folder, nats_port) if release.needs_nats else None,
             folder=folder,
         )

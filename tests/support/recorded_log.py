@@ -52,7 +52,9 @@ _TABLES = {
     ],
 }
 _KEYS = {"event": "event_id", "queue": "queue_id", "command": "command_id", "execution": "execution_id"}
-DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH}
+# Those in Rust work on the tables of the last release of the Python package.
+_TABLES["rust-3"] = _TABLES["4"]
+DIALECTS = {"1": Dialect.QUEUE, "2": Dialect.COMMAND, "4": Dialect.BATCH, "rust-3": Dialect.RUST}
 
 
 @dataclass

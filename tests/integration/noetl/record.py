@@ -31,7 +31,7 @@ from support.noetl import NoetlServer, running_noetl  # noqa: E402 - the same
 
 PLAYBOOKS = Path(__file__).parent / "playbooks"
 TIMELINES = ROOT / "tests" / "unit" / "runner" / "playbook" / "timelines"
-RELEASES = ("1.8.0", "2.5.5", "4.26.0")
+RELEASES = ("1.8.0", "2.5.5", "4.26.0", "rust-3.54.0")
 
 _POLL_SECONDS = 0.004
 _API_POLL_SECONDS = 0.1
@@ -40,6 +40,8 @@ _DISTURB_SECONDS = 0.5
 # Longer than the leases of queues, after which work that was lost is given to somebody else.
 _LEASE_SECONDS = 100.0
 _LONGEST_VALUE = 700
+# What a worker writes when it begins with a step.
+_BEGUN = ("action_started", "command.started")
 
 # What is read of each table: its key, and the columns that tell something.
 _TABLES = {
@@ -47,7 +49,7 @@ _TABLES = {
         "event_id",
         (
             *("event_id", "execution_id", "parent_execution_id", "created_at", "event_type", "node_id", "node_name"),
-            *("node_type", "status", "context", "result", "meta", "error", "command_id"),
+            *("node_type", "status", "context", "result", "meta", "error", "command_id", "prev_event_id"),
         ),
     ),
     "queue": (
@@ -218,7 +220,7 @@ SCENARIOS = (
         after=_restart_server,
         quiet_seconds=_LEASE_SECONDS,
     ),
-    Scenario("cancelled", "cancelled during a step", "slow", after=_cancel, releases=("4.26.0",)),
+    Scenario("cancelled", "cancelled during a step", "slow", after=_cancel, releases=("4.26.0", "rust-3.54.0")),
 )
 
 
@@ -278,7 +280,7 @@ class Recorder:
                 seen_at = _since(started)
                 for row in changed:
                     last_change = time.monotonic()
-                    if row.get("node_name") == "sleep" and row.get("event_type") in ("action_started", "step.enter"):
+                    if row.get("node_name") == "sleep" and row.get("event_type") in _BEGUN:
                         disturb_at = time.monotonic() + _DISTURB_SECONDS
                     yield {"atMs": seen_at, "table": watch.table, "row": _row(row)}
             time.sleep(_POLL_SECONDS)
@@ -344,7 +346,7 @@ def _write(timeline: dict[str, Any]) -> None:
 def main() -> int:
     """Record what the arguments say."""
     parser = argparse.ArgumentParser(description="Records the event logs of real executions for the unit tests.")
-    parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE", help="1.8.0, 2.5.5, 4.26.0")
+    parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE", help=", ".join(RELEASES))
     parser.add_argument("--only", nargs="*", metavar="NAME", help="names of playbooks and scenarios (default: all)")
     parser.add_argument("--dry-run", action="store_true", help="show the summaries, and write nothing")
     arguments = parser.parse_args()

@@ -12,10 +12,10 @@ import httpx
 import psycopg
 import pytest
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
-from tests.unit.runner.playbook.replay import TIMELINES, load
+from tests.unit.runner.playbook.replay import TIMELINES, dialect_of, load
 
 from support.noetl import NoetlServer
-from support.recorded_log import DIALECTS, Recording
+from support.recorded_log import Recording
 from testrun_operator.api.playbook import PlaybookStatus, Settling
 from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
@@ -213,7 +213,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
     folder = _PLAYBOOKS / noetl.release.version
     names = [name for name in _ENDING if (folder / f"{name}.yaml").exists()]
     started = {name: _start(noetl, name) for name in names}
-    dialect = DIALECTS[noetl.release.version.partition(".")[0]]
+    dialect = dialect_of(noetl.release.version)
 
     def judge(name: str) -> tuple[Decision, Log]:
         if way == "server":
@@ -237,7 +237,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
 
 def test_a_log_that_nobody_works_on_stays_open_and_says_so(noetl: NoetlServer) -> None:
     """There is no worker; when there is one, the execution goes on and is judged."""
-    dialect = DIALECTS[noetl.release.version.partition(".")[0]]
+    dialect = dialect_of(noetl.release.version)
     noetl.stop_workers()
     try:
         execution = _start(noetl, "hello_world")

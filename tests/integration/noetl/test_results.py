@@ -30,18 +30,22 @@ _RESULTS: Final[dict[str, Any]] = {
 }
 _REFUSED: Final = {"1.8.0": ("a_text", "a_number", "a_fraction", "a_truth")}
 """The release takes nothing but objects and lists for a result: the step fails."""
+_SAID_NOTHING: Final = {"stdout": "", "stderr": ""}
 _LOST: Final[dict[tuple[str, bool], dict[str, Any]]] = {
     ("2.5.5", True): {"empty": None, "empty_list": None},
     ("2.5.5", False): {"empty": None, "empty_list": None},
     ("4.26.0", False): {"with_status": {"status": "fine", "id": 7}},
+    ("rust-3.54.0", True): {"nothing": _SAID_NOTHING},
+    ("rust-3.54.0", False): {"nothing": _SAID_NOTHING},
 }
 """What there is instead: 2.5.5 writes nothing; the API of 4.26, without the database, leaves out what has a key status,
-and its events have only the plain values of it."""
+and its events have only the plain values of it. Those in Rust give what a program said where it returned nothing."""
 
 
 def _playbook(release: str, results: dict[str, Any]) -> str:
     """Write a playbook with a step for each result, in the words of the release."""
     names = ["start", *results, "end"]
+    has_arcs = release in ("4.26.0", "rust-3.54.0")
     lines = []
     for name, following in zip(names, [*names[1:], ""], strict=True):
         lines.append(f"  - step: {name}")
@@ -50,14 +54,14 @@ def _playbook(release: str, results: dict[str, Any]) -> str:
             if name in results:
                 lines += ["    tool: python", "    code: |", "      def main():", "          import json"]
                 lines.append(f"          return {code}")
-        elif release == "4.26.0" and name not in results:
+        elif has_arcs and name not in results:
             lines += ["    tool:", "      kind: noop"]
         else:
             lines += ["    tool:", "      kind: python", "      code: |", "        import json"]
             lines.append(f"        result = {code}")
         if following:
-            arcs = ["    next:", "      arcs:"] if release == "4.26.0" else ["    next:"]
-            indent = "        " if release == "4.26.0" else "      "
+            arcs = ["    next:", "      arcs:"] if has_arcs else ["    next:"]
+            indent = "        " if has_arcs else "      "
             lines += [*arcs, f"{indent}- step: {following}"]
     version = "noetl.io/v1" if release == "1.8.0" else "noetl.io/v2"
     head = [f"apiVersion: {version}", "kind: Playbook", "metadata:", "  name: results", "  path: testrun/results"]

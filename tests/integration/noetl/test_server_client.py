@@ -20,7 +20,7 @@ from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 pytestmark = pytest.mark.postgres
 
 _PLAYBOOKS = Path(__file__).parent / "playbooks"
-_DIALECTS = {"1.8.0": Dialect.QUEUE, "2.5.5": Dialect.COMMAND, "4.26.0": Dialect.BATCH}
+_DIALECTS = {"1.8.0": Dialect.QUEUE, "2.5.5": Dialect.COMMAND, "4.26.0": Dialect.BATCH, "rust-3.54.0": Dialect.RUST}
 
 
 @contextmanager
@@ -74,7 +74,8 @@ def test_a_playbook_is_registered_found_and_started(noetl: RealNoetl, server: No
     for execution, name in ((first, "first"), (second, "second")):
         assert abs(time_of(execution) - time.time()) < 60
         _wait_for_text(server, execution, f"hello, {name}")
-        assert all(int(event["execution_id"]) == execution for event in _events(server, execution))
+        # Those written in Rust say it once, above the events.
+        assert all(int(event.get("execution_id", execution)) == execution for event in _events(server, execution))
 
 
 def test_the_same_content_is_registered_once_and_the_newest_is_found(noetl: RealNoetl, server: NoetlServer) -> None:
@@ -121,10 +122,11 @@ def test_many_cases_that_register_the_same_at_once_all_get_it(noetl: RealNoetl) 
 def test_what_the_server_refuses_to_register_is_the_fault_of_the_playbook(
     noetl: RealNoetl, server: NoetlServer
 ) -> None:
-    """Broken YAML is a 500 in all releases."""
+    """Broken YAML is a 500 in the releases in Python."""
     with pytest.raises(InvalidCase, match=r"^playbook\.register: a.yaml: the server refuses it.*flow sequence"):
         server.register("{ not: [yaml", "a.yaml")
-    if noetl.release.version != "1.8.0":
+    # 1.8.0 and those written in Rust take what is no playbook, and stumble when it is started.
+    if noetl.release.version in ("2.5.5", "4.26.0"):
         broken = (
             "apiVersion: noetl.io/v2\nkind: Playbook\nmetadata: {name: x, path: testrun/broken}\nworkflow: nothing\n"
         )
@@ -162,21 +164,22 @@ def test_a_credential_is_registered_and_replaced(server: NoetlServer) -> None:
 
 
 def test_an_execution_that_there_is_not_is_none(server: NoetlServer) -> None:
-    """Release 1.8.0 says 200 and null, others 404; what is no id makes all of them stumble."""
+    """Release 1.8.0 says 200 and null, others 404; what is no id makes those in Python stumble."""
     assert server.get("/api/executions/1234567890123456789", {}) is None
-    with pytest.raises(ConnectionFailed, match=r"status 500: .*invalid input syntax for type bigint"):
+    with pytest.raises(ConnectionFailed, match=r"status 500: .*invalid input syntax for type bigint|status 400"):
         server.get("/api/executions/abc", {})
 
 
 def test_a_running_execution_is_cancelled_where_the_server_can(noetl: RealNoetl, server: NoetlServer) -> None:
-    """Only 4.x can."""
+    """Only 4.x can, and those written in Rust."""
     server.dialect()
     slow = server.register(_playbook(noetl, "slow"), "slow.yaml")
     execution = server.start(slow, {"seconds": 1}, None).execution
-    assert server.cancel(execution) is (noetl.release.version == "4.26.0")
+    written = {"4.26.0": "execution.cancelled", "rust-3.54.0": "playbook_cancelled"}.get(noetl.release.version)
+    assert server.cancel(execution) is (written is not None)
     assert server.cancel(123456789012345678) is False
-    if noetl.release.version == "4.26.0":
-        _wait_for_text(server, execution, "execution.cancelled")
+    if written is not None:
+        _wait_for_text(server, execution, written)
 
 
 def test_the_page_of_an_execution_is_named_only_where_it_is_served(noetl: RealNoetl, server: NoetlServer) -> None:
@@ -191,7 +194,7 @@ def test_the_page_of_an_execution_is_named_only_where_it_is_served(noetl: RealNo
         noetl.stop_server(kill=True)
         noetl.server.environment["NOETL_ENABLE_UI"] = "false"
         noetl.start_server()
-    if noetl.release.version == "4.26.0":
+    if noetl.release.version in ("4.26.0", "rust-3.54.0"):
         assert page is None
     else:
         assert page == f"{noetl.url}/execution/7"

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from tests.unit.runner.playbook.replay import dialect_of
 from typer.testing import CliRunner, Result
 
 from support.noetl import NoetlServer, releases_under_test, running_noetl
@@ -24,7 +25,6 @@ from testrun_operator.cli.noetl.experience import learn
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.runner.playbook import preparing
 from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
-from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.sources.fetching import fetch_files
 
 pytestmark = pytest.mark.postgres
@@ -57,7 +57,7 @@ workflow:
 """
 
 
-_RELEASES = [release for release in ("1.8.0", "4.26.0") if release in releases_under_test()]
+_RELEASES = [release for release in ("1.8.0", "4.26.0", "rust-3.54.0") if release in releases_under_test()]
 
 
 @pytest.fixture(scope="module", params=_RELEASES)
@@ -72,7 +72,7 @@ def noetl(request: pytest.FixtureRequest) -> Iterator[NoetlServer]:
 
 def _wait_until_over(noetl: NoetlServer, executions: Iterable[str]) -> None:
     """Wait until executions, and those that they started, are over and have written all of their events."""
-    dialect = Dialect.BATCH if noetl.release.needs_nats else Dialect.QUEUE
+    dialect = dialect_of(noetl.release.version)
     until = time.monotonic() + _SECONDS
     with PostgresEventLog(noetl.events_dsn, dialect) as event_log:
         for execution in executions:

@@ -23,6 +23,8 @@ from testrun_operator.runner.problem import CannotJudge, ConnectionFailed
 _PATIENCE_SECONDS: Final = 15.0
 _GRACE_SECONDS: Final = 5.0
 _PAGE_SIZE: Final = 200
+_PAGE_SIZE_OF_RUST: Final = 100
+"""The servers written in Rust give no more at once."""
 _LAST_PAGE: Final = 25
 """Of executions: the server does not give any beyond the 5,000 newest."""
 _OK: Final = 200
@@ -112,14 +114,19 @@ class Server:
             CannotDo: the server does not answer.
         """
         found: dict[str, dict[int, int]] = defaultdict(dict)
-        pages = _LAST_PAGE if self.dialect() is Dialect.BATCH else 1
+        is_rust = self.dialect() is Dialect.RUST
+        size = _PAGE_SIZE_OF_RUST if is_rust else _PAGE_SIZE
+        pages = _LAST_PAGE if is_rust or self.dialect() is Dialect.BATCH else 1
         for page in range(1, pages + 1):
-            entries = _objects(self._get("/api/executions", {"page": str(page), "page_size": str(_PAGE_SIZE)}))
+            place = {"page": str(page), "page_size": str(size)}
+            if is_rust:
+                place = {"limit": str(size), "offset": str((page - 1) * size)}
+            entries = _objects(self._get("/api/executions", place))
             for entry in entries:
                 execution, path = read_id(entry.get("execution_id")), entry.get("path")
                 if execution is not None and isinstance(path, str) and not entry.get("parent_execution_id"):
                     found[path][execution] = _number(entry.get("version"))
-            if len(entries) < _PAGE_SIZE or all(len(found[playbook.path]) >= most for playbook in playbooks):
+            if len(entries) < size or all(len(found[playbook.path]) >= most for playbook in playbooks):
                 break
         return {playbook.path: _prefer(playbook, found[playbook.path])[:most] for playbook in playbooks}
 
@@ -135,7 +142,8 @@ class Server:
         return _say_plainly(lambda: self.api.get(path, parameters))
 
     def _ask_for_catalog(self) -> JsonValue:
-        request = self._transport.request("POST", "/api/catalog/list", {"resource_type": "Playbook"})
+        # Not by kind: servers compare it letter by letter, and call it "Playbook" or "playbook".
+        request = self._transport.request("POST", "/api/catalog/list", {})
 
         def ask() -> JsonValue:
             response = self._transport.send(request)

@@ -123,7 +123,7 @@ class _Run:
                 self._journal.log(
                     f"Execution {started.execution} of {playbook.path} version {playbook.version} started"
                 )
-                check_is_new(started.execution, newest)
+                check_is_new(dialect, started.execution, newest)
                 return self._follow(follower)
             except Interrupted:
                 if follower is not None:

@@ -21,6 +21,7 @@ _ENDS: Final = {
     Dialect.QUEUE: ("action_completed", "action_failed", "step_result"),
     Dialect.COMMAND: ("step_exit", "command_completed", "command_failed"),
     Dialect.BATCH: ("step_exit", "command_completed", "command_failed"),
+    Dialect.RUST: ("call_done", "call_error"),
 }
 """Types of events that have the result of a step. The last one counts."""
 _ADDED: Final = frozenset({"command_id", "worker_id", "loop_event_id"})
@@ -129,7 +130,7 @@ def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, J
             yield event.node, _unwrapped(event.result, ended.get(event.node))
         elif log.dialect is Dialect.QUEUE:
             yield event.node, _result_of_action(event)
-        elif log.dialect is Dialect.COMMAND:
+        elif log.dialect in (Dialect.COMMAND, Dialect.RUST):
             yield event.node, event.result
         else:
             yield step_of(log.dialect, event.node), _result_in_context(event)

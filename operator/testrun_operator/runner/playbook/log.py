@@ -20,7 +20,10 @@ class Dialect(StrEnum):
     COMMAND = "command"
     """2.x: ``playbook.completed``; work is in ``command.issued`` and its end, matched by step."""
     BATCH = "batch"
-    """4.x and later: the same with command ids, the tables ``noetl.command`` and ``noetl.execution``, and batches."""
+    """4.x: the same with command ids, the tables ``noetl.command`` and ``noetl.execution``, and batches."""
+    RUST = "rust"
+    """The servers written in Rust, of 5.x: the words of 2.x with command ids; the tables beside the events are not
+    kept up to date, or empty."""
 
 
 class Meaning(StrEnum):
@@ -71,6 +74,8 @@ class Event:
     """Which command it is about, where the release says so."""
     batch: str | None = None
     """Which batch it is about, came with, or is a consequence of; where the release says so."""
+    previous: int | None = None
+    """The event that the server wrote before it, where the release says so."""
     error: str = ""
     """The text of an error, without the quotes that some releases put around it."""
     result: JsonValue = field(default=None, repr=False)

@@ -9,7 +9,7 @@ from typing import Final
 
 from testrun_operator.runner.playbook.log import Dialect, Event, Meaning
 
-_FAILED_STATUSES: Final = frozenset({"failed", "failure", "error", "errored"})
+_FAILED_STATUSES: Final = frozenset({"failed", "failure", "error", "errored", "timeout"})
 _CANCELLED_STATUSES: Final = frozenset({"cancelled", "canceled"})
 
 _MEANINGS: Final = {

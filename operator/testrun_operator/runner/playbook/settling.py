@@ -49,6 +49,8 @@ _ROUNDING_SECONDS: Final = 0.001
 _LATE_FACTOR: Final = 1.5
 _UNSAID_LATE_FACTOR: Final = 4.0
 _UNSAID_SECONDS: Final = 1.0
+_UNSAID_IN_RUST_SECONDS: Final = 12.0
+"""Servers written in Rust look every 8 s for executions that came to a halt by mistake, and go on with them."""
 _DOUBT_SECONDS: Final = 6.0
 _UNSEEN_QUEUE_SECONDS: Final = 10.0
 
@@ -173,7 +175,8 @@ class Settler:
         late = self._lateness.longest
         needed = late * _LATE_FACTOR
         if not examination.says_so:
-            needed = max(_UNSAID_SECONDS, late * _UNSAID_LATE_FACTOR)
+            least = _UNSAID_IN_RUST_SECONDS if log.dialect is Dialect.RUST else _UNSAID_SECONDS
+            needed = max(least, late * _UNSAID_LATE_FACTOR)
         if examination.doubts:
             needed = max(_DOUBT_SECONDS, needed)
         if log.dialect is Dialect.QUEUE and not log.knows_work:

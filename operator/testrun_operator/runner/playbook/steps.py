@@ -20,6 +20,8 @@ _ENDS: Final = frozenset(
 )
 _QUEUED: Final = "step_started"
 """The server of 1.x writes this when it queues the work, whether or not a worker will ever take it."""
+_QUEUED_IN_RUST: Final = "step_enter"
+"""And this the servers written in Rust; the others when a worker has it."""
 _ITERATION: Final = re.compile(r"_iter_[0-9]+$")
 _TASK_LIST: Final = ":task_sequence"
 
@@ -63,6 +65,8 @@ def find_starts(log: Log) -> tuple[Start, ...]:
     by_node: dict[str, list[Event]] = {}
     for event in sorted(log.of(log.root), key=lambda event: event.id):
         type_ = fold(event.type)
+        if log.dialect is Dialect.RUST and type_ == _QUEUED_IN_RUST:
+            continue
         if event.node and (type_ in _STARTS or type_ in _ENDS):
             by_node.setdefault(event.node, []).append(event)
     looped = {step for node in by_node if (step := step_of(log.dialect, node)) != node}

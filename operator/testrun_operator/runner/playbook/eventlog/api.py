@@ -11,8 +11,16 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from testrun_operator.runner.playbook.eventlog.memory import MAX_EVENTS, MAX_RESULT_BYTES, Memories, Memory, belongs
-from testrun_operator.runner.playbook.eventlog.rows import event_of, is_over
+from testrun_operator.runner.playbook.eventlog.memory import (
+    MAX_EVENTS,
+    MAX_RESULT_BYTES,
+    Memories,
+    Memory,
+    belongs,
+    too_large,
+)
+from testrun_operator.runner.playbook.eventlog.rows import is_over
+from testrun_operator.runner.playbook.eventlog.rust import EventReader, event_reader
 from testrun_operator.runner.playbook.ids import mapping, read_id
 from testrun_operator.runner.playbook.log import Account, Dialect, Event, Log
 from testrun_operator.runner.problem import ConnectionFailed
@@ -21,6 +29,8 @@ GRACE_SECONDS: Final = 30.0
 """For so long a server may be away: it is being restarted."""
 
 _PAGE_SIZE: Final = 500
+_MOST_OF_RUST: Final = 2000
+"""So many events are in an answer of the servers written in Rust."""
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
@@ -55,6 +65,7 @@ class ApiEventLog:
     def __init__(self, api: ServerApi, dialect: Dialect, *, grace: float = GRACE_SECONDS) -> None:
         self._api = api
         self._dialect = dialect
+        self._event_of = event_reader(dialect)
         self._grace = grace
         self._memories = Memories()
         self._accounts: dict[int, Account] = {}
@@ -106,7 +117,11 @@ class ApiEventLog:
         number = 1
         while True:
             found = self._page(execution, number)
-            memory.add(_event(one, execution) for one in _listed(found))
+            memory.add(_event(self._event_of, one, execution) for one in _listed(found))
+            if self._dialect is Dialect.RUST and len(_listed(found)) >= _MOST_OF_RUST:
+                raise too_large(
+                    f"the server shows the newest {_MOST_OF_RUST} events and no others; its database has all"
+                )
             pages = mapping(found.get("pagination"))
             total = pages.get("total_events")
             is_all = not isinstance(total, int) or memory.count(execution) >= total
@@ -119,8 +134,8 @@ class ApiEventLog:
             self._read_account(execution)
 
     def _read_account(self, execution: int) -> None:
-        if self._dialect is Dialect.QUEUE:
-            return
+        if self._dialect in (Dialect.QUEUE, Dialect.RUST):
+            return  # 1.x says nothing; those written in Rust infer it from the events, and before the last of them
         said = mapping(self._ask(f"/api/executions/{execution}/status", {}))
         if not said:
             return
@@ -163,14 +178,14 @@ def _parent(row: Mapping[str, Any]) -> int | None:
     return read_id(row.get("parent_execution_id"))
 
 
-def _event(row: Mapping[str, Any], execution: int) -> Event:
+def _event(reader: EventReader, row: Mapping[str, Any], execution: int) -> Event:
     """Make an event of what the API gives.
 
     Raises:
         ConnectionFailed: it is no event.
     """
     try:
-        event = event_of({"execution_id": execution, **row}, longest_result=MAX_RESULT_BYTES)
+        event = reader({"execution_id": execution, **row}, longest_result=MAX_RESULT_BYTES)
     except ValueError as error:
         raise ConnectionFailed(f"the server's events cannot be read: {error}") from None
     return event

@@ -46,7 +46,7 @@ class Memory:
             self._events.setdefault(execution, {})
             self.candidates.discard(execution)
         if len(self.family) > MAX_EXECUTIONS:
-            raise _too_large(f"more than {MAX_EXECUTIONS} executions")
+            raise too_large(f"more than {MAX_EXECUTIONS} executions")
         return len(self.family) > before
 
     def add(self, events: Iterable[Event]) -> None:
@@ -63,7 +63,7 @@ class Memory:
                 self._count += 1
                 self.candidates.update(child for child in children_of(event) if child not in self.family)
             if self._count > MAX_EVENTS:
-                raise _too_large(f"more than {MAX_EVENTS} events")
+                raise too_large(f"more than {MAX_EVENTS} events")
 
     def count(self, execution: int) -> int:
         """Say how many events of an execution are known."""
@@ -106,7 +106,8 @@ def belongs(parents: Iterable[int | None], family: Mapping[int, None]) -> bool:
     return not named or any(parent in family for parent in named)
 
 
-def _too_large(what: str) -> CannotJudge:
+def too_large(what: str) -> CannotJudge:
+    """Say that there is more than can be read."""
     return CannotJudge(
         FailureClass.CONFIGURATION, Reason.INVALID_CASE, f"the event log is too large to be judged: {what}"
     )

@@ -19,10 +19,10 @@ from testrun_operator.runner.playbook.eventlog.memory import MAX_RESULT_BYTES, M
 from testrun_operator.runner.playbook.eventlog.rows import (
     account_of,
     commanded_work_of,
-    event_of,
     queued_work_of,
     read_json,
 )
+from testrun_operator.runner.playbook.eventlog.rust import event_reader
 from testrun_operator.runner.playbook.log import Account, Dialect, Log, Work, WorkState
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
@@ -63,7 +63,7 @@ _COLUMNS: Final = """
 # Of a result that is too large is kept what tells whether the log is complete.
 _EVENTS: Final = """
     SELECT event_id, execution_id, event_type, status, node_name, node_id, created_at, parent_execution_id,
-           left(error, {longest_error}) AS error, {command} AS command_id,
+           left(error, {longest_error}) AS error, {command} AS command_id, {previous} AS prev_event_id,
            jsonb_build_object('command_id', meta->'command_id', 'batch_request_id', meta->'batch_request_id') AS meta,
            CASE
                WHEN result IS NULL OR octet_length(result::text) <= {longest_result} THEN result
@@ -108,6 +108,7 @@ class PostgresEventLog:
             raise InvalidCase("playbook.connection", "the DSN of the event log is none of PostgreSQL") from None
         self._dsn = make_conninfo(dsn, **{name: value for name, value in _WATCHFUL.items() if name not in parts})
         self._dialect = dialect
+        self._event_of = event_reader(dialect)
         self._schema = schema
         self._grace = grace
         self._masker = Masker([dsn, str(parts.get("password") or "")])
@@ -272,7 +273,7 @@ class PostgresEventLog:
         is_all = False
         while not is_all:
             newer = connection.execute(self._events_query() + rest, [execution, memory.highest(execution)]).fetchall()
-            memory.add(map(event_of, newer))
+            memory.add(map(self._event_of, newer))
             is_all = len(newer) < _AT_ONCE
         if number == memory.count(execution):
             return
@@ -283,7 +284,7 @@ class PostgresEventLog:
         for first in range(0, len(late), _AT_ONCE):
             some = late[first : first + _AT_ONCE]
             query = self._events_query() + SQL(" AND event_id = ANY(%s)")
-            memory.add(map(event_of, connection.execute(query, [execution, some])))
+            memory.add(map(self._event_of, connection.execute(query, [execution, some])))
 
     def _events_query(self) -> Composable:
         longest = MAX_RESULT_BYTES if self._json_bytes < _MAX_JSON_BYTES else _LONGEST_RESULT_THEN
@@ -291,6 +292,7 @@ class PostgresEventLog:
             longest_error=SQL(str(_LONGEST_ERROR)),
             longest_result=SQL(str(longest)),
             command=Identifier("command_id") if self._has("event", "command_id") else SQL("NULL"),
+            previous=Identifier("prev_event_id") if self._has("event", "prev_event_id") else SQL("NULL"),
             event=self._table("event"),
         )
 
@@ -325,6 +327,8 @@ class PostgresEventLog:
 
     def _read_work(self, connection: _Connection, memory: Memory) -> tuple[Work, ...]:
         """Read the rows of work. Those that are over do not change any more and are read once."""
+        if self._dialect is Dialect.RUST:
+            return ()  # they stay PENDING for ever, and have ids that no event names
         table, key = ("queue", "queue_id") if self._dialect is Dialect.QUEUE else ("command", "command_id")
         if not self._has(table, key, "execution_id", "status"):
             return ()

@@ -23,7 +23,8 @@ _WAITING: Final = frozenset({"queued", "retry", "pending", "issued"})
 _ENDED: Final = frozenset({"done", "dead", "completed", "failed", "cancelled", "success", "error", "skipped"})
 _OVER: Final = frozenset({"completed", "failed", "cancelled", "success", "error"})
 _LONGEST_ERROR: Final = 20_000
-_LEFT_OUT: Final = "leftOut"
+LEFT_OUT: Final = "leftOut"
+"""The key under which stands how long a value is that was not kept."""
 
 
 def event_of(row: Row, *, longest_result: int | None = None) -> Event:
@@ -54,8 +55,9 @@ def event_of(row: Row, *, longest_result: int | None = None) -> Event:
         parent_execution=read_id(row.get("parent_execution_id")),
         command=read_id(command) or (str(command) if command else None),
         batch=str(batch) if batch else None,
+        previous=read_id(row.get("prev_event_id")),
         error=_error(row.get("error")),
-        result=result if longest_result is None else _shortened(result, longest_result),
+        result=result if longest_result is None else shortened(result, longest_result),
     )
 
 
@@ -68,8 +70,8 @@ def read_json(text: str | bytes) -> JsonValue:
     try:
         value: JsonValue = json.loads(text)
     except (ValueError, RecursionError):
-        return {_LEFT_OUT: len(text)}
-    return {_LEFT_OUT: len(text)} if is_nested_deeper_than(MAX_NESTING, value) else value
+        return {LEFT_OUT: len(text)}
+    return {LEFT_OUT: len(text)} if is_nested_deeper_than(MAX_NESTING, value) else value
 
 
 def queued_work_of(row: Row) -> Work:
@@ -126,7 +128,8 @@ def _word(value: object) -> str:
     return intern(str(value or ""))
 
 
-def _shortened(result: Any, longest: int) -> Any:
+def shortened(result: Any, longest: int) -> Any:
+    """Keep of a result that is too long what tells whether the log is complete."""
     length = len(json.dumps(result, ensure_ascii=False, default=str))
     if length <= longest:
         return result
@@ -135,7 +138,7 @@ def _shortened(result: Any, longest: int) -> Any:
     return {
         **{key: outer[key] for key in ("status", "execution_id") if key in outer},
         "context": kept,
-        _LEFT_OUT: length,
+        LEFT_OUT: length,
     }
 
 

@@ -15,6 +15,7 @@ from testrun_operator.runner.playbook.server.records import Registered
 from testrun_operator.runner.playbook.server.transport import Nonsense, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
+_PLAYBOOK: Final = "playbook"
 _NOT_FOUND: Final = 404
 _FIRST_CLIENT_ERROR: Final = 400
 _REFUSED: Final = "Error registering resource"
@@ -109,7 +110,8 @@ class Catalog:
     def _look_up(self, path: str, version: int | None) -> JsonValue:
         body: dict[str, JsonValue] = {"path": path}
         if version is not None:
-            body["version"] = version
+            # Those written in Rust take nothing but a text, the others that, too.
+            body["version"] = str(version)
         response = self._transport.send(self._transport.request("POST", "/api/catalog/resource", body))
         if response.status == _NOT_FOUND:
             return None
@@ -158,9 +160,12 @@ class Catalog:
         return InvalidCase("playbook.path", f"{missing}; {hint}")
 
     def _listed(self) -> Iterator[Registered]:
-        request = self._transport.request("POST", "/api/catalog/list", {"resource_type": "Playbook"})
+        # Not by kind: servers compare it letter by letter, and call it "Playbook" or "playbook".
+        request = self._transport.request("POST", "/api/catalog/list", {})
         entries = mapping(self._transport.json(self._transport.send(request))).get("entries")
         for entry in entries if isinstance(entries, list) else ():
+            if str(mapping(entry).get("kind") or _PLAYBOOK).casefold() != _PLAYBOOK:
+                continue
             with contextlib.suppress(ConnectionFailed):
                 yield self._registered(entry, "playbooks")
 

@@ -140,7 +140,7 @@ class NoetlServer:
         Returns:
             Whether the server says that it did. Nothing that goes wrong is raised.
         """
-        if self._dialect is not Dialect.BATCH:
+        if self._dialect not in (Dialect.BATCH, Dialect.RUST):
             return False
         request = self._transport.request(
             "POST", f"/api/executions/{execution}/cancel", {"reason": "the test case is over", "cascade": True}

@@ -13,6 +13,8 @@ DESCRIPTION_PATH: Final = "/openapi.json"
 _RUN: Final = "/api/run/{resource_type}"
 _EXECUTE: Final = "/api/execute"
 _BATCH: Final = "/api/events/batch"
+_MANY: Final = "/api/execute/batch"
+"""Starts several playbooks: only the servers written in Rust have it, which do not describe themselves."""
 
 
 def generation_of(description: JsonValue) -> Dialect | None:
@@ -26,10 +28,12 @@ def generation_by_routes(exists: Callable[[str], bool]) -> Dialect | None:
     Args:
         exists: whether the server has a route.
     """
-    return _of_routes({route for route in (_EXECUTE, _BATCH) if exists(route)})
+    return _of_routes({route for route in (_EXECUTE, _BATCH, _MANY) if exists(route)})
 
 
 def _of_routes(routes: Collection[str]) -> Dialect | None:
+    if _MANY in routes:
+        return Dialect.RUST
     if _EXECUTE in routes:
         return Dialect.BATCH if _BATCH in routes else Dialect.COMMAND
     return Dialect.QUEUE if _RUN in routes else None

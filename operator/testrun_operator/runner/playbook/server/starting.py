@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from testrun_operator.runner.http.exchange import Response
-from testrun_operator.runner.playbook.ids import mapping, read_id
+from testrun_operator.runner.playbook.ids import mapping, read_id, time_of
 from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.playbook.server.patience import patiently
 from testrun_operator.runner.playbook.server.records import Registered, Started, StartUncertain
@@ -25,9 +25,6 @@ _FIRST_CLIENT_ERROR: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 _HIDDEN_NOT_FOUND: Final = "404: "
 """So begins the detail of a 500 of 2.x that should be a 404."""
-_EPOCH_SECONDS: Final = 1_704_067_200
-_SHIFT: Final = 23
-"""NoETL's ids have the milliseconds since 2024 in their upper bits."""
 _CLOCKS_DIFFER_SECONDS: Final = 5.0
 
 
@@ -56,6 +53,8 @@ def start(
         # Version 2.x heeds no version: only the id in the catalog says which it is.
         route = "/api/execute"
         body |= {"payload": dict(payload)}
+        if dialect is Dialect.RUST:
+            body["catalog_id"] = read_id(playbook.catalog_id)
     request = transport.request("POST", route, body)
     began = time.time()
     margin = min(_MARGIN_SECONDS, _MARGIN_PART * transport.remaining_seconds())
@@ -76,9 +75,9 @@ def start(
             raise
         if error.detail.startswith(_HIDDEN_NOT_FOUND):
             raise InvalidCase("playbook.path", f"{playbook.path!r} cannot be started: {error.detail}") from None
-        raise _uncertain(transport, playbook, began, error) from None
+        raise _uncertain(transport, dialect, playbook, began, error) from None
     except ConnectionFailed as error:
-        raise _uncertain(transport, playbook, began, error) from None
+        raise _uncertain(transport, dialect, playbook, began, error) from None
 
 
 def _started(transport: Transport, response: Response) -> Started:
@@ -94,8 +93,10 @@ def _refusal(transport: Transport, playbook: Registered, response: Response) -> 
     return InvalidCase(field, f"{problem}: {transport.detail_of(response)}")
 
 
-def _uncertain(transport: Transport, playbook: Registered, began: float, error: ConnectionFailed) -> StartUncertain:
-    found = _newest_since(transport, playbook, began - _CLOCKS_DIFFER_SECONDS)
+def _uncertain(
+    transport: Transport, dialect: Dialect, playbook: Registered, began: float, error: ConnectionFailed
+) -> StartUncertain:
+    found = _newest_since(transport, dialect, playbook, began - _CLOCKS_DIFFER_SECONDS)
     known = f"execution {found} of it began at that time" if found else "no execution of it was found"
     message = (
         f"nobody knows whether {playbook.path!r} was started, so it is not started again: {error.message}; {known}"
@@ -103,9 +104,9 @@ def _uncertain(transport: Transport, playbook: Registered, began: float, error: 
     return StartUncertain(message, found)
 
 
-def _newest_since(transport: Transport, playbook: Registered, since: float) -> int | None:
+def _newest_since(transport: Transport, dialect: Dialect, playbook: Registered, since: float) -> int | None:
     """Look for the newest execution of a playbook that the server's list has, and that nobody's playbook started."""
-    # 4.x gives the newest ones alone, earlier releases give all.
+    # From 4.x on servers give the newest ones alone, earlier releases give all.
     request = transport.request("GET", "/api/executions?page_size=50")
     try:
         listed = transport.json(transport.send(request, patience=_SEARCH_SECONDS))
@@ -117,11 +118,6 @@ def _newest_since(transport: Transport, playbook: Registered, since: float) -> i
         if mapping(one).get("path") == playbook.path
         and not mapping(one).get("parent_execution_id")
         and (identity := read_id(mapping(one).get("execution_id"))) is not None
-        and time_of(identity) >= since
+        and time_of(dialect, identity) >= since
     ]
     return max(ids, default=None)
-
-
-def time_of(identity: int) -> float:
-    """Tell when an id was given, in seconds since 1970 by the database's clock."""
-    return (identity >> _SHIFT) / 1000 + _EPOCH_SECONDS

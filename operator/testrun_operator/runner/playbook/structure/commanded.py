@@ -40,6 +40,8 @@ def examine_commanded(story: Story, dialect: Dialect, notes: Notes) -> None:
         _examine_batches(story, notes)
         _doubt_account(story, notes)
         _doubt_loops(story, notes)
+    if dialect is Dialect.RUST:
+        _examine_chain(story, notes)
     if story.by_type[_FIRST_OF_PYTHON]:
         _doubt_stages(story, commands.unclaimed(), notes)
         _doubt_ends(story, notes)
@@ -53,7 +55,7 @@ class _Commands:
 
     def __init__(self, story: Story) -> None:
         marks = story.having(Meaning.ISSUED, Meaning.ENDED)
-        self._by_id = bool(marks) and all(isinstance(event.command, int) for event in marks)
+        self._by_id = bool(marks) and all(event.command is not None for event in marks)
         self.open: dict[Key, list[Event]] = defaultdict(list)
         self.issued: set[Key] = set()
         self.ends: dict[Key, int] = {}
@@ -78,7 +80,7 @@ class _Commands:
                 self.strays[key] = event
 
     def _key(self, event: Event) -> Key:
-        if self._by_id and isinstance(event.command, int):
+        if self._by_id and event.command is not None:
             return "command", event.command
         return "step", event.node
 
@@ -113,6 +115,14 @@ def _examine_commands(story: Story, commands: _Commands, notes: Notes) -> None:
     for key, event in commands.strays.items():
         if key in commands.issued and key[0] == "step":
             notes.doubt(story, f"command.issued of step {event.node!r}")
+
+
+def _examine_chain(story: Story, notes: Notes) -> None:
+    """Each event names the one before it, and so tells of one that cannot be seen yet."""
+    present = {event.id for event in story.events}
+    for event in story.events:
+        if event.previous is not None and event.previous not in present:
+            notes.miss(story, f"event {event.previous}, which was written before {event.type} of {event.node!r},")
 
 
 def _examine_steps(story: Story, issued: tuple[Event, ...], notes: Notes) -> None:

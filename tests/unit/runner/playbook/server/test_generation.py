@@ -24,12 +24,20 @@ def test_routes_tell_the_generation(fake: FakeNoetl, server: NoetlServer, releas
     assert fake.count("GET /openapi.json") == 1
 
 
+@pytest.mark.parametrize(
+    ("routes", "dialect"),
+    [
+        (("/api/execute",), Dialect.COMMAND),
+        (("/api/execute", "/api/events/batch"), Dialect.BATCH),
+        (("/api/execute", "/api/events/batch", "/api/execute/batch"), Dialect.RUST),
+    ],
+)
 def test_a_server_that_does_not_describe_itself_is_known_by_what_it_lets_one_post(
-    fake: FakeNoetl, server: NoetlServer
+    fake: FakeNoetl, server: NoetlServer, routes: tuple[str, ...], dialect: Dialect
 ) -> None:
-    """As those that are not written in Python."""
-    fake.answers = {"GET /api/execute": answer({}, 405), "GET /api/events/batch": answer({}, 405)}
-    assert server.dialect() is Dialect.BATCH
+    """As those written in Rust, and others whose description was switched off."""
+    fake.answers = {f"GET {route}": answer({}, 405) for route in routes}
+    assert server.dialect() is dialect
 
 
 @pytest.mark.parametrize("description", [{"paths": {}}, {"paths": {"/pets": {}}}, {}, [], None, {"paths": ["x"]}])
