@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from kind.kind_cluster import NODE_IMAGES
 
 ROOT = Path(__file__).resolve().parents[3]
