@@ -4,7 +4,7 @@
 #   run-and-wait.sh MANIFEST [OPTION OF KUBECTL...]        for instance: run-and-wait.sh run.yaml -n shop
 #
 # 0 passed; 1 failed; 2 errored, cancelled, invalid, or refused by the API server; 3 not over after TIMEOUT seconds
-# (600). What did not pass is on standard output. Any kubectl from 1.20 on will do.
+# (600). What did not pass is on standard output. Run with kubectl 1.32 and 1.37.
 set -eu
 manifest=${1:?usage: run-and-wait.sh MANIFEST [OPTION OF KUBECTL...]}
 shift
