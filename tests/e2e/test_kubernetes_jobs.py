@@ -7,6 +7,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from support.cluster import (
     BUSYBOX,
     Body,
@@ -21,7 +23,7 @@ from support.cluster import (
     wait_for_storing,
     wait_until,
 )
-from support.policies import policy
+from support.policies import can_inject, injection, policy
 from testrun_operator.kube.pods import restricted_container, restricted_pod
 
 STUBBORN = "trap '' TERM; sleep 300"
@@ -276,6 +278,34 @@ def test_a_job_that_a_policy_refuses_is_told_in_the_words_of_the_policy(namespac
     assert classes_when_stored(namespace, run, status) == {"a": ("Errored", "Configuration", "JobRejected")}
     assert "no image may be called latest" in failure(status, "a")["message"]
     assert status["cases"]["passed"] == 1
+
+
+# -- what others put into pods --------------------------------------------------------------------------------------
+
+needs_injection = pytest.mark.skipif(not can_inject(), reason="before Kubernetes 1.36 only a webhook can change pods")
+
+
+@needs_injection
+def test_a_sidecar_of_a_service_mesh_neither_delays_nor_changes_a_verdict(namespace: Namespace) -> None:
+    """The verdict is there with the end of the case; the sidecar takes another ten seconds, and the Job as well."""
+    with injection(namespace, STUBBORN, "Always"):
+        run = namespace.run("meshed", container("a", "exit 0"), container("b", "exit 3"))
+        status = namespace.wait_for_end(run)
+    assert (status["cases"]["passed"], status["cases"]["failed"]) == (1, 1)
+    assert failure(status, "b")["reason"] == "ExitCodeNotZero"
+    assert [_types(job) for job in namespace.jobs(run)] == [[], []]
+    wait_until("the Jobs are over", lambda: all(len(_types(job)) == 2 for job in namespace.jobs(run)))
+
+
+@needs_injection
+def test_an_init_container_of_a_service_mesh_that_fails_is_named(namespace: Namespace) -> None:
+    """It is no fault of the case: repeated like any other infrastructure fault, with its last line in the status."""
+    with injection(namespace, "echo no route to host; exit 5", None):
+        run = namespace.run("meshed", container("a", "exit 0"))
+        status = namespace.wait_for_end(run)
+    assert attempts(namespace, run, status) == [["Errored", "Infrastructure", "InitContainerFailed"]] * 3
+    message = failure(status, "a")["message"]
+    assert message == "the init container mesh ended with exit code 5; last line: no route to host"
 
 
 # -- deletion -----------------------------------------------------------------------------------------------------

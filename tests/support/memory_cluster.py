@@ -55,6 +55,11 @@ def merge(target: Body, patch: Mapping[str, Any]) -> None:
             target[name] = copy.deepcopy(value)
 
 
+def is_over(job: Body) -> bool:
+    """Whether the Job controller has said that a Job is Complete or Failed."""
+    return any(found["type"] in _ANNOUNCEMENTS for found in job.get("status", {}).get("conditions", []))
+
+
 @dataclass
 class _Trouble:
     """A call that will not go well."""
@@ -374,8 +379,7 @@ class MemoryClient(KubernetesClient):
         def work() -> Body:
             found = self._find(resource, namespace, name)
             merge(found, body)
-            is_over = any(known["type"] in _ANNOUNCEMENTS for known in found.get("status", {}).get("conditions", []))
-            if resource == JOBS and "activeDeadlineSeconds" in body.get("spec", {}) and not is_over:
+            if resource == JOBS and "activeDeadlineSeconds" in body.get("spec", {}) and not is_over(found):
                 self._cluster.delete_gracefully(found)
             return found
 

@@ -1,10 +1,10 @@
-"""ValidatingAdmissionPolicies, as platforms have them, for one namespace of a test."""
+"""Policies as platforms have them, for one namespace of a test: what refuses objects, and what changes pods."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.cluster import Namespace, kubectl, wait_until
+from support.cluster import BUSYBOX, Body, Namespace, kubectl, wait_until
 from testrun_operator.kube.pods import restricted_container, restricted_pod
 
 
@@ -19,36 +19,73 @@ def policy(namespace: Namespace, group: str, resource: str, rule: str, message: 
         rule: CEL expression that has to be true.
         message: what the API server says otherwise.
     """
-    name = f"test-{namespace.name}"
+    spec = {"matchConstraints": _created(group, resource), "validations": [{"expression": rule, "message": message}]}
+    with _in_force(namespace, "ValidatingAdmissionPolicy", spec, {"validationActions": ["Deny"]}):
+        wait_until("the policy is in force", lambda: message in _try(namespace, resource))
+        yield
+
+
+def can_inject() -> bool:
+    """Whether the cluster can change pods by a policy: from Kubernetes 1.36 on. Before, only a webhook can."""
+    served = json.loads(kubectl("get", "--raw", "/apis/admissionregistration.k8s.io/v1"))["resources"]
+    return "mutatingadmissionpolicies" in {found["name"] for found in served}
+
+
+@contextmanager
+def injection(namespace: Namespace, script: str, restart_policy: str | None) -> Iterator[None]:
+    """Put an init container named ``mesh`` into every pod of a namespace, as a service mesh does.
+
+    Args:
+        namespace: where.
+        script: what it does.
+        restart_policy: ``Always`` for a native sidecar; None for one that has to end before the case begins.
+    """
+    restart = f'restartPolicy: "{restart_policy}",' if restart_policy else ""
+    made = f"""Object.spec.initContainers{{
+        name: "mesh", image: "{BUSYBOX}", {restart} command: ["sh", "-c", {json.dumps(script)}],
+        terminationMessagePolicy: "FallbackToLogsOnError",
+        securityContext: Object.spec.initContainers.securityContext{{
+            allowPrivilegeEscalation: false, runAsUser: 65532,
+            capabilities: Object.spec.initContainers.securityContext.capabilities{{drop: ["ALL"]}}}}}}"""
+    change = {"expression": f'[JSONPatch{{op: "add", path: "/spec/initContainers", value: [{made}]}}]'}
+    spec = {
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "matchConstraints": _created("", "pods"),
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": change}],
+    }
+    with _in_force(namespace, "MutatingAdmissionPolicy", spec, {}):
+        wait_until("the policy is in force", lambda: "initContainers" in _try(namespace, "pods"))
+        yield
+
+
+def _created(group: str, resource: str) -> Body:
     rules = {"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]}
-    validation = {"expression": rule, "message": message}
-    objects = [
-        ("ValidatingAdmissionPolicy", {"matchConstraints": {"resourceRules": [rules]}, "validations": [validation]}),
-        (
-            "ValidatingAdmissionPolicyBinding",
-            {
-                "policyName": name,
-                "validationActions": ["Deny"],
-                "matchResources": {
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
-                },
-            },
-        ),
-    ]
-    api = "admissionregistration.k8s.io/v1"
+    return {"resourceRules": [rules]}
+
+
+@contextmanager
+def _in_force(namespace: Namespace, kind: str, spec: Body, binding: Body) -> Iterator[None]:
+    name = f"test-{namespace.name}"
+    where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}}
+    objects = {kind: spec, f"{kind}Binding": {"policyName": name, "matchResources": where, **binding}}
     try:
-        for kind, spec in objects:
-            body = {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        for made, content in objects.items():
+            body = {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": made,
+                "metadata": {"name": name},
+                "spec": content,
+            }
             kubectl("apply", "-f", "-", text=json.dumps(body))
-        wait_until("the policy is in force", lambda: _refuses(namespace, resource, message))
         yield
     finally:
-        for kind, _ in reversed(objects):
-            kubectl("delete", kind, name, "--ignore-not-found")
+        for made in reversed(objects):
+            kubectl("delete", made, name, "--ignore-not-found")
 
 
-def _refuses(namespace: Namespace, resource: str, message: str) -> bool:
-    """Try something that breaks the rule of the tests; the API server takes a moment to learn of a policy."""
+def _try(namespace: Namespace, resource: str) -> str:
+    """Try something that breaks the rules of the tests; the API server takes a moment to learn of a policy."""
     security = restricted_container() | {"readOnlyRootFilesystem": True}
     containers = [{"name": "a", "image": "registry.invalid/a:latest", "securityContext": security}]
     pod = {"restartPolicy": "Never", "securityContext": restricted_pod(65532), "containers": containers}
@@ -62,10 +99,5 @@ def _refuses(namespace: Namespace, resource: str, message: str) -> bool:
             "spec": {"template": {"spec": pod}},
         }
     )
-    said = kubectl(
-        *("-n", namespace.name, "create", "--dry-run=server", "-f", "-"),
-        text=json.dumps(body),
-        check=False,
-        stderr=True,
-    )
-    return message in said
+    words = ("create", "--dry-run=server", "-o", "json", "-f", "-")
+    return namespace.kubectl(*words, text=json.dumps(body), check=False, stderr=True)

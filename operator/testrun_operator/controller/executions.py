@@ -93,16 +93,18 @@ class ExecutionState:
         return tuple(self._complete(job, inventory) for job in jobs.values())
 
     def _complete(self, job: JobObservation, inventory: Inventory) -> JobObservation:
+        pods = inventory.pods(self.run.namespace, job.name)
         if job.decided is not None:
             self.decided.pop(job.name, None)
-        pods = inventory.pods(self.run.namespace, job.name)
+        if self._is_judged(job) and not any(pod.may_run for pod in pods):
+            return job  # as most are in the end; nobody will look at its pod again
         lost = self.lost_pods.get(job.name)
         pod = choose_pod((*pods, lost) if lost is not None else pods)
         decided = job.decided or self.decided.get(job.name)
-        if decided is not None and decided.reason is Reason.JOB_DELETED and pod is not None and has_ended(pod):
-            decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
         if pod is not None or decided is not None:
             self.refusals.pop(job.name, None)
+        if decided is not None and decided.reason is Reason.JOB_DELETED and pod is not None and has_ended(pod):
+            decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
         return replace(
             job,
             pod=pod,
@@ -110,6 +112,9 @@ class ExecutionState:
             refusal=self.refusals.get(job.name, ""),
             asked_at=self.asked.get(job.name),
         )
+
+    def _is_judged(self, job: JobObservation) -> bool:
+        return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
 
     def lose_job(self, job: JobObservation, now: datetime) -> None:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""

@@ -6,8 +6,8 @@ to do. What it has found out once it keeps in :class:`Memory`, which the caller 
 (after a restart) comes to the same verdicts from the Jobs and Pods.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.base import format_duration
@@ -18,8 +18,35 @@ from testrun_operator.engine import judging
 from testrun_operator.engine.baseline import check_baseline
 from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, Underway
 from testrun_operator.engine.observation import JobObservation, JobState
-from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
+from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
+from testrun_operator.engine.plans import (
+    Action,
+    AskWhy,
+    Controls,
+    EndedAttempt,
+    Ending,
+    Execution,
+    Memory,
+    Plan,
+    StartAttempt,
+    StopAttempt,
+)
 from testrun_operator.engine.selection import PlannedCase
+
+__all__ = (
+    "MAX_INFRASTRUCTURE_RETRIES",
+    "Action",
+    "AskWhy",
+    "Controls",
+    "EndedAttempt",
+    "Ending",
+    "Execution",
+    "Memory",
+    "Plan",
+    "StartAttempt",
+    "StopAttempt",
+    "plan",
+)
 
 MAX_INFRASTRUCTURE_RETRIES = 2
 """How many infrastructure faults of a case are repeated before it ends as Errored."""
@@ -28,114 +55,6 @@ _LONGEST_ENDING = timedelta(seconds=30)
 """How long a pod that was stopped keeps its place: three times its grace period. A node that is lost never ends it."""
 
 _EXECUTED_BADLY = frozenset({Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED})
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What is being executed; does not change while it is."""
-
-    cases: tuple[PlannedCase, ...]
-    """In an order in which every case comes after those that it needs."""
-    started_at: datetime
-    timeout: timedelta
-    fail_fast: bool = False
-    baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    """Rows of ``expected_results``, by case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why an execution is to end now."""
-
-    reason: Reason
-    """``RunCancelled`` or ``Superseded``."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """What may change while an execution runs."""
-
-    parallelism: int
-    suspended: bool = False
-    """Start no further attempt: by the run's ``suspend``, or because a test server is not ready."""
-    server_problem: str | None = None
-    """The test servers did not get ready in time: what is the matter. Cases that were not started end with it."""
-    ending: Ending | None = None
-    """End what runs and start nothing more."""
-    over_since: datetime | None = None
-    """When the execution ended, if that was told already: start nothing, only find out what there is to be stored.
-    With ``ending``, if that is what was told."""
-
-    @property
-    def over(self) -> bool:
-        """Whether it was told already how the execution ended."""
-        return self.over_since is not None
-
-
-@dataclass(frozen=True, slots=True)
-class EndedAttempt:
-    """An attempt that is over, and the Job that it was."""
-
-    job: JobObservation
-    """Without its pod, which is not needed any more."""
-    outcome: AttemptOutcome
-    report_in_log: LogReference | None = None
-    """Its details are in its pod's log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What earlier plans found out. Outcomes in it never change."""
-
-    underway: Mapping[str, JobObservation] = field(default_factory=dict)
-    """The Job of each case that was running, as it was last seen."""
-    attempts: Mapping[str, tuple[EndedAttempt, ...]] = field(default_factory=dict)
-    """Attempts that are over, by case, the first one first."""
-    cases: Mapping[str, CaseOutcome] = field(default_factory=dict)
-    """How each case that is over ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
-    """Create the Job of an attempt."""
-
-    case: PlannedCase
-    attempt: int
-    test_failures: int
-    infrastructure_faults: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopAttempt:
-    """Write the outcome on the attempt's Job and end its pod."""
-
-    job: JobObservation
-    outcome: AttemptOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class AskWhy:
-    """Find out why the Job controller does not create the attempt's pod."""
-
-    job: JobObservation
-
-
-Action = StartAttempt | StopAttempt | AskWhy
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done next."""
-
-    actions: tuple[Action, ...]
-    memory: Memory
-    running: frozenset[str]
-    """Cases with an attempt under way, or between two attempts."""
-    look_again_at: datetime | None
-    """When time alone may change the plan; None if it cannot."""
-    is_over: bool
-    """Whether every case has its verdict."""
 
 
 def plan(

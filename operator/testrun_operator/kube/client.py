@@ -33,6 +33,7 @@ _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """A header Warning as the API server writes it (RFC 7234, 5.5)."""
+_ESCAPED: Final = re.compile(r"\\(.)")
 _logger = logging.getLogger(__name__)
 
 
@@ -245,7 +246,7 @@ class KubernetesClient:
         return answer
 
     def _note_warnings(self, call: str, headers: Iterable[str]) -> None:
-        for text in (match for header in headers for match in _WARNING.findall(header)):
+        for text in (_ESCAPED.sub(r"\1", match) for header in headers for match in _WARNING.findall(header)):
             self.warnings[text] += 1
             if self.warnings[text] == 1:
                 _logger.warning("the API server warns of %s: %s", call, text)

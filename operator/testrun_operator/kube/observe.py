@@ -99,7 +99,10 @@ def choose_pod(pods: Iterable[PodObservation]) -> PodObservation | None:
     A pod that ended undisturbed comes first, since it has a report; then one that is disturbed, since the one made in
     its place is no second chance within the same attempt; then the newest.
     """
-    candidates = sorted(pods, key=lambda pod: pod.created_at)
+    candidates = list(pods)
+    if len(candidates) < 2:  # noqa: PLR2004 - as nearly always, and this is done for every Job at every look
+        return candidates[0] if candidates else None
+    candidates.sort(key=lambda pod: pod.created_at)
     for pod in candidates:
         if pod.terminated is not None and not pod.deleted:
             return pod

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from support.builders import NOON, container_case, http_case, report_of, suite_document
-from support.memory_cluster import Body, MemoryCluster
+from support.memory_cluster import Body, MemoryCluster, is_over
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.verdict import FailureClass, Verdict
@@ -250,7 +250,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def is_unfinished(self, job: Body) -> bool:
         """Whether neither the Job controller nor the operator has ended a Job."""
-        return not job.get("status") and labels.OUTCOME not in (job["metadata"].get("annotations") or {})
+        return not is_over(job) and labels.OUTCOME not in (job["metadata"].get("annotations") or {})
 
     def occupied(self) -> set[str]:
         """Return the names of the Jobs that occupy places."""
@@ -382,8 +382,8 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
                 self.look_once()
             elif unfinished := self.jobs(self.is_unfinished):
                 self.end(unfinished[0], 0)
-            elif stopped := self.jobs(lambda job: not job.get("status")):
-                self.cluster.finish_job(stopped[0], "Failed")
+            elif stopped := self.jobs(lambda job: not is_over(job)):
+                self.cluster.end_deleted_pods(stopped[0])
             elif self.process.writer is not None and self.process.writer.pending:
                 self.write_results()
             elif self.is_at_rest():

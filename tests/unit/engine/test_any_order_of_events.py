@@ -299,9 +299,10 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         self.cluster.delete_pod(name)
 
     def end_deleted_container(self, name: str, data: st.DataObject) -> None:
-        """A container that was told to end does so, with whatever exit code it likes."""
-        exit_code = data.draw(st.sampled_from([0, 1, 137, 143]))
+        """A container that was told to end does so: the runner with 143, another image with whatever it likes."""
         job = self.cluster.jobs[name]
+        is_other = self.kinds[job.observation.case] is CaseKind.CONTAINER
+        exit_code = data.draw(st.sampled_from([0, 1, 137, 143] if is_other else [137, 143]))
         self.end_as(name, Verdict.ERRORED, exit_code, "Error", "")
         if job.observation.decided is not None:
             job.truth = None

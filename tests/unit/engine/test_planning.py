@@ -467,11 +467,12 @@ def test_an_attempt_that_is_found_after_the_end_is_stopped_once_the_watches_had_
 def test_an_attempt_that_is_found_after_the_end_is_not_stopped_if_its_job_is_over() -> None:
     """Its pod is gone or not shown yet; there is nothing to stop, and its Job says how it ended."""
     over = job("one", state=JobState.COMPLETE, finished_at=NOON)
+    execution = execution_of(http_case("one"))
     for delay in (1, 4):
-        result = planned(execution_of(ONE), over, over_since=NOON - minutes(1), now=NOON + seconds(delay))
+        result = planned(execution, over, over_since=NOON - minutes(1), now=NOON + seconds(delay))
         assert (False, ()) == (result.is_over, result.actions)
-    result = planned(execution_of(ONE), over, over_since=NOON - minutes(1), now=NOON + seconds(5))
-    assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
+    result = planned(execution, over, over_since=NOON - minutes(1), now=NOON + seconds(5))
+    assert {"one": (Verdict.PASSED, Reason.EXPECTATIONS_MET)} == ends(result)
 
 
 def test_the_plan_of_an_execution_that_is_over_is_empty() -> None:

@@ -498,8 +498,8 @@ async def test_what_the_api_server_warns_of_is_logged_once(
     kubernetes: KubernetesClient, server: FakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A field that it drops, or a version that will be removed, would go unnoticed otherwise."""
-    unknown = 'unknown field \\"spec.tempalte\\"'
-    server.warnings = [f'299 - "{unknown}"', '299 kube-apiserver "batch/v1beta1 is deprecated"']
+    unknown = 'unknown field "spec.tempalte"'
+    server.warnings = [r'299 - "unknown field \"spec.tempalte\""', '299 kube-apiserver "batch/v1beta1 is deprecated"']
     for _ in range(3):
         await kubernetes.create(CONFIGMAPS, "team", CONFIG_MAP)
     assert dict(kubernetes.warnings) == {unknown: 3, "batch/v1beta1 is deprecated": 3}
