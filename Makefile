@@ -94,8 +94,12 @@ lock: venv ## bring the lock files up to date with pyproject.toml
 # --- tests -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test-unit
-test-unit: venv ## tests that need nothing but Python
-	$(PYTEST) $(UNIT)
+test-unit: venv ## tests that need nothing but Python, in as many processes as there are cores (PROCESSES=0: in one)
+	$(PYTEST) $(UNIT) --numprocesses $(or $(PROCESSES),auto)
+
+.PHONY: search
+search: venv ## look for what no fixed example shows: random, an hour or more (SEARCH=tests/unit/engine, some of the tests)
+	HYPOTHESIS_PROFILE=search nice $(PYTEST) -m hypothesis --timeout 0 --numprocesses $(or $(PROCESSES),auto) $(or $(SEARCH),$(UNIT))
 
 .PHONY: test-integration
 test-integration: venv databases cluster ## tests against a real API server, PostgreSQL and MariaDB

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 from native.processes import run, run_logged
 from native.terminal import say
 
+APT_GET = Path(__file__).resolve().parent.parent / "apt-get"
+"""Waits while somebody else installs packages; its log says for whom."""
 NODE_PACKAGES = (
     "conntrack",
     "containernetworking-plugins",
@@ -44,11 +45,8 @@ def ensure_packages(names: Sequence[str], *, log: Path) -> None:
     if not missing:
         return
     say(f"    installing Debian packages (usually less than a minute): {' '.join(missing)}")
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
-    simulated = subprocess.run(
-        [*install, "--simulate", *missing], capture_output=True, env={**os.environ, **environment}, check=False
-    )
+    install = ["install", "--yes", "--quiet", "--no-install-recommends"]
+    simulated = subprocess.run(["apt-get", *install, "--simulate", *missing], capture_output=True, check=False)
     if simulated.returncode != 0:
-        run_logged(["apt-get", "update", "--quiet"], title="apt-get update", log=log, usual_seconds=15)
-    run_logged([*install, *missing], title="apt-get install", log=log, usual_seconds=60, environment=environment)
+        run_logged([APT_GET, "update", "--quiet"], title="apt-get update", log=log, usual_seconds=15)
+    run_logged([APT_GET, *install, *missing], title="apt-get install", log=log, usual_seconds=60)

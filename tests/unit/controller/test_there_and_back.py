@@ -144,6 +144,7 @@ SHARE = 1 if is_searching() else 9
 """Of the courses, one in so many is taken: another ninth for each beginning and detour."""
 
 
+@pytest.mark.hypothesis  # for `make search`, which takes all courses
 @pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda beginning: beginning.__name__)
 @pytest.mark.parametrize("detour", DETOURS)
 async def test_a_spec_that_is_put_back_gets_its_own_execution(
