@@ -28,6 +28,8 @@ from support.cluster import (
 )
 from testrun_operator.api.crds import build_crds
 
+pytestmark = pytest.mark.alone
+
 CHART = ROOT / "charts" / "testrun-operator"
 OPERATOR_PODS = ("-n", SYSTEM_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
 REQUESTS = {"cpu": "10m", "memory": "16Mi"}

@@ -94,7 +94,9 @@ class _Builder:
         converted = {name: value for name, value in schema.items() if name not in _DROPPED}
         if "const" in converted:
             converted["enum"] = [converted.pop("const")]
-        if "properties" in schema:
+        if not converted.get("properties", True):
+            del converted["properties"]  # the API server drops it, and GitOps tools would see a difference for ever
+        if schema.get("properties"):
             converted["properties"] = {name: self.convert(value, name) for name, value in schema["properties"].items()}
         else:
             # A structural schema cannot restrict the keys of a map; the operator checks them.

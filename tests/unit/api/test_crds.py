@@ -154,6 +154,13 @@ def test_both_definitions_are_small() -> None:
 
 
 @BOTH
+def test_no_object_says_that_it_has_no_properties(crd: Schema) -> None:
+    """The API server does not store an empty map: what is applied would differ from what is there for ever."""
+    for path, schema in parts_of(crd):
+        assert schema.get("properties", True), path
+
+
+@BOTH
 def test_rules_have_messages(crd: Schema) -> None:
     """Without a message the API server shows the rule's source."""
     rules = [rule for _, schema in parts_of(crd) for rule in schema.get("x-kubernetes-validations", ())]
