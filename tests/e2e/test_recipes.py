@@ -23,7 +23,13 @@ NOWHERE: Body = {
     "connections": {"nowhere": {"url": "http://nowhere.invalid"}},
     "cases": [{"name": "unreachable", "http": {"connection": "nowhere"}}],
 }
-INVALID: Body = {"cases": [{"name": "one", "needs": ["two"], "container": {"image": "x"}}]}
+# The API server cannot see what is wrong with it.
+INVALID: Body = {
+    "cases": [
+        {"name": "one", "needs": ["two"], "container": {"image": "x"}},
+        {"name": "two", "needs": ["one"], "container": {"image": "x"}},
+    ]
+}
 OUTCOMES = [
     pytest.param({"suiteRef": {"name": "listing"}, "variables": {"page_size": "5"}}, 0, "Passed", id="passed"),
     pytest.param(
@@ -34,7 +40,7 @@ OUTCOMES = [
     ),
     pytest.param({"suiteRef": {"name": "nowhere"}}, 2, "unreachable: Errored, ConnectionFailed", id="errored"),
     pytest.param({"suiteRef": {"name": "listing"}, "select": {"tags": ["none"]}}, 2, "Errored", id="invalid-run"),
-    pytest.param({"suiteRef": {"name": "invalid"}}, 2, "there is no case 'two' in this suite", id="invalid-suite"),
+    pytest.param({"suiteRef": {"name": "invalid"}}, 2, "'one' needs itself", id="invalid-suite"),
     pytest.param({"suiteRef": {"name": "none"}}, 2, "there is no TestSuite 'none'", id="no-suite"),
     pytest.param({"suiteRef": {"name": "listing"}, "parallelism": "many"}, 2, "parallelism", id="refused"),
 ]
