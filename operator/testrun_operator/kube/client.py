@@ -20,6 +20,7 @@ from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 from yaml import YAMLError
 
+from testrun_operator import __version__
 from testrun_operator.api.base import Document
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.errors import ClusterUnavailable, TestrunError
@@ -95,6 +96,8 @@ class KubernetesClient:
     """
 
     def __init__(self, api: client.ApiClient) -> None:
+        # Until the first slash, it is also the field manager in managedFields, where no other is named.
+        api.user_agent = f"testrun-operator/{__version__}"
         self._api = api
         self.calls: Counter[tuple[str, str]] = Counter()
         self.warnings: Counter[str] = Counter()

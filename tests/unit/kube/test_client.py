@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from kubernetes.aio import client
 from kubernetes.aio.config import ConfigException
 
+from testrun_operator import __version__
 from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube import client as module
 from testrun_operator.kube.client import (
@@ -214,6 +215,12 @@ async def test_each_call_is_counted_as_rbac_names_it(
     with pytest.raises(ClusterUnavailable):
         await call(kubernetes)
     assert kubernetes.calls == {counted: 2}
+
+
+async def test_a_call_says_who_makes_it(server: FakeServer, kubernetes: KubernetesClient) -> None:
+    """The audit log, and managedFields, name the operator and not the library that it uses."""
+    await kubernetes.create(CONFIGMAPS, "default", CONFIG_MAP)
+    assert server.only.headers["User-Agent"] == f"testrun-operator/{__version__}"
 
 
 async def test_without_a_token_none_is_sent(server: FakeServer) -> None:
