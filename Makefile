@@ -36,7 +36,8 @@ help: ## this list
 # --- what people type ------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: install ## a cluster, the image, the chart, a NoETL and two TestRuns, with their results (NOETL=no: one, without it)
+demo: ## a cluster, the image, the chart, a NoETL and two TestRuns, with their results (NOETL=no: one, without it)
+	@ci/stages venv programs images -- install
 	@NOETL=$(NOETL) ci/demo $(NAMESPACE) $(RELEASE)
 
 .PHONY: test
@@ -162,7 +163,7 @@ programs: # what the cluster is made of, as far as it is built here: the first t
 images: # the images that the tests need, into the cache
 	@ci/tools
 	@ci/build-image --tag $(IMAGE) --no-load
-	@ci/noetl build --no-load $(NOETL_RELEASES)
+	@$(if $(filter no,$(NOETL)),true,ci/noetl build --no-load $(NOETL_RELEASES))
 
 .PHONY: image
 image: cluster ## build the image and load it into the cluster
