@@ -81,9 +81,17 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections. Does nothing if there are none."""
-        if self._pool is not None:
-            await self._pool.close(timeout=1)
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await pool.close(timeout=1)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # It is the pool's own workers that were cancelled: kopf ends every task that was started after it. What
+            # comes after this, giving the Lease back above all, must not be lost by that.
 
     async def __aenter__(self) -> Self:
         await self.open()
