@@ -357,4 +357,4 @@ def test_the_last_lines_of_a_failed_container_are_its_evidence(namespace: Namesp
     rows: list[Any] = query(
         f"SELECT log_tail FROM noetl_test.regression_attempts WHERE test_run_id = {status['runId']}"
     )
-    assert rows[-1] == ["the total is wrong"]
+    assert ["the total is wrong"] in rows

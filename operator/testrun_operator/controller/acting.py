@@ -16,6 +16,7 @@ from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Action, AskWhy, StartAttempt, StopAttempt
+from testrun_operator.engine.starting import cause_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
 from testrun_operator.kube.job import build_job, job_name
@@ -124,7 +125,7 @@ class Actor:
             verdict=Verdict.ERRORED,
             failure_class=failure_class,
             reason=Reason.JOB_REJECTED,
-            message=f"the API server refused the Job: {error}",
+            message=f"the API server refused the Job: {cause_of(str(error))}",
             finished_at=now,
         )
         return replace(observation, decided=outcome)

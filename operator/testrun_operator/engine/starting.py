@@ -4,6 +4,7 @@ Either there is no pod (the API server refuses it, or the Job is suspended), or 
 image, a Secret, or an init container that something else has put into the pod.
 """
 
+import re
 from datetime import datetime
 
 from testrun_operator.api.base import format_duration
@@ -29,6 +30,19 @@ _PASSING_REFUSALS = ("exceeded quota", "error looking up service account", "not 
 """In what it says of one that it will take later."""
 
 
+_REFUSED_OBJECT = re.compile(r"""^(?:Job|jobs|pods)[\w.]* "[^"]*" is forbidden: """)
+_POLICY_BINDING = re.compile(r" with binding '[^']*' denied request: ")
+
+
+def cause_of(refusal: str) -> str:
+    """Return what the API server says of a refusal without what everybody knows who reads it.
+
+    It begins with the generated name of what is refused, and a ValidatingAdmissionPolicy names its binding, too; the
+    message of the rule comes last, where a text that is too long is cut.
+    """
+    return _POLICY_BINDING.sub(": ", _REFUSED_OBJECT.sub("", refusal))
+
+
 def judge_without_pod(job: JobObservation, now: datetime, settings: JudgingSettings) -> Judgement:
     """Judge an attempt whose Job is not over and has no pod."""
     if job.suspended:
@@ -38,14 +52,14 @@ def judge_without_pod(job: JobObservation, now: datetime, settings: JudgingSetti
     ask_at = (job.asked_at or since) + settings.configuration_grace
     deadline = since + settings.start_timeout
     if _will_last(job.refusal) and now >= since + settings.configuration_grace:
-        message = f"the Job's pod is refused: {job.refusal}"
+        message = f"the Job's pod is refused: {cause_of(job.refusal)}"
         return MustStop(attempts.configuration_error(job, Reason.POD_NOT_CREATED, message, None, now))
     if now < deadline:
         is_due = now >= ask_at
         next_at = now + settings.configuration_grace if is_due else ask_at
         return Underway(min(next_at, deadline), ask_why=is_due)
     message = f"the Job had no pod after {format_duration(settings.start_timeout)}"
-    message += f": {job.refusal}" if job.refusal else "; a quota or an admission rule?"
+    message += f": {cause_of(job.refusal)}" if job.refusal else "; a quota or an admission rule?"
     return MustStop(attempts.fault(job, Reason.POD_NOT_CREATED, message, now))
 
 

@@ -107,6 +107,21 @@ async def test_a_job_that_is_refused_ends_its_attempt_as_configuration(
     assert seen.decided.message == 'the API server refused the Job: Job "one" is invalid: spec.x'
 
 
+async def test_a_policy_that_refuses_a_job_is_told_by_its_name_and_message(
+    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+) -> None:
+    """What comes before them in the API server's answer would push the message out of the status."""
+    name = "test-a-job-that-a-policy-refuses"
+    said = (
+        f"jobs.batch \"one\" is forbidden: ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: no"
+    )
+    cluster.refuse_next("create", JOBS, 403, said)
+    await actor.act(state, [start(state)], {}, NOON)
+    (seen,) = state.created.values()
+    assert seen.decided is not None
+    assert seen.decided.message == f"the API server refused the Job: ValidatingAdmissionPolicy '{name}': no"
+
+
 async def test_a_quota_is_waited_for_and_then_an_infrastructure_fault(
     cluster: MemoryCluster, state: ExecutionState, actor: Actor
 ) -> None:

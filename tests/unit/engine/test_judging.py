@@ -157,23 +157,42 @@ def test_a_job_may_lack_a_pod_for_the_start_timeout(refusal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    ("refusal", "told"),
     [
-        'pods "a" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities',
-        "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'all' denied request: no latest",
-        'admission webhook "validate.kyverno.svc-fail" denied the request: label team is missing',
-        'pods "a" is forbidden: failed quota: compute: must specify limits.cpu for: case',
-        'Pod "a" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal',
+        (
+            'pods "a" is forbidden: violates PodSecurity "restricted:latest": unrestricted capabilities',
+            'violates PodSecurity "restricted:latest": unrestricted capabilities',
+        ),
+        (
+            "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'all' denied request: no latest",
+            "ValidatingAdmissionPolicy 'no-latest': no latest",
+        ),
+        (
+            'admission webhook "validate.kyverno.svc-fail" denied the request: label team is missing',
+            'admission webhook "validate.kyverno.svc-fail" denied the request: label team is missing',
+        ),
+        (
+            'pods "a" is forbidden: failed quota: compute: must specify limits.cpu for: case',
+            "failed quota: compute: must specify limits.cpu for: case",
+        ),
+        (
+            'Pod "a" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal',
+            'Pod "a" is invalid: spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal',
+        ),
     ],
 )
-def test_a_pod_that_a_rule_refuses_is_a_configuration_error(refusal: str) -> None:
-    """It would be refused again; so it is not waited for for minutes, and not repeated."""
+def test_a_pod_that_a_rule_refuses_is_a_configuration_error(refusal: str, told: str) -> None:
+    """It would be refused again; so it is not waited for for minutes, and not repeated.
+
+    The rule's own message comes last in what the API server says, and a long text is cut at its end: what everybody
+    knows who reads it, the generated name above all, is left out before it.
+    """
     refused = job(refusal=refusal, asked_at=NOON + seconds(5))
     assert Underway(NOON + seconds(20)) == judged(refused, now=NOON + seconds(14))
     judgement = judged(refused, now=NOON + seconds(15))
     assert isinstance(judgement, MustStop)
     assert (*CONFIGURATION, Reason.POD_NOT_CREATED) == conclusion(judgement.outcome)
-    assert f"the Job's pod is refused: {refusal}" == judgement.outcome.message
+    assert f"the Job's pod is refused: {told}" == judgement.outcome.message
 
 
 def test_why_a_job_has_no_pod_is_asked_every_15_seconds() -> None:
