@@ -111,7 +111,7 @@ async def test_a_policy_that_refuses_a_job_is_told_by_its_name_and_message(
     cluster: MemoryCluster, state: ExecutionState, actor: Actor
 ) -> None:
     """What comes before them in the API server's answer would push the message out of the status."""
-    name = "test-a-job-that-a-policy-refuses"
+    name = "no-latest-images"
     said = (
         f"jobs.batch \"one\" is forbidden: ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: no"
     )
