@@ -14,7 +14,7 @@ def database() -> Database:
 
 
 async def test_a_pool_whose_workers_were_cancelled_is_closed_all_the_same() -> None:
-    """kopf cancels every task that was started after it, before the pool is closed; then the Lease is given back."""
+    """What was started after kopf is cancelled by it, before the pool is closed; then the Lease is given back."""
     before = asyncio.all_tasks()
     opened = database()
     await opened.open()
