@@ -14,7 +14,7 @@ def database() -> Database:
 
 
 async def test_a_pool_whose_workers_were_cancelled_is_closed_all_the_same() -> None:
-    """What was started after kopf is cancelled by it, before the pool is closed; then the Lease is given back."""
+    """At its end kopf cancels every task that was started after it; the Lease must be given back after that."""
     before = asyncio.all_tasks()
     opened = database()
     await opened.open()
