@@ -598,11 +598,11 @@ def put_refusal(cluster: MemoryCluster, job: Body, message: str) -> None:
 
 async def test_a_pod_that_a_rule_refuses_is_told_within_15_seconds(cluster: MemoryCluster) -> None:
     """The API server's words are in the status, and the case is not tried again."""
-    said = 'pods "one" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+    rule = 'violates PodSecurity "restricted:latest": runAsNonRoot != true'
     cluster.apply_run("nightly", inline())
     process = Process(cluster)
     due = await process.settle()
-    put_refusal(cluster, cluster.job("one"), said)
+    put_refusal(cluster, cluster.job("one"), f'pods "one" is forbidden: {rule}')
     assert due == NOON + timedelta(seconds=15)
     cluster.now = due
     await process.settle()
@@ -610,7 +610,7 @@ async def test_a_pod_that_a_rule_refuses_is_told_within_15_seconds(cluster: Memo
     await process.settle()
     [failure] = cluster.status("nightly")["failures"]
     assert (failure["verdict"], failure["reason"], failure["attempt"]) == ("Errored", "PodNotCreated", 1)
-    assert failure["message"] == f"the Job's pod is refused: {said}"
+    assert failure["message"] == f"the Job's pod is refused: {rule}"
 
 
 async def test_a_pod_that_a_quota_refuses_is_waited_for_and_the_status_says_so(cluster: MemoryCluster) -> None:
