@@ -144,6 +144,7 @@ def _small(value: Any) -> Any:
         # The last line of a traceback is the error; the lines before it are paths.
         text = re.sub(r"/[\w./+-]*/(site-packages|lib/python[\d.]+)/", "", value)
         text = re.sub(r"(127\.0\.0\.1|localhost):\d+", "test-server:5555", text)
+        text = re.sub(r"/\w+/testrun-noetl-[\w./+-]+", "script.py", text)
         return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
     return value
 

@@ -207,6 +207,12 @@ def _start(noetl: NoetlServer, name: str) -> int:
     return int(noetl.execute(f"testrun/{name}"))
 
 
+def _status_of(noetl: NoetlServer, name: str) -> PlaybookStatus:
+    # For those in Rust a program that fails is a result: the run completes.
+    statuses = {} if noetl.release.version.startswith("rust") else _STATUSES
+    return statuses.get(name, PlaybookStatus.COMPLETED)
+
+
 @pytest.mark.parametrize("way", ["database", "server"])
 def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer, way: str) -> None:
     """Several at once on one worker, each judged as soon as it is settled, by its events or through the server."""
@@ -232,7 +238,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
             assert decision.examination.doubts == (), name
             later = reader.read(started[name])
             assert [event.id for event in log.events] == [event.id for event in later.events], name
-            assert final_status(log).status is _STATUSES.get(name, PlaybookStatus.COMPLETED), name
+            assert final_status(log).status is _status_of(noetl, name), name
 
 
 def test_a_log_that_nobody_works_on_stays_open_and_says_so(noetl: NoetlServer) -> None:

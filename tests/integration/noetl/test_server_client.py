@@ -12,9 +12,9 @@ import pytest
 from support.noetl import NoetlServer as RealNoetl
 from support.noetl import releases_under_test, running_noetl
 from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.playbook.ids import time_of
 from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.playbook.server.client import NoetlServer, StartUncertain
-from testrun_operator.runner.playbook.server.starting import time_of
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 pytestmark = pytest.mark.postgres
@@ -72,7 +72,7 @@ def test_a_playbook_is_registered_found_and_started(noetl: RealNoetl, server: No
     second = server.start(registered, {"name": "second"}, None).execution
     assert first < second
     for execution, name in ((first, "first"), (second, "second")):
-        assert abs(time_of(execution) - time.time()) < 60
+        assert abs(time_of(server.dialect(), execution) - time.time()) < 60
         _wait_for_text(server, execution, f"hello, {name}")
         # Those written in Rust say it once, above the events.
         assert all(int(event.get("execution_id", execution)) == execution for event in _events(server, execution))

@@ -76,6 +76,11 @@ def row_of(attempt: AttemptOutcome) -> ResultRow:
     return result_row(CaseRecord(1, CaseKind.PLAYBOOK, "testrun/late_failure", None, outcome, "FAILED"))
 
 
+def _completes(noetl: NoetlServer) -> bool:
+    """Whether a run is COMPLETED though a program in it failed, as for those in Rust."""
+    return noetl.release.version.startswith("rust")
+
+
 def test_a_playbook_that_fails_as_expected_is_a_row_that_says_so(noetl: NoetlServer, tmp_path: Path) -> None:
     """With the id of its execution in all digits, its events, and none of the secrets that travelled with it."""
     attempt, log = run_attempt(
@@ -85,7 +90,7 @@ def test_a_playbook_that_fails_as_expected_is_a_row_that_says_so(noetl: NoetlSer
             "register": {"inline": playbook_text(noetl, "late_failure")},
             "credentials": [{"name": "pg", "type": "postgres", "secretRef": {"name": "pg"}}],
             "expect": {
-                "status": "Failed",
+                **({"noErrors": False} if _completes(noetl) else {"status": "Failed"}),
                 "steps": {"ran": ["third"]},
                 "sql": [
                     {
@@ -100,15 +105,15 @@ def test_a_playbook_that_fails_as_expected_is_a_row_that_says_so(noetl: NoetlSer
     )
     assert attempt.verdict is Verdict.PASSED, (attempt.message, log)
     assert attempt.execution is not None
-    row = row_of(attempt)
-    assert (row.kind, row.status, row.test_passed, row.expected_status) == ("playbook", "FAILED", True, "FAILED")
+    row, status = row_of(attempt), "COMPLETED" if _completes(noetl) else "FAILED"
+    assert (row.kind, row.status, row.test_passed, row.expected_status) == ("playbook", status, True, "FAILED")
     assert row.validation_passed
     with psycopg.connect(noetl.owner_dsn) as connection:
         query = "SELECT count(*) FROM noetl.event WHERE execution_id = %s"
         assert connection.execute(query, [row.execution_id]).fetchall() == [(row.step_count,)]
     assert row.actual_events is not None
     events = row.actual_events.obj
-    assert (events["status"], sum(events["counts"].values())) == ("FAILED", row.step_count)
+    assert (events["status"], sum(events["counts"].values())) == (status, row.step_count)
     assert events["last"]
     assert "hunter22" not in repr((attempt, log))
 
@@ -119,9 +124,10 @@ def test_a_playbook_that_fails_is_a_row_with_its_first_error(noetl: NoetlServer,
     attempt, log = run_attempt(noetl, playbook, tmp_path)
     assert attempt.verdict is Verdict.FAILED, (attempt.message, log)
     row = row_of(attempt)
-    assert (row.status, row.test_passed, row.validation_passed) == ("FAILED", False, False)
+    status, broken = ("COMPLETED", "noErrors") if _completes(noetl) else ("FAILED", "status")
+    assert (row.status, row.test_passed, row.validation_passed) == (status, False, False)
     assert row.execution_id is not None
     assert row.error_message is not None
     assert "the third step is broken" in row.error_message
     assert row.validation_errors is not None
-    assert "status" in [error["name"] for error in row.validation_errors.obj]
+    assert broken in [error["name"] for error in row.validation_errors.obj]

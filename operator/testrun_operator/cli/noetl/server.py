@@ -55,6 +55,8 @@ class Server:
         self._transport = Transport(url, {}, masker, _patience)
         self.api = NoetlServer(url, {}, masker, remaining_seconds=_patience)
         """What readers of event logs ask."""
+        self._versions: dict[int | None, int] = {}
+        """By the ids in the catalog: lists of executions of servers written in Rust have no versions."""
 
     def __enter__(self) -> Self:
         self._transport.__enter__()
@@ -86,13 +88,16 @@ class Server:
             path, version = entry.get("path"), entry.get("version")
             if str(entry.get("kind")).casefold() != "playbook" or not isinstance(path, str):
                 continue
+            self._versions[read_id(entry.get("catalog_id"))] = _number(version)
             if path not in newest or _number(version) > _number(newest[path].get("version")):
                 newest[path] = entry
         found = Found()
         for path in sorted(newest):
             entry = newest[path]
             try:
-                document = _object(entry.get("payload")) or read_yaml(str(entry.get("content") or "")) or {}
+                # Those written in Rust have nothing but the workload there.
+                payload = _object(entry.get("payload"))
+                document = payload if "workflow" in payload else read_yaml(str(entry.get("content") or "")) or payload
                 found.playbooks.append(
                     make_playbook(document, origin="the catalog", path=path, version=_number(entry.get("version")))
                 )
@@ -125,7 +130,8 @@ class Server:
             for entry in entries:
                 execution, path = read_id(entry.get("execution_id")), entry.get("path")
                 if execution is not None and isinstance(path, str) and not entry.get("parent_execution_id"):
-                    found[path][execution] = _number(entry.get("version"))
+                    known = self._versions.get(read_id(entry.get("catalog_id")), 0)
+                    found[path][execution] = _number(entry.get("version")) or known
             if len(entries) < size or all(len(found[playbook.path]) >= most for playbook in playbooks):
                 break
         return {playbook.path: _prefer(playbook, found[playbook.path])[:most] for playbook in playbooks}

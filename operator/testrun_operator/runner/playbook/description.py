@@ -29,6 +29,7 @@ _ADDED: Final = frozenset({"command_id", "worker_id", "loop_event_id"})
 _LEFT_OUT: Final = {"status": "COMPLETED"}
 """What the events of 4.x have in place of a result that is no object, or has something else than plain values."""
 _WRAPPER: Final = "_value"
+_NOOP_OF_RUST: Final = {"status": "ok", "message": "noop"}
 _TOO_LARGE: Final = "leftOut"
 """The key under which readers of logs say how large a result is that they did not keep."""
 _KEPT_OF_LARGE: Final = frozenset({"status", "execution_id", "context", _TOO_LARGE})
@@ -194,5 +195,7 @@ def _plain(result: JsonValue) -> JsonValue:
 
 
 def _is_noop(result: JsonValue) -> bool:
-    """Whether it is what 4.x writes for a step that does nothing."""
-    return isinstance(result, dict) and result.keys() == {"step", "status"} and result["status"] == "noop"
+    """Whether it is what 4.x, or a worker written in Rust, writes for a step that does nothing."""
+    if not isinstance(result, dict):
+        return False
+    return (result.keys() == {"step", "status"} and result["status"] == "noop") or result == _NOOP_OF_RUST

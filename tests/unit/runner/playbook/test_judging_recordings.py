@@ -18,9 +18,12 @@ from testrun_operator.runner.playbook.settling import examine
 from testrun_operator.runner.playbook.steps import find_starts
 from testrun_operator.runner.playbook.verdict import final_status
 
-RELEASES = ("1.8.0", "2.5.5", "4.26.0")
+OF_PYTHON = ("1.8.0", "2.5.5", "4.26.0")
+RUST = "rust-3.54.0"
+RELEASES = (*OF_PYTHON, RUST)
 ALL_WELL = ("hello_world", "start_with_action", "variables", "slow", "loop", "composition", "composition_child")
 ALL_WELL += ("composition_waiting", "pagination_pages", "pagination_cursor", "retry", "open_end")
+_COMPLETES_WITH_AN_ERROR = (f"late_failure-{RUST}", f"retry_exhausted-{RUST}")
 _ALMOST_ALL: dict[str, JsonValue] = {
     "minEvents": 5,
     "maxEvents": 8,
@@ -65,7 +68,7 @@ def test_most_of_the_recordings_are_among_those_that_do_what_they_should() -> No
     assert len(_complete(ALL_WELL)) >= 30
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", OF_PYTHON)
 def test_a_failure_is_told_with_its_step_and_its_text(release: str) -> None:
     """4.26 says of the step that it is COMPLETED, goes on, and gives no text with playbook.failed."""
     problems = broken(recorded("late_failure", release))
@@ -74,10 +77,28 @@ def test_a_failure_is_told_with_its_step_and_its_text(release: str) -> None:
     assert problems["noErrors"] == "expected no errors, got errors in step 'third'"
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", OF_PYTHON)
 def test_a_failure_that_is_expected_passes(release: str) -> None:
     """Errors are then no surprise."""
     assert broken(recorded("late_failure", release), status="Failed") == {}
+
+
+def test_where_the_server_says_that_it_completed_the_error_is_told_all_the_same() -> None:
+    """For those in Rust a program that fails is a result, and the flow goes on to the end."""
+    log = recorded("late_failure", RUST)
+    text = "Python script exited with code 1: ValueError: the third step is broken"
+    assert broken(log) == {"noErrors": f"expected no errors, got an error in step 'third': {text}"}
+    assert broken(log, noErrors=False, steps={"ran": ["third", "fourth"]}) == {}
+    assert "got Completed (playbook.completed/COMPLETED)" in broken(log, status="Failed")["status"]
+    assert broken(log, noErrors=False, jmespath=[{"expression": "steps.third.error", "equals": text}]) == {}
+    assert "step 'stubborn': Python script exited" in broken(recorded("retry_exhausted", RUST))["noErrors"]
+
+
+def test_an_execution_that_was_cancelled_in_rust_goes_on_for_the_step_that_runs() -> None:
+    """It calls the playbook cancelled, not the execution."""
+    log = recorded("cancelled", RUST)
+    assert broken(log, status="Cancelled") == {}
+    assert "got Cancelled (playbook_cancelled/CANCELLED)" in broken(log)["status"]
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -94,9 +115,9 @@ def test_a_failure_of_what_it_started_is_an_error_of_the_playbook(release: str) 
     """The parent says that it completed; so the baseline took it for a success."""
     log = recorded("composition_of_failure", release)
     child = next(execution for execution in log.executions if execution != log.root)
-    assert broken(log) == {
-        "noErrors": f"expected no errors, got an error in step 'third' of execution {child}: the third step is broken"
-    }
+    said = "Python script exited with code 1: ValueError: " if release == RUST else ""
+    text = f"expected no errors, got an error in step 'third' of execution {child}: {said}the third step is broken"
+    assert broken(log) == {"noErrors": text}
     assert broken(log, noErrors=False) == {}
 
 
@@ -217,7 +238,7 @@ def test_the_results_of_special_steps(playbook: str, release: str, step: str, re
     assert steps[step] == result
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", OF_PYTHON)
 def test_the_error_of_a_step_is_in_its_result(release: str) -> None:
     """So that a failure that is expected can be expected to be the right one."""
     expression = {"expression": "steps.third.error", "equals": "the third step is broken"}
@@ -306,5 +327,5 @@ def test_no_recorded_error_is_overlooked() -> None:
         errors = find_errors(log)
         if final_status(log).status is PlaybookStatus.FAILED:
             assert errors.standing, timeline.name
-        elif not timeline.name.startswith("composition_of_failure"):
+        elif timeline.name not in _COMPLETES_WITH_AN_ERROR and not timeline.name.startswith("composition_of_failure"):
             assert not errors.standing, timeline.name

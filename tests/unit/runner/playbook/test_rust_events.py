@@ -81,7 +81,8 @@ def test_a_step_that_started_a_playbook_names_its_execution() -> None:
 
 def test_a_result_that_is_kept_elsewhere_or_is_too_long_says_how_long_it_is() -> None:
     """The worker leaves a reference where it is larger than an event may be."""
-    elsewhere = {"status": "success", "reference": {"kind": "result_ref", "meta": {"bytes": 123_456}}}
+    place = _of_tool(data={"_ref": "noetl://execution/1/result/greet/2"})
+    elsewhere = {**place, "reference": {"kind": "result_ref", "meta": {"bytes": 123_456}}}
     assert _read(_done(elsewhere)).result == {"leftOut": 123_456}
     long = _read(_done(_of_tool(data={"text": "x" * 500})), 100)
     assert long.result is not None

@@ -15,7 +15,12 @@ from testrun_operator.runner.playbook.settling import Settler, State
 from testrun_operator.runner.playbook.verdict import final_status
 from testrun_operator.runner.problem import ConnectionFailed
 
-_HIDDEN = {"4": ("meta", "command_id"), "2": ("meta", "command_id"), "1": ()}
+_HIDDEN = {
+    "rust-3": ("meta", "command_id", "prev_event_id", "parent_execution_id", "execution_id"),
+    "4": ("meta", "command_id"),
+    "2": ("meta", "command_id"),
+    "1": (),
+}
 _LONG_AFTER = 60.0
 
 
@@ -36,18 +41,20 @@ class _RecordedServer:
             self.failures -= 1
             raise ConnectionFailed("no answer")
         execution = path.split("/")[3]
-        events = [
-            {key: value for key, value in row["row"].items() if key not in _HIDDEN[self._era]}
+        rows = [
+            row["row"]
             for row in self._rows
             if row["table"] == "event" and row["atMs"] / 1000 <= self.now and row["row"]["execution_id"] == execution
         ]
+        events = [{key: value for key, value in row.items() if key not in _HIDDEN[self._era]} for row in rows]
         if path.endswith("/status"):
             ended = any(event["event_type"] in ("playbook.completed", "playbook.failed") for event in events)
             return {"completed": ended, "failed": False, "completion_inferred": False, "variables": {}}
         if not events:
             return None
         if self._era != "4":
-            return {"execution_id": execution, "events": events}
+            parent = rows[0].get("parent_execution_id")
+            return {"execution_id": execution, "parent_execution_id": parent, "events": events}
         events.sort(key=lambda event: -int(event["event_id"]))
         size, page = 40, int(parameters["page"])
         shown = events[(page - 1) * size : page * size]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 _TIMELINES = sorted((Path(__file__).parent / "timelines").glob("*.json"))
-_RELEASES = {"1.8.0", "2.5.5", "4.26.0"}
+_RELEASES = {"1.8.0", "2.5.5", "4.26.0", "rust-3.54.0"}
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -62,10 +62,11 @@ def rust_event_of(row: Row, *, longest_result: int | None = None) -> Event:
 
 def _result_of(call: Mapping[str, JsonValue]) -> JsonValue:
     """Take the result of a tool out of what the worker writes around it."""
-    if "context" in call:
-        return mapping(call["context"]).get("data")
     reference = mapping(call.get("reference"))
-    return {LEFT_OUT: mapping(reference.get("meta")).get("bytes")} if reference else None
+    if reference:
+        # Beside it, in place of the result, stands where the result is.
+        return {LEFT_OUT: mapping(reference.get("meta")).get("bytes")}
+    return mapping(call.get("context")).get("data")
 
 
 def _error_of(call: Mapping[str, JsonValue]) -> str:
