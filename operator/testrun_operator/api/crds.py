@@ -18,6 +18,7 @@ from testrun_operator.api.base import Document, Model
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.status import TestRunStatus, TestSuiteStatus
 from testrun_operator.api.suite import TestSuiteSpec
+from testrun_operator.api.yaml_dumper import KubernetesDumper
 
 GROUP = "testrun.dev"
 VERSION = "v1alpha1"
@@ -192,7 +193,7 @@ def render(crd: Document) -> str:
     return yaml.dump(crd, sort_keys=False, width=120, allow_unicode=True, Dumper=_PlainDumper)
 
 
-class _PlainDumper(yaml.SafeDumper):
+class _PlainDumper(KubernetesDumper):
     """Writes repeated values in full instead of as anchors, which kubectl reads but people do not."""
 
     ignore_aliases: Callable[..., bool] = staticmethod(lambda *_: True)

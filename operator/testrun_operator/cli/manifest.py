@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from testrun_operator.api.base import Document
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.api.run import CaseSelector, SuiteReference, TestRunSpec
+from testrun_operator.api.yaml_dumper import KubernetesDumper
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
 
@@ -49,7 +50,7 @@ def show_manifest(wanted: Wanted) -> Exit:
         CannotDo: a variable is not written NAME=VALUE, or the run breaks a rule.
     """
     # Not by way of a console, which would fold and mend what another program reads.
-    print(yaml.safe_dump(make_manifest(wanted), sort_keys=False, allow_unicode=True), end="")  # noqa: T201
+    print(yaml.dump(make_manifest(wanted), Dumper=KubernetesDumper, sort_keys=False, allow_unicode=True), end="")  # noqa: T201
     return Exit.PASSED
 
 

@@ -7,6 +7,7 @@ from textwrap import indent
 import yaml
 
 from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.api.yaml_dumper import KubernetesDumper
 from testrun_operator.cli.noetl.packing import APPLY_BYTES, ConfigMap
 from testrun_operator.cli.terminal import clean
 
@@ -81,7 +82,7 @@ def _dump(value: object) -> str:
     return written
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(KubernetesDumper):
     """Writes texts of several lines as they are, and what is marked so on one line; never an alias."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - as the library has it

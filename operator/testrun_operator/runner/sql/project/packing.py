@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from testrun_operator.api.base import Document
+from testrun_operator.api.yaml_dumper import KubernetesDumper
 from testrun_operator.errors import CaseError
 from testrun_operator.runner.sources.paths import order_key, printable
 from testrun_operator.runner.sql.project.discovery import find_layout, load_file, load_project
@@ -245,7 +246,7 @@ def _as_text(content: bytes) -> str | None:
     return None if _NO_TEXT.search(text) else text
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(KubernetesDumper):
     """Writes texts of several lines as they are."""
 
 
@@ -261,5 +262,5 @@ _NEVER = 1_000_000_000
 
 def _scalar(text: str) -> str:
     """Return a text as a scalar that may stand in braces."""
-    written: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=_NEVER)
+    written: str = yaml.dump([text], Dumper=KubernetesDumper, default_flow_style=True, allow_unicode=True, width=_NEVER)
     return written.strip()[1:-1]
