@@ -104,7 +104,7 @@ search: venv ## look for what no fixed example shows: random, an hour or more (S
 
 .PHONY: test-integration
 test-integration: venv databases cluster ## tests against a real API server, PostgreSQL and MariaDB
-	$(PYTEST) tests/integration --ignore tests/integration/noetl
+	$(PYTEST) tests/integration --ignore tests/integration/noetl --numprocesses 2 --dist loadfile
 
 .PHONY: test-noetl
 test-noetl: venv databases ## tests against real NoETL servers; needs a Python of 3.12 or later beside the project's own

@@ -320,6 +320,7 @@ def test_an_init_container_of_a_service_mesh_that_fails_is_named(namespace: Name
 # -- deletion -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_a_run_that_is_deleted_while_no_operator_is_there_is_gone_with_all_that_it_had(namespace: Namespace) -> None:
     """In the foreground, and with the finalizers that the Job controller has on pods: nothing of it is ours to do."""
     run = namespace.run("forgotten", container("a", STUBBORN))

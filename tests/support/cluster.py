@@ -211,8 +211,15 @@ def operator_pod() -> Body:
     return pods[0]
 
 
+def refuse_company() -> None:
+    """Fail where other tests run at the same time: what follows disturbs them, and the one that fails is another."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        raise AssertionError("this test disturbs others, and needs the mark `alone`")
+
+
 def kill_operator() -> None:
     """End the operator with SIGKILL; the kubelet starts its container again."""
+    refuse_company()
     pod = operator_pod()
     identity = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
     if pids := _pids_of_container(identity):
@@ -236,6 +243,7 @@ def _pids_of_container(identity: str) -> list[int]:
 
 def scale_operator(replicas: int) -> None:
     """Scale the operator's Deployment, and wait until it is so."""
+    refuse_company()
     kubectl("-n", SYSTEM_NAMESPACE, "scale", f"deployment/{OPERATOR}", f"--replicas={replicas}")
 
     def scaled() -> bool:
