@@ -25,12 +25,6 @@ def policy(namespace: Namespace, group: str, resource: str, rule: str, message: 
         yield
 
 
-def server_minor() -> int:
-    """Return the minor release of the API server: 37 for 1.37; vendors put a plus sign behind it."""
-    version: Body = json.loads(kubectl("version", "-o", "json"))
-    return int(str(version["serverVersion"]["minor"]).rstrip("+"))
-
-
 def can_inject() -> bool:
     """Whether the cluster can change pods by a policy: from Kubernetes 1.36 on. Before, only a webhook can."""
     served = json.loads(kubectl("get", "--raw", "/apis/admissionregistration.k8s.io/v1"))["resources"]
