@@ -23,6 +23,8 @@ from testrun_operator.store.database import Database
 from testrun_operator.store.queries import AttemptResult, CaseResult, DetailResult, RunSummary
 from testrun_operator.store.settings import StoreSettings
 
+_CONNECT_TIMEOUT_SECONDS = 15
+
 
 class OutputFormat(StrEnum):
     """How results are printed."""
@@ -60,7 +62,9 @@ async def show_results(asked: Asked, dsn: str | None, schema: str) -> Exit:
             "say where Postgres is, with TESTRUN_OPERATOR_DSN or --dsn; or ask in the operator's pod, which knows: "
             "kubectl exec -n NAMESPACE deploy/OPERATOR -- testrun results"
         )
-    async with Database(StoreSettings(dsn=dsn, schema=schema)) as database:
+    # In the operator's pod this shares a processor with the operator, and it is asked once: it may wait for longer.
+    settings = StoreSettings(dsn=dsn, schema=schema, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS)
+    async with Database(settings) as database:
         if asked.what is None:
             runs = await queries.latest_runs(database, namespace=asked.namespace, limit=asked.limit)
             _print(asked, [_encode(run) for run in runs], _runs_table(runs))

@@ -170,7 +170,8 @@ class Database:
         try:
             yield
         except PoolTimeout:
-            cause = self._connect_failure or "all connections are in use"
+            seconds = self._settings.connect_timeout_seconds
+            cause = self._connect_failure or f"none was free, and none could be made, within {seconds} s"
             text = redact(" ".join(cause.split()), self._password)
             raise StoreUnavailable(f"no connection to Postgres: {text}") from None
         except WRITE_FAULTS as error:
