@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 IMAGE := testrun-operator:dev
 RELEASE := testrun
 ALL_NOETL_RELEASES := 4.26.0 2.5.5 1.8.0
-# With which releases of NoETL to test; those of NOETL_RELEASES=4.26.0 alone take a third of the time of all.
+# With which releases of NoETL to test; each takes minutes, so one is the default.
 NOETL_RELEASES := $(firstword $(ALL_NOETL_RELEASES))
 EARLIER_NOETL = $(filter-out $(firstword $(ALL_NOETL_RELEASES)),$(NOETL_RELEASES))
 # End-to-end tests mostly wait: several share the cluster, those of one file one after another.

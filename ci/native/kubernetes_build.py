@@ -168,7 +168,7 @@ def build(programs: GoPrograms, *, logs: Path) -> None:
     with (
         step(
             f"{programs.title} {programs.version} is built from its Go modules: "
-            f"about {programs.usual_seconds // 60} minutes on two idle cores, once per machine"
+            f"some {programs.usual_seconds // 60} min on two cores, once per machine"
         ),
         cache.new_entry(programs.target) as partial,
     ):
