@@ -4,7 +4,7 @@
 
     TestrunError
     ├── TransientError            policy: retry with a growing delay, say so in a condition
-    │   ├── ClusterUnavailable        the API server does not answer, or answers 429/5xx
+    │   ├── ClusterUnavailable        the API server does not answer, or answers 401/408/410/429/5xx
     │   ├── StoreUnavailable          Postgres does not answer, refuses, or is read-only
     │   └── ReportUnavailable         a report is announced but its log cannot be read yet
     ├── SubjectError              policy: end the case or the run with a verdict and a reason
@@ -32,7 +32,17 @@ class TransientError(TestrunError):
 
 
 class ClusterUnavailable(TransientError):
-    """The API server did not answer, or answered with 429 or 5xx."""
+    """The API server did not answer, or answered that it cannot now (401, 408, 410, 429, 5xx).
+
+    Args:
+        message: what happened.
+        retry_after: seconds after which the server wants to be asked again, by its ``Retry-After``; None if it said
+            nothing.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class StoreUnavailable(TransientError):

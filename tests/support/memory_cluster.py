@@ -335,6 +335,10 @@ class MemoryClient(KubernetesClient):
             raise Refused(404, "NotFound", f"{resource} {name!r} not found")
         return found
 
+    def now(self) -> datetime:
+        """Return the cluster's time."""
+        return self._cluster.now
+
     async def close(self) -> None:
         """There is nothing to close."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from testrun_operator.controller import metrics
@@ -28,10 +28,6 @@ from testrun_operator.kube.servers import ServerSettings
 from testrun_operator.store.settings import StoreSettings
 
 _logger = logging.getLogger(__name__)
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Operator:
@@ -111,7 +107,7 @@ class Operator:
             events=EventRecorder(client, settings.pod_name),
             on_suite=self._suite_ended,
             on_reports_read=self._run_of_uid_changed,
-            now=_utc_now,
+            now=client.now,
         )
         self._reconciler = RunReconciler(
             client=client,
@@ -119,15 +115,15 @@ class Operator:
             results=self._results,
             servers=servers,
             actor=Actor(client, pods, settings.judging),
-            starter=Starter(client, inventory, self._results, _utc_now, settings.common_labels),
-            statuses=StatusWriter(client, settings.status_interval, _utc_now),
+            starter=Starter(client, inventory, self._results, client.now, settings.common_labels),
+            statuses=StatusWriter(client, settings.status_interval, client.now),
             recorder=self._recorder,
             judging=settings.judging,
-            now=_utc_now,
+            now=client.now,
         )
-        self._runs: Workers[Key] = Workers("run", self._reconciler.look, _utc_now, self._fail)
-        suite_reconciler = SuiteReconciler(client, inventory, servers, _utc_now)
-        self._suites: Workers[Key] = Workers("suite", suite_reconciler.look, _utc_now, self._fail)
+        self._runs: Workers[Key] = Workers("run", self._reconciler.look, client.now, self._fail)
+        suite_reconciler = SuiteReconciler(client, inventory, servers, client.now)
+        self._suites: Workers[Key] = Workers("suite", suite_reconciler.look, client.now, self._fail)
 
     # -- what happened: called by the handlers --------------------------------------------------------------------
 
@@ -157,7 +153,7 @@ class Operator:
     def job_changed(self, run_uid: str, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
         if deleted and (state := self._reconciler.state_of(run_uid, job.run_id)) is not None:
-            state.lose_job(job.observation, _utc_now())
+            state.lose_job(job.observation, self._client.now())
         self._run_of_uid_changed(run_uid)
 
     def pod_changed(self, run_uid: str, run_id: str, job: str, lost: PodObservation | None) -> None:

@@ -86,7 +86,7 @@ class ServerKeeper:
         try:
             await self._client.create(resource, server.namespace, manifest)
         except Refused as error:
-            if not error.is_conflict:  # the watch has not shown it yet
+            if not error.already_exists:  # the watch has not shown it yet
                 raise
         else:
             _logger.info(

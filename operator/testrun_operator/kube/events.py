@@ -1,7 +1,6 @@
 """Kubernetes Events: few and useful. They show up in ``kubectl describe testrun``."""
 
 import logging
-from datetime import UTC, datetime
 from enum import StrEnum
 from secrets import token_hex
 
@@ -42,7 +41,7 @@ class EventRecorder:
             reason: in CamelCase, from the published list.
             text: for people; never contains a secret.
         """
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = self._client.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         event = {
             "apiVersion": "v1",
             "kind": "Event",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ class FakeServer:
     delay: float = 0.0
     warnings: list[str] = field(default_factory=list)
     """Headers Warning of every answer."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Further headers of every answer."""
+    breaks: bool = False
+    """Whether the connection breaks when a request was read."""
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a request."""
@@ -68,10 +73,13 @@ class FakeServer:
             )
         )
         await asyncio.sleep(self.delay)
+        if self.breaks and request.transport is not None:
+            request.transport.abort()
         body = self.answer if isinstance(self.answer, bytes) else json.dumps(self.answer).encode()
         response = web.Response(status=self.status, body=body, content_type="application/json")
         for warning in self.warnings:
             response.headers.add("Warning", warning)
+        response.headers.update(self.headers)
         return response
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> None:
@@ -362,15 +370,37 @@ async def test_a_call_on_what_does_not_exist_is_refused(server: FakeServer, kube
         assert caught.value.is_not_found
 
 
+QUOTA = 'jobs.batch "one" is forbidden: exceeded quota: small, requested: count/jobs.batch=1, used: 1, limited: 1'
 REFUSALS = {
-    "exists already": (409, "AlreadyExists", "already exists", {"is_conflict"}),
-    "changed in the meantime": (409, "Conflict", "the object has been modified", {"is_conflict"}),
+    "exists already": (409, "AlreadyExists", "already exists", {"is_conflict", "already_exists"}),
+    "changed in the meantime": (409, "Conflict", "the object has been modified", {"is_conflict", "may_pass"}),
+    "a quota that others change": (
+        409,
+        "Conflict",
+        'Operation cannot be fulfilled on resourcequotas "small": the object has been modified',
+        {"is_conflict", "may_pass"},
+    ),
     "invalid": (422, "Invalid", "spec.template: Required value", set()),
-    "forbidden": (403, "Forbidden", 'User "operator" cannot create resource "jobs"', set()),
-    "a used up quota": (403, "Forbidden", 'jobs "one" is forbidden: exceeded quota: small, requested: 1', {"is_quota"}),
+    "a rule": (403, "Forbidden", "ValidatingAdmissionPolicy 'x' denied request: no", set()),
+    "a missing right": (
+        403,
+        "Forbidden",
+        'jobs.batch is forbidden: User "operator" cannot create resource "jobs" in API group "batch"',
+        {"may_pass"},
+    ),
+    "a used up quota": (403, "Forbidden", QUOTA, {"is_quota", "may_pass"}),
+    "a quota that is new": (
+        403,
+        "Forbidden",
+        'jobs.batch "one" is forbidden: status unknown for quota: small, resources: count/jobs.batch',
+        {"is_quota", "may_pass"},
+    ),
+    "what a quota demands": (403, "Forbidden", 'pods "one" is forbidden: failed quota: a: must specify cpu', set()),
     "a bad request": (400, "BadRequest", "cannot be handled", set()),
-    "not found": (404, "NotFound", "not found", {"is_not_found"}),
+    "too large": (413, "RequestEntityTooLarge", "limit is 3145728", set()),
+    "not found": (404, "NotFound", 'namespaces "team" not found', {"is_not_found", "may_pass"}),
 }
+PROPERTIES = ("is_conflict", "already_exists", "is_not_found", "is_quota", "may_pass")
 
 
 @pytest.mark.parametrize("what", REFUSALS)
@@ -384,7 +414,74 @@ async def test_a_refusal_is_told_with_the_servers_words(
         await kubernetes.create(JOBS, "team", {})
     error = caught.value
     assert (error.status, error.reason, str(error)) == (status, reason, message)
-    assert {name for name in ("is_conflict", "is_not_found", "is_quota") if getattr(error, name)} == properties
+    assert {name for name in PROPERTIES if getattr(error, name)} == properties
+
+
+async def test_a_namespace_that_ends_refuses_for_no_fault_of_the_case(
+    server: FakeServer, kubernetes: KubernetesClient
+) -> None:
+    """Its TestRun goes with it; until then nothing is decided."""
+    server.refuse(403, "Forbidden", "unable to create new content in namespace team because it is being terminated")
+    assert isinstance(server.answer, dict)
+    server.answer["details"] = {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}
+    with pytest.raises(Refused) as caught:
+        await kubernetes.create(JOBS, "team", {})
+    assert caught.value.may_pass
+
+
+@EACH_CALL
+async def test_a_credential_that_is_not_accepted_is_renewed_and_says_nothing_of_the_request(
+    server: FakeServer, kubernetes: KubernetesClient, what: str
+) -> None:
+    """401: the token has run out, or the API server has another key; it is no fault of a case's configuration."""
+    server.refuse(401, "Unauthorized", "Unauthorized")
+    with pytest.raises(ClusterUnavailable, match=r"does not accept the operator's credential \(401\): Unauthorized"):
+        await CALLS[what][0](kubernetes)
+
+
+RETRY_AFTER = {
+    "header": ({"Retry-After": "7"}, {}, 7.0),
+    "details": ({}, {"retryAfterSeconds": 3}, 3.0),
+    "header first": ({"Retry-After": "1"}, {"retryAfterSeconds": 30}, 1.0),
+    "too long": ({"Retry-After": "86400"}, {}, 120.0),
+    "a date": ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, {}, None),
+    "odd details": ({}, ["retryAfterSeconds"], None),
+    "nothing": ({}, {}, None),
+}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 504])
+@pytest.mark.parametrize("what", RETRY_AFTER)
+async def test_when_the_server_wants_to_be_asked_again_is_told(
+    server: FakeServer, kubernetes: KubernetesClient, what: str, status: int
+) -> None:
+    """By the header, or the details of its answer; never longer than two minutes."""
+    headers, details, seconds = RETRY_AFTER[what]
+    server.refuse(status, "TooManyRequests", "later")
+    assert isinstance(server.answer, dict)
+    server.answer["details"] = details
+    server.headers = headers
+    with pytest.raises(ClusterUnavailable) as caught:
+        await kubernetes.create(JOBS, "team", {})
+    assert caught.value.retry_after == seconds
+
+
+async def test_a_connection_that_breaks_after_the_write_is_an_unavailable_server(
+    server: FakeServer, kubernetes: KubernetesClient
+) -> None:
+    """Whether the object was created nobody knows; its name is the same each time, so that asking again tells."""
+    server.breaks = True
+    with pytest.raises(ClusterUnavailable, match="create batch/v1/jobs"):
+        await kubernetes.create(JOBS, "team", {"kind": "Job"})
+    assert server.received[0].body == {"kind": "Job"}
+
+
+async def test_the_time_is_that_of_the_api_server(server: FakeServer, kubernetes: KubernetesClient) -> None:
+    """Taken from the header Date of its answers."""
+    server.headers = {"Date": "Sun, 01 Mar 2026 12:00:00 GMT"}
+    for _ in range(3):
+        await kubernetes.get(JOBS, "team", "one")
+    assert abs((kubernetes.now() - datetime(2026, 3, 1, 12, tzinfo=UTC)).total_seconds()) < 5
 
 
 @pytest.mark.parametrize("what", ["get", "delete", "serves"])
@@ -397,7 +494,7 @@ async def test_what_may_not_be_seen_is_not_taken_for_missing(
         await CALLS[what][0](kubernetes)
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 410, 429, 500, 502, 503, 504])
 async def test_a_server_in_trouble_is_unavailable(
     server: FakeServer, kubernetes: KubernetesClient, status: int
 ) -> None:
