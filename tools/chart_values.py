@@ -126,6 +126,7 @@ class Operator(Values):
     image_pull_grace: Duration = setting("image_pull_grace")
     configuration_grace: Duration = setting("configuration_grace")
     runner_grace: Duration = setting("runner_grace")
+    max_active_jobs: Annotated[int, Field(ge=0, le=100_000)] = setting("max_active_jobs")
     status_interval: Duration = setting("status_interval")
     resources: Resources = Field(
         {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},

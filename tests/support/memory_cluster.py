@@ -135,6 +135,10 @@ class MemoryCluster:
         """Refuse the next such call."""
         self._troubles.append(_Trouble(verb, resource, Refused(status, "", message), is_done=False))
 
+    def answer_next(self, verb: str, resource: str, error: Exception) -> None:
+        """End the next such call with an error, as the client tells it."""
+        self._troubles.append(_Trouble(verb, resource, error, is_done=False))
+
     def take_trouble(self, verb: str, resource: str) -> tuple[Exception | None, bool]:
         """Return the error that a call is to end with, and whether it is carried out all the same."""
         if self.is_down:

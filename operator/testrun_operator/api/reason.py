@@ -58,7 +58,7 @@ class Reason(StrEnum):
     POD_REJECTED = "PodRejected"
     """The kubelet refused the pod or ended it before its container ran; the message is its reason."""
     POD_NOT_CREATED = "PodNotCreated"
-    """The API server refused the Job's pod, for a quota over the whole start timeout, or by a rule; the message is its
+    """The API server refused the Job's pod by a rule, or there was none within the start timeout; the message is its
     answer."""
     INIT_CONTAINER_FAILED = "InitContainerFailed"
     """An init container, which something else has put into the pod, failed, so that the case's container never ran."""
@@ -111,6 +111,10 @@ class ConditionReason(StrEnum):
     """The test servers of the suite are not ready yet."""
     WAITING_FOR_STORE = "WaitingForStore"
     """`rerun: Failed` needs the verdicts of the last execution, and Postgres does not answer."""
+    WAITING_FOR_QUOTA = "WaitingForQuota"
+    """No case gets on, since a ResourceQuota of the namespace is used up; only the run's timeout limits that."""
+    WAITING_IN_QUEUE = "WaitingInQueue"
+    """No case gets on, since a queue such as Kueue has suspended the Jobs; only the run's timeout limits that."""
     STARTING = "Starting"
     """The execution is being prepared."""
     RUNNING = "Running"

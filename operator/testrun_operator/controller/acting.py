@@ -1,23 +1,31 @@
-"""Doing what a plan says: creating the Jobs of attempts and stopping them."""
+"""Doing what a plan says: creating the Jobs of attempts and stopping them.
+
+What the API server does not take now is tried again by itself, later: everything else of the plan is done all the same,
+and so is the rest of the look.
+"""
 
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
 
 from testrun_operator.api.reason import Reason
+from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.controller import metrics
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.engine.judgement import JudgingSettings
+from testrun_operator.controller.holding import QuotaGates
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Action, AskWhy, StartAttempt, StopAttempt
+from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.starting import cause_of
 from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
 from testrun_operator.kube.job import build_job, job_name
 from testrun_operator.kube.outcomes import stop_patch
@@ -30,54 +38,147 @@ _TAIL_TIMEOUT_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """How the carrying out of a plan went."""
+
+    again_at: datetime | None = None
+    """When something is to be tried again that was refused for now; None if nothing was."""
+    error: Exception | None = None
+    """The first error that nobody expected, after which the look has to be repeated."""
+
+
+@dataclass(slots=True)
+class _Outage:
+    """Whether the API server did not take a call of this plan: then those that have not begun need not wait for it."""
+
+    error: ClusterUnavailable | None = None
+
+    def mind(self) -> None:
+        """Raise the error of a call before."""
+        if self.error is not None:
+            raise self.error
+
+
 class Actor:
     """Does what plans say.
 
     Args:
         client: the API server.
         pods: what the operator's settings say of the pods.
-        judging: how long a refusal for want of quota is borne.
     """
 
-    def __init__(self, client: KubernetesClient, pods: PodSettings, judging: JudgingSettings) -> None:
+    def __init__(self, client: KubernetesClient, pods: PodSettings) -> None:
         self._client = client
         self._pods = pods
-        self._judging = judging
         self._places = asyncio.Semaphore(_MAX_PARALLEL)
-        self._refused_since: dict[str, datetime] = {}
+        self.gates = QuotaGates()
 
     async def act(
         self, state: ExecutionState, actions: Iterable[Action], servers: Mapping[str, str], now: datetime
-    ) -> Exception | None:
-        """Do everything that a plan says.
+    ) -> Acted:
+        """Do everything that a plan says and that may be tried now.
 
         Returns:
-            The first error after which it has to be tried again; the other actions were done all the same.
+            When to try again what was refused for now, and an error that nobody expected. Everything else was done.
         """
+        wanted = {_name(state, action): action for action in actions}
+        state.holds.keep(wanted, settled=state.memory.cases)
+        outage = _Outage()
         results = await asyncio.gather(
-            *(self._do(state, action, servers, now) for action in actions), return_exceptions=True
+            *(
+                self._do(state, name, wanted[name], servers, now, outage)
+                for name in self._may_be_tried(state, wanted, now)
+            ),
+            return_exceptions=True,
         )
+        refused = [name for name in wanted if name in state.holds.by_action]
+        again = [self._again_at(state, name, now) for name in refused]
+        starts = [(name, action) for name, action in wanted.items() if isinstance(action, StartAttempt)]
+        left = [name for name, start in starts if not _exists(state, start)]
+        if any(name not in refused for name in left):  # those that were not let through
+            again.append(self.gates.again_at(state.run.namespace, now) or now)
+        state.refused_starts = len(left)
+        error = None
         for result in results:
             if isinstance(result, Exception):
-                return result
-            if isinstance(result, BaseException):
+                error = error or result
+            elif isinstance(result, BaseException):
                 raise result
-        return None
+        return Acted(min(again, default=None), error)
 
-    async def _do(self, state: ExecutionState, action: Action, servers: Mapping[str, str], now: datetime) -> None:
-        async with self._places:
-            match action:
-                case StartAttempt():
-                    await self._start(state, action, servers, now)
-                case StopAttempt():
-                    await self._stop(state, action, now)
-                case AskWhy():
-                    await self._ask_why(state, action.job, now)
+    def _may_be_tried(self, state: ExecutionState, wanted: Mapping[str, Action], now: datetime) -> list[str]:
+        """Leave out what was refused for now and has to wait, and of what a quota refuses all but those it may take."""
+        ready = [name for name in wanted if (state.holds.again_at(name) or now) <= now]
+        starts = [name for name in ready if isinstance(wanted[name], StartAttempt)]
+        let_through = set(starts[: self.gates.take(state.run.namespace, len(starts), now)])
+        return [name for name in ready if name in let_through or not isinstance(wanted[name], StartAttempt)]
+
+    def _again_at(self, state: ExecutionState, name: str, now: datetime) -> datetime:
+        hold = state.holds.by_action[name]
+        due = self.gates.again_at(state.run.namespace, now) if hold.for_quota else None
+        return max(hold.again_at, due or hold.again_at)
+
+    async def _do(
+        self,
+        state: ExecutionState,
+        name: str,
+        action: Action,
+        servers: Mapping[str, str],
+        now: datetime,
+        outage: "_Outage",
+    ) -> None:
+        try:
+            async with self._places:
+                outage.mind()
+                await self._carry_out(state, action, servers, now)
+        except ClusterUnavailable as error:
+            outage.error = error
+            self._hold(state, name, action, error, now)
+        except Refused as error:
+            self._hold(state, name, action, error, now)
+        else:
+            state.holds.drop(name)
+        finally:
+            if isinstance(action, StartAttempt):
+                self.gates.returned(state.run.namespace)
+
+    async def _carry_out(
+        self, state: ExecutionState, action: Action, servers: Mapping[str, str], now: datetime
+    ) -> None:
+        match action:
+            case StartAttempt():
+                await self._start(state, action, servers, now)
+            case StopAttempt():
+                await self._stop(state, action, now)
+            case AskWhy():
+                await self._ask_why(state, action.job, now)
+
+    def _hold(
+        self, state: ExecutionState, name: str, action: Action, error: ClusterUnavailable | Refused, now: datetime
+    ) -> None:
+        """Have an action tried again later, alone."""
+        metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
+        for_quota = isinstance(error, Refused) and error.is_quota
+        asked = error.retry_after if isinstance(error, ClusterUnavailable) else None
+        hold = state.holds.add(name, action, error, now, for_quota=for_quota, asked=asked)
+        if for_quota:
+            self.gates.refused(state.run.namespace, now)
+        due = self._again_at(state, name, now)
+        level = logging.WARNING if hold.tries == 1 else logging.DEBUG
+        _logger.log(
+            level,
+            "%s is tried again in %.0f s: %s",
+            name,
+            (due - now).total_seconds(),
+            error,
+            extra={"run": str(state.run), "runId": state.run_id},
+        )
 
     async def _start(
         self, state: ExecutionState, start: StartAttempt, servers: Mapping[str, str], now: datetime
     ) -> None:
-        parts = build_job(state.run, state.record, start, servers, _outputs(state, start), self._pods)
+        parts = build_job(state.run, state.record, start, servers, _outputs(state, start), self._pods, state.queue)
         name = job_name(state.run, state.run_id, start.case.name, start.attempt)
         observation = JobObservation(
             name=name,
@@ -92,10 +193,11 @@ class Actor:
                 await self._create(CONFIGMAPS, state, parts.document)
             await self._create(JOBS, state, parts.job)
         except Refused as error:
-            observation = self._judge_refusal(state, observation, error, now)
+            if error.may_pass:
+                raise
+            observation = self._judge_refusal(observation, error, now)
         else:
-            self._refused_since.pop(name, None)
-            state.refusals.pop(name, None)
+            self.gates.accepted(state.run.namespace, now)
             _logger.info("started an attempt", extra=_context(state, start.case.name, start.attempt) | {"job": name})
         state.created[name] = observation
 
@@ -103,27 +205,18 @@ class Actor:
         try:
             await self._client.create(resource, state.run.namespace, manifest)
         except Refused as error:
-            if not error.is_conflict:  # created before a restart, or by a call whose answer was lost
+            if not error.already_exists:  # created before a restart, or by a call whose answer was lost
                 raise
 
-    def _judge_refusal(
-        self, state: ExecutionState, observation: JobObservation, error: Refused, now: datetime
-    ) -> JobObservation:
-        failure_class = FailureClass.CONFIGURATION
-        if error.is_quota:
-            first = self._refused_since.setdefault(observation.name, now)
-            if now < first + self._judging.start_timeout:
-                state.refusals[observation.name] = str(error)
-                raise ClusterUnavailable(f"the Job of {observation.case} has to wait: {error}")
-            failure_class = FailureClass.INFRASTRUCTURE
-        self._refused_since.pop(observation.name, None)
-        state.refusals.pop(observation.name, None)
+    @staticmethod
+    def _judge_refusal(observation: JobObservation, error: Refused, now: datetime) -> JobObservation:
+        """End an attempt whose Job breaks a rule: trying again would not help."""
         outcome = AttemptOutcome(
             case=observation.case,
             attempt=observation.attempt,
             job=observation.name,
             verdict=Verdict.ERRORED,
-            failure_class=failure_class,
+            failure_class=FailureClass.CONFIGURATION,
             reason=Reason.JOB_REJECTED,
             message=f"the API server refused the Job: {cause_of(str(error))}",
             finished_at=now,
@@ -176,6 +269,24 @@ class Actor:
         if job.name not in state.refusals:
             _logger.warning("a pod is refused: %s", said, extra=_context(state, job.case, job.attempt))
         state.refusals[job.name] = said
+        if waits_for_quota(said) and self.gates.may_nudge(state.run.namespace, now):
+            # The Job controller tries again after up to a minute; a change of the Job has it try within a second.
+            patch = {"metadata": {"annotations": {labels.NUDGED_AT: format_time(now)}}}
+            await self._client.patch(JOBS, state.run.namespace, job.name, patch)
+
+
+def _name(state: ExecutionState, action: Action) -> str:
+    match action:
+        case StartAttempt(case, attempt):
+            return f"start {job_name(state.run, state.run_id, case.name, attempt)}"
+        case StopAttempt(job):
+            return f"stop {job.name}"
+        case AskWhy(job):
+            return f"ask {job.name}"
+
+
+def _exists(state: ExecutionState, start: StartAttempt) -> bool:
+    return job_name(state.run, state.run_id, start.case.name, start.attempt) in state.created
 
 
 def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[str, JsonValue]]:

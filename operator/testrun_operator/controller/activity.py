@@ -4,6 +4,7 @@ from testrun_operator.api.reason import ConditionReason, Reason
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.engine.planning import Ending
+from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.status import shorten
 
 _MAX_REFUSAL = 300
@@ -27,7 +28,18 @@ def describe_activity(spec: TestRunSpec, state: ExecutionState, *, superseded: b
         return ConditionReason.WAITING_FOR_TEST_SERVER, state.server_message
     if spec.suspend:
         return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
-    return ConditionReason.RUNNING, "; ".join(["cases are running", *_held_back(state)])
+    held_back = _held_back(state)
+    if not any(job.pod is not None for job in state.memory.underway.values()):
+        # Nothing gets on: what is waited for is all that there is to be said.
+        if any(job.suspended for job in state.memory.underway.values()):
+            return ConditionReason.WAITING_IN_QUEUE, "; ".join(held_back)
+        if _is_quota(state):
+            return ConditionReason.WAITING_FOR_QUOTA, "; ".join(held_back)
+    return ConditionReason.RUNNING, "; ".join(["cases are running", *held_back])
+
+
+def _is_quota(state: ExecutionState) -> bool:
+    return any(hold.for_quota for hold in state.holds.starts) or any(map(waits_for_quota, state.refusals.values()))
 
 
 def _held_back(state: ExecutionState) -> list[str]:
@@ -37,4 +49,7 @@ def _held_back(state: ExecutionState) -> list[str]:
     if state.refusals:
         job, refusal = min(state.refusals.items())
         waiting.append(f"{len(state.refusals)} refused, of which Job {job}: {shorten(refusal, _MAX_REFUSAL)}")
+    if state.refused_starts and state.holds.starts:
+        newest = max(state.holds.starts, key=lambda hold: hold.tried_at)
+        waiting.append(f"{state.refused_starts} wait for their Job: {shorten(newest.message, _MAX_REFUSAL)}")
     return waiting

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from testrun_operator.api.reason import Reason
+from testrun_operator.api.reason import ConditionReason, Reason
+from testrun_operator.controller.holding import Holds
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.disturbance import has_ended
 from testrun_operator.engine.execution import ExecutionRecord
@@ -41,7 +42,15 @@ class ExecutionState:
     lost_pods: dict[str, PodObservation] = field(default_factory=dict)
     """Pods that were deleted before they ended, by the Job's name."""
     refusals: dict[str, str] = field(default_factory=dict)
-    """Why Jobs that are wanted do not exist yet, or have no pod, by name, in the API server's words."""
+    """Why Jobs have no pod, by name, in the API server's words."""
+    holds: Holds = field(default_factory=Holds)
+    """What was refused for now, and when it is tried again."""
+    refused_starts: int = 0
+    """How many Jobs would exist now if the API server had taken them."""
+    told_waits: set[ConditionReason] = field(default_factory=set)
+    """What the execution waits for, as far as an Event has told it."""
+    queue: Mapping[str, str] = field(default_factory=dict)
+    """Labels for the Jobs that the TestRun has for a queue, as it has them now."""
     asked: dict[str, datetime] = field(default_factory=dict)
     """When it was asked for that, by the Job's name."""
     counted: set[str] = field(default_factory=set)
@@ -74,6 +83,11 @@ class ExecutionState:
     def run_id(self) -> str:
         """The execution's id."""
         return self.record.run_id
+
+    @property
+    def claimant(self) -> tuple[str, str]:
+        """What the execution is known by where places are shared out."""
+        return self.run.uid, self.run_id
 
     @property
     def has_news(self) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from testrun_operator.api.status import TestRunStatus
-from testrun_operator.engine.observation import JobObservation, PodObservation
+from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
 from testrun_operator.kube.records import StoredRecord
 from testrun_operator.kube.references import RunReference
 
@@ -32,6 +32,8 @@ class RunView:
     suite_name: str | None
     """The TestSuite that it names, if it names one."""
     deleting: bool
+    queue: Mapping[str, str] = field(default_factory=dict)
+    """Its labels for a queue, which its Jobs get as well."""
 
     @property
     def key(self) -> Key:
@@ -122,6 +124,18 @@ class Inventory:
     def jobs(self, run_id: str) -> tuple[JobObservation, ...]:
         """Return the Jobs of an execution, without their pods."""
         return tuple(self.jobs_index.get(run_id, ()))
+
+    def occupied_places(self) -> dict[tuple[str, str], int]:
+        """Count the Jobs that are not over, by the uid of the TestRun and the id of the execution."""
+        counts = {}
+        for run in self.runs():
+            uid = run.reference.uid
+            for stored in self.records(uid):
+                jobs = self.jobs(stored.record.run_id)
+                active = sum(job.state is JobState.ACTIVE and job.decided is None for job in jobs)
+                if active:
+                    counts[uid, stored.record.run_id] = active
+        return counts
 
     def pods(self, namespace: str, job: str) -> tuple[PodObservation, ...]:
         """Return the pods of a Job."""

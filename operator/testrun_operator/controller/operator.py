@@ -109,17 +109,20 @@ class Operator:
             on_reports_read=self._run_of_uid_changed,
             now=client.now,
         )
+        self._actor = Actor(client, pods)
         self._reconciler = RunReconciler(
             client=client,
             inventory=inventory,
             results=self._results,
             servers=servers,
-            actor=Actor(client, pods, settings.judging),
+            actor=self._actor,
             starter=Starter(client, inventory, self._results, client.now, settings.common_labels),
             statuses=StatusWriter(client, settings.status_interval, client.now),
             recorder=self._recorder,
             judging=settings.judging,
             now=client.now,
+            max_active_jobs=settings.max_active_jobs or None,
+            on_place=self._run_of_uid_changed,
         )
         self._runs: Workers[Key] = Workers("run", self._reconciler.look, client.now, self._fail)
         suite_reconciler = SuiteReconciler(client, inventory, servers, client.now)
@@ -152,6 +155,8 @@ class Operator:
 
     def job_changed(self, run_uid: str, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
+        if deleted and run_uid in self._uid_to_key:
+            self._actor.gates.freed(self._uid_to_key[run_uid][0], self._client.now())
         if deleted and (state := self._reconciler.state_of(run_uid, job.run_id)) is not None:
             state.lose_job(job.observation, self._client.now())
         self._run_of_uid_changed(run_uid)

@@ -24,6 +24,7 @@ from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
 from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
 from testrun_operator.kube.events import EventRecorder, EventType
 
+_WAITS = frozenset({ConditionReason.WAITING_FOR_QUOTA, ConditionReason.WAITING_IN_QUEUE})
 _MAX_FAULT_EVENTS = 5
 """Events about infrastructure faults per execution; where there are more, they are all of one cause."""
 _logger = logging.getLogger(__name__)
@@ -68,6 +69,14 @@ class Recorder:
             return
         self._told[view.reference.uid] = said
         _logger.warning("the run cannot start: %s", said, extra={"run": str(view.reference)})
+        await self._event(view, EventType.WARNING, reason, message)
+
+    async def held_back(self, view: RunView, state: ExecutionState, reason: ConditionReason, message: str) -> None:
+        """Tell that no case of an execution gets on for want of quota or for a queue; once for each of the two."""
+        if reason not in _WAITS or reason in state.told_waits:
+            return
+        state.told_waits.add(reason)
+        _logger.warning("%s: %s", reason, message, extra={"run": str(state.run), "runId": state.run_id})
         await self._event(view, EventType.WARNING, reason, message)
 
     async def started(self, view: RunView, state: ExecutionState) -> None:

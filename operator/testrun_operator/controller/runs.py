@@ -5,11 +5,10 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from testrun_operator.api.base import format_duration
 from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
@@ -19,25 +18,28 @@ from testrun_operator.controller.activity import CANCELLED, SUPERSEDED, describe
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.noting import RecordKeeper
+from testrun_operator.controller.places import Places
+from testrun_operator.controller.readiness import bring_up
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
+from testrun_operator.controller.workers import earliest
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.planning import Controls, Ending, Plan, plan
 from testrun_operator.engine.status import describe_execution, describe_invalid, describe_waiting, with_storing
 from testrun_operator.errors import InvalidSpec
-from testrun_operator.kube.client import KubernetesClient, Refused
+from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.records import Notes
-from testrun_operator.kube.servers import PlacedServer
 
 _logger = logging.getLogger(__name__)
 
 _STORE_DELAY = timedelta(seconds=15)
-"""How long a run that needs Postgres to start waits until it asks again."""
+"""How long a run that needs Postgres, or a quota, to start waits until it asks again."""
+_ASKED_FOR_AGAIN = frozenset({ConditionReason.WAITING_FOR_STORE, ConditionReason.WAITING_FOR_QUOTA})
 
 
 class RunReconciler:
@@ -54,6 +56,8 @@ class RunReconciler:
         recorder: tells Events, metrics and Postgres what happened.
         judging: how patient the judge is.
         now: the clock.
+        max_active_jobs: how many Jobs all runs together may have that are not over; None for no limit.
+        on_place: called with the uid of a TestRun for which a place may have become free.
     """
 
     def __init__(
@@ -69,7 +73,10 @@ class RunReconciler:
         recorder: Recorder,
         judging: JudgingSettings,
         now: Callable[[], datetime],
+        max_active_jobs: int | None = None,
+        on_place: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._places = Places(max_active_jobs, on_place)
         self._inventory = inventory
         self._results = results
         self._servers = servers
@@ -118,10 +125,12 @@ class RunReconciler:
         """Bring the execution that a spec is to have forward, or start it, once those before it have ended."""
         digest = digest_of(spec)
         states = self._take_up(view)
+        for state in states:
+            state.queue = view.queue
         current = states[-1] if states and self._answers_for(view, states[-1], digest) else None
         wakes, are_over = await self._end_all(view, states if current is None else states[:-1])
         if not are_over:
-            return _earliest(wakes)
+            return earliest(wakes)
         status = self._statuses.newest(view)
         if current is None and _is_finished_with(status, digest):
             wakes.append(await self._note_generation(view, status))
@@ -129,17 +138,17 @@ class RunReconciler:
             wakes.append(await self._start(view, spec, status))
         else:
             wakes.append(await self._advance(view, spec, current))
-        return _earliest(wakes)
+        return earliest(wakes)
 
     async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
         """Say what is wrong with a spec, once what still ran of the one before it has ended."""
         wakes, are_over = await self._end_all(view, self._take_up(view))
         if not are_over:
-            return _earliest(wakes)
+            return earliest(wakes)
         message = "; ".join(error.problems)
         await self._recorder.waiting(view, ConditionReason.INVALID_SPEC, message)
         status = describe_invalid(self._statuses.subject(view), message, self._now())
-        return _earliest([*wakes, await self._statuses.write(view, status)])
+        return earliest([*wakes, await self._statuses.write(view, status)])
 
     def _answers_for(self, view: RunView, newest: ExecutionState, digest: str) -> bool:
         """Whether the newest execution is the one that the spec is to have, and none has to be started."""
@@ -180,10 +189,12 @@ class RunReconciler:
             subject = self._statuses.subject(view)
             waiting = describe_waiting(subject, started.reason, started.message, self._now())
             await self._recorder.waiting(view, started.reason, started.message)
-            # The writer tells that Postgres is back only if it had something to write in the meantime.
-            ask_again_at = self._now() + _STORE_DELAY if started.reason is ConditionReason.WAITING_FOR_STORE else None
-            return _earliest([await self._statuses.write(view, waiting), ask_again_at])
+            # The writer tells that Postgres is back only if it had something to write in the meantime; of a quota
+            # nobody tells.
+            ask_again_at = self._now() + _STORE_DELAY if started.reason in _ASKED_FOR_AGAIN else None
+            return earliest([await self._statuses.write(view, waiting), ask_again_at])
         state = ExecutionState.begin(view.reference, started)
+        state.queue = view.queue
         self._states[view.reference.uid][state.run_id] = state
         await self._recorder.started(view, state)
         return await self._advance(view, spec, state)
@@ -209,7 +220,7 @@ class RunReconciler:
             wakes.append(await self._finish(view, spec, state, over_since, is_current=True))
         if error is not None:
             raise error
-        return _earliest(wakes)
+        return earliest(wakes)
 
     async def _end(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
         """End an execution that no spec wants any more, and do what remains to be done of one that has ended.
@@ -236,7 +247,7 @@ class RunReconciler:
         if result.is_over:
             wakes.append(await self._finish(view, spec, state, over_since or self._now(), is_current=False))
         is_over = result.is_over or (over_since is not None and not _occupies_places(result))
-        return _earliest(wakes), is_over
+        return earliest(wakes), is_over
 
     async def _step(
         self,
@@ -257,66 +268,54 @@ class RunReconciler:
         problem = None
         ready = True
         if ending is None and over_since is None and not self._is_over(state):
-            ready, problem = await self._bring_up(state, placed, now)
+            ready, problem = await bring_up(self._servers, state, placed, now, self._judging.start_timeout)
         controls = Controls(
             parallelism=spec.parallelism,
             suspended=spec.suspend or not ready,
             server_problem=problem,
             ending=ending,
             over_since=over_since,
+            places=self._open_places(state, spec),
+            refused=state.holds.tried,
         )
         result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
+        self._places.note(state.claimant, result.occupied, result.waiting)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
             # No event may come of a server that never gets ready.
             given_up_at = state.waiting_for_servers_since + self._judging.start_timeout
-            result = replace(result, look_again_at=_earliest([result.look_again_at, given_up_at]))
+            result = replace(result, look_again_at=earliest([result.look_again_at, given_up_at]))
         state.memory = result.memory
-        error = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
+        acted = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
+        if not result.is_over:
+            # A Job that the API server does not take has no place: others may have it meanwhile.
+            self._places.note(state.claimant, result.occupied - state.refused_starts, result.waiting)
+            result = replace(result, look_again_at=earliest([result.look_again_at, acted.again_at]))
         if state.has_news:
             result = replace(result, look_again_at=now)
         await self._recorder.cases(state, over=over_since is not None, stored=stored)
-        return result, error
+        return result, acted.error
+
+    def _open_places(self, state: ExecutionState, spec: TestRunSpec) -> int | None:
+        if not self._places.is_counted:
+            self._places.count(self._inventory.occupied_places())
+        return self._places.open_to(state.claimant, min(spec.parallelism, len(state.execution.cases)))
 
     @staticmethod
     def _is_over(state: ExecutionState) -> bool:
         return len(state.memory.cases) == len(state.execution.cases)
 
-    async def _bring_up(
-        self, state: ExecutionState, placed: tuple[PlacedServer, ...], now: datetime
-    ) -> tuple[bool, str | None]:
-        """Bring up the test servers.
-
-        Returns:
-            Whether all of them answer; and what is the matter, once that took too long.
-        """
-        missing = []
-        for server in placed:
-            try:
-                if not await self._servers.ensure(server):
-                    missing.append(f"{server.name} is not ready")
-            except Refused as error:
-                missing.append(f"{server.name} cannot be deployed: {error}")
-        if not missing:
-            state.waiting_for_servers_since = None
-            state.server_message = ""
-            return True, None
-        state.server_message = "; ".join(missing)
-        if state.waiting_for_servers_since is None:
-            state.waiting_for_servers_since = now
-        waited = now - state.waiting_for_servers_since
-        if waited < self._judging.start_timeout:
-            return False, None
-        return False, f"{state.server_message} after {format_duration(self._judging.start_timeout)}"
-
     async def _write_progress(
         self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan, *, replaced: bool
     ) -> datetime | None:
+        activity = describe_activity(spec, state, superseded=replaced)
+        if not result.is_over:
+            await self._recorder.held_back(view, state, *activity)
         status = describe_execution(
             self._statuses.subject(view),
             state.record,
             len(state.execution.cases),
             result,
-            describe_activity(spec, state, superseded=replaced),
+            activity,
             self._results.storing(int(state.run_id), over=result.is_over),
             self._now(),
             replaced=replaced,
@@ -365,6 +364,7 @@ class RunReconciler:
 
     async def _remove(self, state: ExecutionState) -> None:
         await self._records.remove(state)
+        self._places.note(state.claimant, 0, 0)
         self._removed.setdefault(state.run.uid, set()).add(state.run_id)
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
@@ -373,6 +373,7 @@ class RunReconciler:
         uid = self._uid_of.pop(key)
         for state in self._states.pop(uid, {}).values():
             self._results.forget(int(state.run_id))
+        self._places.forget(uid)
         self._statuses.forget(uid)
         self._recorder.forget(uid)
         self._removed.pop(uid, None)
@@ -391,7 +392,3 @@ def _told_end(status: TestRunStatus, run_id: str) -> datetime | None:
 
 def _occupies_places(result: Plan) -> bool:
     return any(job.state is JobState.ACTIVE for job in result.memory.underway.values())
-
-
-def _earliest(wakes: Iterable[datetime | None]) -> datetime | None:
-    return min((wake for wake in wakes if wake is not None), default=None)

@@ -97,6 +97,13 @@ class Settings(Model):
         timedelta(seconds=15),
         description="How much longer than a case's timeout the runner may take to report it. Default 15s.",
     )
+    max_active_jobs: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="How many Jobs all runs together may have that are not over, shared out in rounds, so that a large "
+        "run does not keep a small one waiting. Default 0: no limit but each run's `parallelism`.",
+    )
     status_interval: Duration = Field(
         timedelta(milliseconds=800),
         description="Least time between two writes of one run's status: short enough that a verdict is in the status "

@@ -104,7 +104,9 @@ class Starter:
             manifest = record_manifest(view.reference, record, self._common_labels)
             await self._client.create(CONFIGMAPS, view.reference.namespace, manifest)
         except Refused as error:
-            if error.is_conflict:
+            if error.may_pass:
+                return Waiting(ConditionReason.WAITING_FOR_QUOTA, f"the execution cannot be recorded yet: {error}")
+            if error.already_exists:
                 raise AssertionError(f"a runId was made twice: {record.run_id}") from None
             raise InvalidSpec((f"spec: the execution cannot be recorded: {error}",)) from None
         return record

@@ -34,6 +34,7 @@ def index_run(body: _Body) -> dict[Key, RunView]:
         status=_read_status(body.get("status") or {}, reference),
         suite_name=((spec or {}).get("suiteRef") or {}).get("name"),
         deleting=metadata.get("deletionTimestamp") is not None,
+        queue={name: value for name, value in (metadata.get("labels") or {}).items() if name in labels.QUEUES},
     )
     return {view.key: view}
 

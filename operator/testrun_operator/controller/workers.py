@@ -1,17 +1,18 @@
 """One worker per key: what happened marks a key, and its worker looks at everything there is about it.
 
 Marks that come while the worker is busy, or within a moment, become one further look. An error is retried with a
-growing delay; it ends neither the worker nor the process.
+growing delay; it ends neither the worker nor the process. Every wait ends early when the key is marked: what happens is
+never left for the end of a delay.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from testrun_operator.controller import metrics
-from testrun_operator.errors import FatalError, TransientError
+from testrun_operator.errors import ClusterUnavailable, FatalError, TransientError
 
 _K = TypeVar("_K")
 
@@ -19,10 +20,17 @@ GATHER_SECONDS = 0.02
 """How long a worker waits for more marks before it looks: a Job's end makes several events within milliseconds."""
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
+WOKEN_DELAY_SECONDS = 2.0
+"""How long a mark does not end the wait after an error: a storm of events must not make a hot loop of the retries."""
 _logger = logging.getLogger(__name__)
 
 Look = Callable[[_K], Awaitable[datetime | None]]
 """Looks at a key; returns when to look again though nothing happened, or None."""
+
+
+def earliest(wakes: Iterable[datetime | None]) -> datetime | None:
+    """Return the first of several times to look again; None if there is none."""
+    return min((wake for wake in wakes if wake is not None), default=None)
 
 
 class Workers(Generic[_K]):
@@ -75,8 +83,10 @@ class Workers(Generic[_K]):
                     delay = FIRST_DELAY_SECONDS
                 except TransientError as error:
                     metrics.RECONCILE_ERRORS.labels(error=type(error).__name__).inc()
-                    _logger.warning("%s %s is tried again in %.1f s: %s", self._name, key, delay, error)
-                    look_again_at, delay = await self._back_off(mark, delay)
+                    asked = error.retry_after or 0.0 if isinstance(error, ClusterUnavailable) else 0.0
+                    seconds = max(delay, asked)
+                    _logger.warning("%s %s is tried again in %.1f s: %s", self._name, key, seconds, error)
+                    look_again_at, delay = await self._back_off(mark, delay, asked)
                 except FatalError as error:
                     self._on_fatal(error)
                     return
@@ -98,8 +108,20 @@ class Workers(Generic[_K]):
         with metrics.RECONCILE_SECONDS.time():
             return await self._look(key)
 
-    async def _back_off(self, mark: asyncio.Event, delay: float) -> tuple[None, float]:
-        await asyncio.sleep(delay)
+    async def _back_off(self, mark: asyncio.Event, delay: float, asked: float = 0.0) -> tuple[None, float]:
+        """Wait after an error, until the delay is over or something happens.
+
+        Args:
+            mark: the key's.
+            delay: seconds.
+            asked: seconds for which the server wants to be left alone; no mark ends the wait before.
+
+        Returns:
+            Nothing, and the next delay.
+        """
+        deaf = max(asked, min(delay, WOKEN_DELAY_SECONDS))
+        await asyncio.sleep(deaf)
+        await self._wait(mark, delay - deaf)
         mark.set()
         return None, min(2 * delay, LONGEST_DELAY_SECONDS)
 

@@ -8,7 +8,7 @@ to do. What it has found out once it keeps in :class:`Memory`, which the caller 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.api.reason import Reason
@@ -54,6 +54,7 @@ MAX_INFRASTRUCTURE_RETRIES = 2
 _LONGEST_ENDING = timedelta(seconds=30)
 """How long a pod that was stopped keeps its place: three times its grace period. A node that is lost never ends it."""
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _EXECUTED_BADLY = frozenset({Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED})
 
 
@@ -317,10 +318,13 @@ class _Planner:
 
     def result(self) -> Plan:
         """Use the free places, retries first, and return the plan."""
-        free = max(0, self._controls.parallelism - len(self._underway) - len(self._ending - self._underway.keys()))
+        controls = self._controls
+        occupied = len(self._underway) + len(self._ending - self._underway.keys())
         retries = (retry for case, retry in self._between.items() if case not in self._ending)
-        wanted = [*retries, *self._next]
-        starts = () if self._controls.suspended or self._controls.ending else tuple(wanted[:free])
+        # What the API server refuses for now takes no place from what it may accept; of the others, each has its turn.
+        wanted = sorted([*retries, *self._next], key=lambda start: controls.refused.get(start.case.name, _NEVER))
+        wanted = [] if controls.suspended or controls.ending else wanted[: max(0, controls.parallelism - occupied)]
+        starts = wanted if controls.places is None else wanted[: max(0, controls.places - occupied)]
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:
             self._wakes.append(self._run_deadline)
@@ -331,4 +335,6 @@ class _Planner:
             running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
             look_again_at=min(due) if due and not is_over else None,
             is_over=is_over,
+            occupied=occupied + len(starts),
+            waiting=len(wanted) - len(starts),
         )

@@ -38,6 +38,10 @@ class Controls:
     """What may change while an execution runs."""
 
     parallelism: int
+    places: int | None = None
+    """How many of the operator's places the execution may occupy now; None where the operator has no limit."""
+    refused: Mapping[str, datetime] = field(default_factory=dict)
+    """Cases whose Job the API server refuses for now, and when that was tried last: others go first."""
     suspended: bool = False
     """Start no further attempt: by the run's ``suspend``, or because a test server is not ready."""
     server_problem: str | None = None
@@ -117,3 +121,7 @@ class Plan:
     """When time alone may change the plan; None if it cannot."""
     is_over: bool
     """Whether every case has its verdict."""
+    occupied: int = 0
+    """Places that attempts have, those included that are to be started."""
+    waiting: int = 0
+    """Attempts that could start if the operator had more places for them."""

@@ -12,6 +12,7 @@ from testrun_operator.api.reason import Reason
 from testrun_operator.engine import attempts
 from testrun_operator.engine.judgement import Judgement, JudgingSettings, MustStop, Underway
 from testrun_operator.engine.observation import InitContainer, JobObservation, PodObservation, Waiting
+from testrun_operator.engine.quota import waits_for_quota
 
 _IMAGE_WAITS = frozenset(
     {
@@ -26,7 +27,7 @@ _IMAGE_WAITS = frozenset(
 _CONFIG_WAITS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 _LASTING_REFUSALS = ("is forbidden", "denied the request", "denied request", "is invalid")
 """In what the API server says of a pod that it refuses by a rule: Pod Security, LimitRange, a policy, a webhook."""
-_PASSING_REFUSALS = ("exceeded quota", "error looking up service account", "not yet ready to handle request")
+_PASSING_REFUSALS = ("error looking up service account", "not yet ready to handle request")
 """In what it says of one that it will take later."""
 
 
@@ -54,12 +55,16 @@ def judge_without_pod(job: JobObservation, now: datetime, settings: JudgingSetti
     if _will_last(job.refusal) and now >= since + settings.configuration_grace:
         message = f"the Job's pod is refused: {cause_of(job.refusal)}"
         return MustStop(attempts.configuration_error(job, Reason.POD_NOT_CREATED, message, None, now))
+    if waits_for_quota(job.refusal):
+        # Others use it up, perhaps cases of the same run. As for a free place, only the run's timeout limits that.
+        is_due = now >= ask_at
+        return Underway(now + settings.configuration_grace if is_due else ask_at, ask_why=is_due)
     if now < deadline:
         is_due = now >= ask_at
         next_at = now + settings.configuration_grace if is_due else ask_at
         return Underway(min(next_at, deadline), ask_why=is_due)
     message = f"the Job had no pod after {format_duration(settings.start_timeout)}"
-    message += f": {cause_of(job.refusal)}" if job.refusal else "; a quota or an admission rule?"
+    message += f": {cause_of(job.refusal)}" if job.refusal else "; an admission rule?"
     return MustStop(attempts.fault(job, Reason.POD_NOT_CREATED, message, now))
 
 
@@ -98,9 +103,8 @@ def describe_failed_init(init: InitContainer) -> str:
 
 
 def _will_last(refusal: str) -> bool:
-    return any(words in refusal for words in _LASTING_REFUSALS) and not any(
-        words in refusal for words in _PASSING_REFUSALS
-    )
+    passes = waits_for_quota(refusal) or any(words in refusal for words in _PASSING_REFUSALS)
+    return not passes and any(words in refusal for words in _LASTING_REFUSALS)
 
 
 def _what_waits(pod: PodObservation) -> tuple[Waiting | None, str]:

@@ -4,8 +4,8 @@ Built on the generic part of ``kubernetes.aio``: the typed classes would validat
 take memory for hundreds of models, while all that is needed of an answer is whether it is one.
 
 Foreign exceptions become ours here and nowhere else: no answer, 401, 408, 410, 429 and 5xx are
-:class:`ClusterUnavailable`; the rest of 4xx is :class:`Refused` with the server's own words. What follows from each, for
-each kind of call, is a table in ``docs/architecture.md``.
+:class:`ClusterUnavailable`; the rest of 4xx is :class:`Refused` with the server's own words. What follows from each is
+a table in ``docs/operations.md``.
 """
 
 import json
@@ -25,6 +25,7 @@ from yaml import YAMLError
 from testrun_operator import __version__
 from testrun_operator.api.base import Document
 from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube.clock import ServerClock
 
@@ -310,14 +311,6 @@ def _path(resource: str, namespace: str | None, name: str | None = None) -> str:
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     where = f"/namespaces/{namespace}" if namespace is not None else ""
     return f"{root}{where}/{plural}" + (f"/{name}" if name is not None else "")
-
-
-def waits_for_quota(refusal: str) -> bool:
-    """Whether the API server's words of a Job or pod that it refuses say that a quota is used up, or is new.
-
-    Of a quota that demands what the pod does not say (``failed quota: … must specify limits.cpu``) no waiting helps.
-    """
-    return "exceeded quota: " in refusal or "status unknown for quota: " in refusal
 
 
 def _translate(status: int | None, body: object, reason: str | None, headers: Mapping[str, str]) -> TestrunError:

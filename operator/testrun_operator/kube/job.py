@@ -46,6 +46,7 @@ def build_job(
     servers: Mapping[str, str],
     outputs: Mapping[str, Mapping[str, JsonValue]],
     settings: PodSettings,
+    queue: Mapping[str, str] | None = None,
 ) -> JobParts:
     """Make what an attempt needs.
 
@@ -56,6 +57,7 @@ def build_job(
         servers: addresses of the deployed test servers, by name.
         outputs: outputs of the cases that this one needs, by name.
         settings: what the operator's settings say of the pods.
+        queue: labels of the TestRun that take the Job into a queue; they win over those of the settings.
     """
     name = job_name(run, record.run_id, start.case.name, start.attempt)
     metadata = _metadata(run, record, start, name, settings.common_labels)
@@ -74,7 +76,7 @@ def build_job(
         "kind": "Job",
         "metadata": metadata
         | {
-            "labels": merged(cases.job_labels, metadata["labels"]),
+            "labels": merged(cases.job_labels, queue or {}, metadata["labels"]),
             "annotations": merged(
                 cases.job_annotations,
                 {

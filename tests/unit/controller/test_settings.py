@@ -37,6 +37,7 @@ READ: dict[str, tuple[str, Any]] = {
     "image_pull_grace": ("1m", timedelta(minutes=1)),
     "configuration_grace": ("20s", timedelta(seconds=20)),
     "runner_grace": ("30s", timedelta(seconds=30)),
+    "max_active_jobs": ("50", 50),
     "status_interval": ("250ms", timedelta(milliseconds=250)),
     "http_port": ("9090", 9090),
     "leader_election": ("false", False),

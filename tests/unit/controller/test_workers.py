@@ -199,3 +199,41 @@ async def test_a_key_at_rest_keeps_nothing(looks: Looks) -> None:
     looks.workers.mark("a")
     await looks.rest()
     assert (looks.workers._tasks, looks.workers._marks) == ({}, {})
+
+
+async def test_a_wait_after_an_error_ends_when_something_happens(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancellation, or a verdict, does not wait until half a minute is over."""
+    monkeypatch.setattr(workers, "FIRST_DELAY_SECONDS", 60)
+    monkeypatch.setattr(workers, "WOKEN_DELAY_SECONDS", 0.02)
+    looks.answers["a"] = [ClusterUnavailable("no answer")]
+    looks.workers.mark("a")
+    await looks.wait_for(1)
+    looks.workers.mark("a")
+    await looks.wait_for(2)
+
+
+async def test_a_storm_of_events_makes_no_hot_loop_of_the_retries(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark ends the wait no sooner than after the shortest one."""
+    monkeypatch.setattr(workers, "FIRST_DELAY_SECONDS", 60)
+    monkeypatch.setattr(workers, "LONGEST_DELAY_SECONDS", 60)
+    monkeypatch.setattr(workers, "WOKEN_DELAY_SECONDS", 0.1)
+    looks.answers["a"] = [ClusterUnavailable("no answer")] * 1000
+    looks.workers.mark("a")
+    for _ in range(50):
+        looks.workers.mark("a")
+        await asyncio.sleep(0.01)
+    assert 2 <= len(looks.seen) <= 6
+
+
+async def test_a_server_that_asks_to_be_left_alone_is(looks: Looks, caplog: pytest.LogCaptureFixture) -> None:
+    """Its Retry-After is waited for, whatever happens meanwhile."""
+    looks.answers["a"] = [ClusterUnavailable("too many", 0.3)]
+    looks.workers.mark("a")
+    await looks.wait_for(1)
+    began = asyncio.get_running_loop().time()
+    looks.workers.mark("a")
+    await looks.wait_for(2)
+    assert asyncio.get_running_loop().time() - began > 0.25
+    assert "is tried again in 0.3 s" in caplog.text

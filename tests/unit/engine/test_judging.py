@@ -140,20 +140,33 @@ def test_a_finished_job_waits_for_its_pod_to_be_seen(case: PlannedCase, state: J
     "refusal",
     [
         "",
-        'pods "a" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=5, limited: pods=5',
         'pods "a" is forbidden: error looking up service account team/default: serviceaccount "default" not found',
         'Internal error occurred: failed calling webhook "mesh.example.com": context deadline exceeded',
     ],
 )
 def test_a_job_may_lack_a_pod_for_the_start_timeout(refusal: str) -> None:
-    """What keeps the Job controller from creating the pod may pass: a quota that is used up, a webhook that is down."""
+    """What keeps the Job controller from creating the pod may pass: an account that is new, a webhook that is down."""
     asked = job(refusal=refusal, asked_at=NOON + minutes(5))
     assert isinstance(judged(asked, now=NOON + minutes(5) - seconds(1)), Underway)
     judgement = judged(asked, now=NOON + minutes(5))
     assert isinstance(judgement, MustStop)
     assert (*INFRASTRUCTURE, Reason.POD_NOT_CREATED) == conclusion(judgement.outcome)
-    told = refusal.removeprefix('pods "a" is forbidden: ') or "a quota or an admission rule?"
+    told = refusal.removeprefix('pods "a" is forbidden: ') or "an admission rule?"
     assert told in judgement.outcome.message
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        'pods "a" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=5, limited: pods=5',
+        'pods "a" is forbidden: status unknown for quota: compute, resources: pods',
+    ],
+)
+def test_a_pod_that_waits_for_a_quota_has_no_start_timeout(refusal: str) -> None:
+    """It is used up by others, perhaps by cases of the same run: only the run's timeout limits the waiting."""
+    for passed in (minutes(4), minutes(5), minutes(59)):
+        waiting = job(refusal=refusal, asked_at=NOON + passed - seconds(15))
+        assert judged(waiting, now=NOON + passed) == Underway(NOON + passed + seconds(15), ask_why=True)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Events: few, useful, and nothing depends on them."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
 
+from support.builders import NOON
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import EVENTS, KubernetesClient, Refused
 from testrun_operator.kube.events import EventRecorder, EventType
@@ -16,6 +18,10 @@ class Connection:
 
     fault: Exception | None = None
     created: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Return the API server's time."""
+        return NOON
 
     async def create(self, resource: str, namespace: str, body: dict[str, Any]) -> dict[str, Any]:
         """Keep the object."""
