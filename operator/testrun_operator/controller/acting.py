@@ -7,7 +7,7 @@ and so is the rest of the look.
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,8 @@ from testrun_operator.kube.pods import PodSettings
 
 _MAX_PARALLEL = 16
 """Calls at a time. More would only make the API server's own queues longer."""
+_UNANSWERED = 2
+"""So many calls of a plan without an answer, and the rest of it is left for later."""
 _TAIL_LINES = 20
 _TAIL_TIMEOUT_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -50,14 +52,14 @@ class Acted:
 
 @dataclass(slots=True)
 class _Outage:
-    """Whether the API server did not take a call of this plan: then those that have not begun need not wait for it."""
+    """Whether several calls of this plan went unanswered: then those that have not begun need not wait for theirs."""
 
-    error: ClusterUnavailable | None = None
+    errors: list[ClusterUnavailable] = field(default_factory=list)
 
     def mind(self) -> None:
-        """Raise the error of a call before."""
-        if self.error is not None:
-            raise self.error
+        """Raise the error of the calls before."""
+        if len(self.errors) >= _UNANSWERED:
+            raise self.errors[0]
 
 
 class Actor:
@@ -85,11 +87,9 @@ class Actor:
         wanted = {_name(state, action): action for action in actions}
         state.holds.keep(wanted, settled=state.memory.cases)
         outage = _Outage()
+        tried = self._may_be_tried(state, wanted, now)
         results = await asyncio.gather(
-            *(
-                self._do(state, name, wanted[name], servers, now, outage)
-                for name in self._may_be_tried(state, wanted, now)
-            ),
+            *(self._do(state, name, wanted[name], servers, now, outage) for name in tried),
             return_exceptions=True,
         )
         refused = [name for name in wanted if name in state.holds.by_action]
@@ -133,7 +133,7 @@ class Actor:
                 outage.mind()
                 await self._carry_out(state, action, servers, now)
         except ClusterUnavailable as error:
-            outage.error = error
+            outage.errors.append(error)
             self._hold(state, name, action, error, now)
         except Refused as error:
             self._hold(state, name, action, error, now)

@@ -233,9 +233,9 @@ async def test_an_outage_is_waited_for_once_and_not_by_every_call(
     """Calls that have not begun when one went unanswered would only have the look wait for each of them."""
     cluster.is_down = True
     actor._places = asyncio.Semaphore(1)
-    await actor.act(state, [start(state, "one"), start(state, "two")], {}, NOON)
-    assert cluster.client.calls.total() == 1
-    assert state.refused_starts == 2
+    await actor.act(state, [start(state, "one"), start(state, "two"), start(state, "huge")], {}, NOON)
+    assert cluster.client.calls.total() == 2
+    assert state.refused_starts == 3
 
 
 async def test_a_pod_that_a_quota_refuses_is_shown_to_the_job_controller_again(
