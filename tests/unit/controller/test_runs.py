@@ -651,6 +651,39 @@ async def test_a_job_that_a_queue_suspends_waits_and_the_status_says_so(cluster:
     assert started_cases(cluster) == ["one"]
 
 
+QUOTA = 'jobs.batch "x" is forbidden: exceeded quota: small, requested: count/jobs.batch=1, used: 1, limited: 1'
+
+
+async def test_a_job_that_a_quota_refuses_holds_up_no_verdict_and_no_cancellation(cluster: MemoryCluster) -> None:
+    """The refused one is tried again alone; that it waits is told in the status and by one Event."""
+    spec = inline(container_case("a"), container_case("b"))
+    cluster.apply_run("nightly", spec)
+    for _ in range(2):
+        cluster.refuse_next("create", JOBS, 403, QUOTA)
+    process = Process(cluster)
+    await process.look()
+    assert condition(cluster.status("nightly"), "Reconciling") == ("True", "WaitingForQuota")
+    cluster.refuse_next("create", JOBS, 403, QUOTA)
+    cluster.pass_time(900)
+    await process.look()
+    assert cluster.reasons_of_events().count("WaitingForQuota") == 1
+    assert cluster.all(JOBS) == []
+    cluster.apply_run("nightly", spec | {"cancel": True})
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["cancelled"]) == ("Cancelled", 2)
+
+
+async def test_the_queue_of_a_run_is_that_of_its_jobs(cluster: MemoryCluster) -> None:
+    """Kueue takes the Jobs into the queue that the TestRun names by its label."""
+    run = cluster.apply_run("nightly", inline())
+    run["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "tests", "team": "a"}
+    await Process(cluster).settle()
+    [job] = cluster.all(JOBS)
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "tests"
+    assert "team" not in job["metadata"]["labels"]
+
+
 async def test_an_api_server_that_is_away_changes_no_verdict(cluster: MemoryCluster) -> None:
     """What is to be done is tried again; once the server is back, all is done as if nothing had been."""
     cluster.apply_run("nightly", inline(container_case("a"), container_case("b"), parallelism=1))

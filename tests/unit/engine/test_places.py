@@ -19,8 +19,8 @@ def test_places_are_handed_out_in_rounds(limit: int, wanted: dict[str, int]) -> 
     expected = dict.fromkeys(wanted, 0)
     left = limit
     while left and any(expected[key] < wanted[key] for key in wanted):
-        for key in wanted:
-            if left and expected[key] < wanted[key]:
+        for key, most in wanted.items():
+            if left and expected[key] < most:
                 expected[key] += 1
                 left -= 1
     assert share_places(limit, wanted) == expected
