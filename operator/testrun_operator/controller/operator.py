@@ -118,7 +118,7 @@ class Operator:
             inventory=inventory,
             results=self._results,
             servers=servers,
-            actor=Actor(client, pods, settings.judging),
+            actor=Actor(client, inventory, pods, settings.judging),
             starter=Starter(client, inventory, self._results, _utc_now, settings.common_labels),
             statuses=StatusWriter(client, settings.status_interval, _utc_now),
             recorder=self._recorder,

@@ -265,7 +265,7 @@ class RunReconciler:
             ending=ending,
             over_since=over_since,
         )
-        result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
+        result = plan(state.execution, controls, state.observe(self._inventory, now), state.memory, now, self._judging)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
             # No event may come of a server that never gets ready.
             given_up_at = state.waiting_for_servers_since + self._judging.start_timeout

@@ -35,7 +35,7 @@ def state() -> ExecutionState:
 @pytest.fixture
 def actor(cluster: MemoryCluster) -> Actor:
     """Return what does as plans say."""
-    return Actor(cluster.client, PODS, JUDGING)
+    return Actor(cluster.client, cluster.inventory, PODS, JUDGING)
 
 
 def start(state: ExecutionState, case: str = "one") -> StartAttempt:
