@@ -114,7 +114,7 @@ def waiting_pod(reason: str, message: str = "", **fields: Any) -> PodObservation
 
 def running_pod(since: datetime = NOON, **fields: Any) -> PodObservation:
     """Return a pod whose container runs."""
-    return pod(**({"phase": PodPhase.RUNNING, "running_since": since} | fields))
+    return pod(**({"phase": PodPhase.RUNNING, "running_since": since, "running_seen_at": since} | fields))
 
 
 def ended_pod(exit_code: int = 0, message: str = "", reason: str = "", **fields: Any) -> PodObservation:

@@ -83,6 +83,8 @@ class MemoryCluster:
         self.is_down = False
         """Whether no call is answered."""
         self._troubles: list[_Trouble] = []
+        self.patches: list[Body] = []
+        """The patches that were sent, the oldest first."""
         self._shown: _Objects | None = None
         self._uids = 0
         self.inventory = Inventory(
@@ -250,6 +252,13 @@ class MemoryCluster:
         job["status"] = {"startTime": format_time(self.now), "active": 1, "ready": 1, "terminating": 0}
         return pod
 
+    def end_beside_sidecar(self, pod: Body, exit_code: int = 0) -> None:
+        """Let the container of a case end while another one of its pod goes on."""
+        now = format_time(self.now)
+        ended = {"exitCode": exit_code, "startedAt": now, "finishedAt": now}
+        self._set_state(pod, "Running", {"terminated": ended})
+        pod["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {"startedAt": now}}})
+
     def delete_gracefully(self, job: Body) -> None:
         """Let the pods of a Job be deleted: they run on until they end, or their grace period does."""
         pods = self.pods_of(job["metadata"]["name"])
@@ -257,6 +266,14 @@ class MemoryCluster:
             gone_at = format_time(self.now + timedelta(seconds=_GRACE_SECONDS))
             pod["metadata"] |= {"deletionTimestamp": gone_at, "deletionGracePeriodSeconds": _GRACE_SECONDS}
         self.announce_end(job, "Failed", terminating=len(pods))
+
+    def end_stopped_container(self, job: Body, exit_code: int = 137) -> None:
+        """Let the kubelet end the container of a Job that was stopped, and say so; its pod is still there."""
+        for pod in self.pods_of(job["metadata"]["name"]):
+            state = pod["status"]["containerStatuses"][0]["state"]
+            started_at = state.get("running", {}).get("startedAt")
+            ended = {"exitCode": exit_code, "startedAt": started_at, "finishedAt": format_time(self.now)}
+            self._set_state(pod, "Failed", {"terminated": ended})
 
     def end_deleted_pods(self, job: Body) -> None:
         """Let the pods of a Job that are being deleted end and go, and the Job be over."""
@@ -306,8 +323,9 @@ class MemoryCluster:
         generation = deployment["metadata"]["generation"]
         deployment["status"] = {"readyReplicas": 1, "observedGeneration": generation}
 
-    @staticmethod
-    def _set_state(pod: Body, phase: str, state: Body) -> None:
+    def _set_state(self, pod: Body, phase: str, state: Body) -> None:
+        written = {"manager": "kubelet", "subresource": "status", "time": format_time(self.now)}
+        pod["metadata"]["managedFields"] = [written]
         pod["status"] = {"phase": phase, "containerStatuses": [{"name": CONTAINER, "state": state}]}
 
 
@@ -387,6 +405,7 @@ class MemoryClient(KubernetesClient):
         def work() -> Body:
             found = self._find(resource, namespace, name)
             merge(found, body)
+            self._cluster.patches.append(copy.deepcopy(body))
             if resource == JOBS and "activeDeadlineSeconds" in body.get("spec", {}) and not is_over(found):
                 self._cluster.delete_gracefully(found)
             return found

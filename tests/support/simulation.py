@@ -18,10 +18,19 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.judgement import JudgingSettings
+from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop
+from testrun_operator.engine.judging import judge
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase
-from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Action, AskWhy, Controls, Plan, StartAttempt, StopAttempt, plan
+from testrun_operator.engine.planning import (
+    Action,
+    AskWhy,
+    Controls,
+    Plan,
+    StartAttempt,
+    StopAttempt,
+    StopCause,
+    plan,
+)
 
 _LONGEST_LAG = timedelta(seconds=2)
 LONGEST_ENDING = timedelta(seconds=30)
@@ -112,7 +121,7 @@ class SimulatedCluster:
         Args:
             decide: says what becomes of each API call.
         """
-        observed = self.state.observe(self._inventory())
+        observed = self.state.observe(self._inventory(), self.now)
         result = plan(self.state.execution, self.controls, observed, self.state.memory, self.now, self.settings)
         self.state.memory = result.memory
         for action in result.actions:
@@ -129,8 +138,8 @@ class SimulatedCluster:
                     self.state.created[created.name] = created
                 else:
                     self.lost_answers.add(created.name)
-            case StopAttempt(job, outcome):
-                self._decide(job.name, outcome, known=fate is Fate.DONE)
+            case StopAttempt():
+                self._stop(action, known=fate is Fate.DONE)
             case AskWhy(job):
                 self.state.asked[job.name] = self.now
 
@@ -150,16 +159,30 @@ class SimulatedCluster:
             self.created[name] += 1
         return observation
 
-    def _decide(self, name: str, outcome: AttemptOutcome, *, known: bool) -> None:
+    def _stop(self, stop: StopAttempt, *, known: bool) -> None:
+        name, outcome = stop.job.name, stop.outcome
         job = self.jobs.get(name)
         if job is None or not job.exists:
             if known and job is not None:
                 self.state.lose_job(job.observation, self.now)
             return
-        job.observation = replace(job.observation, decided=outcome)
+        if self._has_news(job, stop):
+            return
+        change = {"asked_to_end": outcome} if stop.confirm else {"decided": outcome}
+        job.observation = replace(job.observation, **change)
         job.decided_at = job.decided_at or self.now
         if known:
-            self.state.decided[name] = outcome
+            (self.state.asked_to_end if stop.confirm else self.state.decided)[name] = outcome
+
+    def _has_news(self, job: SimulatedJob, stop: StopAttempt) -> bool:
+        """Read a Job and its pods, as the operator does before it stops one, and whether nothing is to be stopped."""
+        must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}
+        if not must_read and self._seen_jobs.get(job.observation.name) == job.observation:
+            return False
+        fresh = self.state.take_note(self._inventory(), job.observation, tuple(job.pods), self.now)
+        judgement = judge(fresh, self.state.planned(fresh.case), self.now, self.settings)
+        is_still_right = isinstance(judgement, MustStop) or stop.cause is not StopCause.JUDGED
+        return not is_still_right or (isinstance(judgement, Ended) and stop.cause is not StopCause.LINGERING)
 
     def is_still_ending(self, name: str) -> bool:
         """Whether an attempt that was stopped still has its place: the watch has shown its pod, and not its end."""

@@ -97,6 +97,15 @@ class TestServer(Model):
     )
 
 
+_METADATA_KEY_PATTERN = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+_MetadataKey = Annotated[str, Field(pattern=_METADATA_KEY_PATTERN, max_length=317)]
+PodLabels = Annotated[
+    dict[_MetadataKey, Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]],
+    Field(max_length=16),
+]
+PodAnnotations = Annotated[dict[_MetadataKey, Text], Field(max_length=16)]
+
+
 class WhenOperator(StrEnum):
     """The operators of a label selector requirement."""
 
@@ -162,6 +171,14 @@ class Case(Model):
     timeout: Duration | None = Field(None, description="Longest time from the start of its container. Default 5m.")
     retries: Annotated[int, Field(ge=0, le=10)] | None = Field(
         None, description="How often a case that failed or timed out is tried again. Default 0."
+    )
+    pod_labels: PodLabels = Field(
+        {},
+        description="Further labels of the case's pod: for a service mesh, say, that is to leave it alone. The "
+        "operator's own labels win.",
+    )
+    pod_annotations: PodAnnotations = Field(
+        {}, description='Further annotations of the case\'s pod, for instance sidecar.istio.io/inject: "false".'
     )
     http: HttpCase | None = Field(None, description="One request, or a paginated walk, against a connection.")
     sql: SqlCase | None = Field(None, description="Database tests in the Trilogy format, against a connection.")

@@ -19,15 +19,19 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller import metrics
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.holding import QuotaGates
+from testrun_operator.controller.inventory import Inventory
+from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, Underway
+from testrun_operator.engine.judging import judge
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Action, AskWhy, StartAttempt, StopAttempt
+from testrun_operator.engine.planning import Action, AskWhy, StartAttempt, StopAttempt, StopCause
 from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.starting import cause_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, KubernetesClient, Refused
+from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, PODS, KubernetesClient, Refused
 from testrun_operator.kube.job import build_job, job_name
+from testrun_operator.kube.observe import JOB_NAME_LABEL, read_job, read_pod
 from testrun_operator.kube.outcomes import stop_patch
 from testrun_operator.kube.pods import PodSettings
 
@@ -35,6 +39,8 @@ _MAX_PARALLEL = 16
 """Calls at a time. More would only make the API server's own queues longer."""
 _UNANSWERED = 2
 """So many calls of a plan without an answer, and the rest of it is left for later."""
+_MOST_READS = 3
+"""How often a Job that changes while it is stopped is read within one look."""
 _TAIL_LINES = 20
 _TAIL_TIMEOUT_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -67,13 +73,19 @@ class Actor:
 
     Args:
         client: the API server.
+        inventory: what is in the cluster.
         pods: what the operator's settings say of the pods.
+        judging: how patient the judge is.
     """
 
-    def __init__(self, client: KubernetesClient, pods: PodSettings) -> None:
+    def __init__(
+        self, client: KubernetesClient, inventory: Inventory, pods: PodSettings, judging: JudgingSettings
+    ) -> None:
         self._client = client
+        self._inventory = inventory
         self._pods = pods
         self._places = asyncio.Semaphore(_MAX_PARALLEL)
+        self._judging = judging
         self.gates = QuotaGates()
 
     async def act(
@@ -224,20 +236,75 @@ class Actor:
         return replace(observation, decided=outcome)
 
     async def _stop(self, state: ExecutionState, stop: StopAttempt, now: datetime) -> None:
-        outcome = await self._with_evidence(state, stop)
+        """Stop an attempt, unless its Job or its pod have something newer to say than what the watches showed.
+
+        Raises:
+            ClusterUnavailable: the API server does not answer, or the Job changes again and again.
+        """
+        if stop.cause is StopCause.LINGERING and stop.job.case in state.reading_reports:
+            return  # its log would go with the pod; whoever reads it tells when that is done
+        current: StopAttempt | None = stop
+        must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}
+        for _ in range(_MOST_READS):
+            if must_read:
+                current = await self._check(state, stop, now)
+            if current is None:
+                return
+            if await self._write_stop(state, current, now):
+                return
+            must_read = True
+        raise ClusterUnavailable(f"the Job {stop.job.name} changes all the time")
+
+    async def _check(self, state: ExecutionState, stop: StopAttempt, now: datetime) -> StopAttempt | None:
+        """Read a Job and its pods, and judge them again.
+
+        Returns:
+            The stop by what was read; None if there is nothing to be stopped any more, or not yet.
+        """
+        namespace, name = state.run.namespace, stop.job.name
+        body = await self._client.get(JOBS, namespace, name)
+        job = read_job(body) if body is not None else None
+        if job is None:
+            state.lose_job(stop.job, now)
+            return None
+        selector = f"{JOB_NAME_LABEL}={name}"
+        pods = tuple(read_pod(pod) for pod in await self._client.list(PODS, namespace, labelSelector=selector))
+        fresh = state.take_note(self._inventory, job, pods, now)
+        judgement = judge(fresh, state.planned(job.case), now, self._judging)
+        match judgement:
+            case MustStop(outcome, confirm) if stop.cause is StopCause.JUDGED:
+                return replace(stop, job=fresh, outcome=outcome, confirm=confirm)
+            case Ended() if stop.cause is not StopCause.LINGERING:
+                return None
+            case Underway() if stop.cause is StopCause.JUDGED:
+                return None
+        return replace(stop, job=fresh)
+
+    async def _write_stop(self, state: ExecutionState, stop: StopAttempt, now: datetime) -> bool:
+        """Write a stop on a Job as it was seen.
+
+        Returns:
+            Whether that is done; False if the Job has changed meanwhile.
+        """
+        outcome, name = await self._with_evidence(state, stop), stop.job.name
+        patch = stop_patch(outcome, stop.job.resource_version, confirm=stop.confirm)
         try:
-            await self._client.patch(JOBS, state.run.namespace, stop.job.name, stop_patch(outcome))
+            await self._client.patch(JOBS, state.run.namespace, name, patch)
         except Refused as error:
+            if error.is_conflict:
+                return False
             if not error.is_not_found:
                 raise
             state.lose_job(stop.job, now)
-            return
-        state.decided[stop.job.name] = outcome
+            return True
+        known = state.asked_to_end if stop.confirm else state.decided
+        known[name] = outcome
         _logger.info(
-            "stopped an attempt: %s",
+            "asked an attempt to end: %s" if stop.confirm else "stopped an attempt: %s",
             outcome.reason,
-            extra=_context(state, outcome.case, outcome.attempt) | {"job": stop.job.name},
+            extra=_context(state, outcome.case, outcome.attempt) | {"job": name},
         )
+        return True
 
     async def _with_evidence(self, state: ExecutionState, stop: StopAttempt) -> AttemptOutcome:
         """Add the end of the log, if it can be had quickly."""

@@ -23,6 +23,16 @@ from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A Job and its pods as they were read, and as the watches showed them then."""
+
+    job: JobObservation
+    pods: tuple[PodObservation, ...]
+    shown_job: JobObservation | None
+    shown_pods: tuple[PodObservation, ...]
+
+
 @dataclass(slots=True)
 class ExecutionState:
     """An execution, as this process sees it."""
@@ -36,6 +46,14 @@ class ExecutionState:
     """Jobs that we created and that no watch has shown yet, by name."""
     decided: dict[str, AttemptOutcome] = field(default_factory=dict)
     """Outcomes that we wrote on Jobs and that no watch has shown yet, by the Job's name."""
+    asked_to_end: dict[str, AttemptOutcome] = field(default_factory=dict)
+    """Outcomes of attempts whose end we asked for and that no watch has shown yet, by the Job's name."""
+    read: dict[str, "_Read"] = field(default_factory=dict)
+    """What was read of Jobs and their pods, by the Job's name, until a watch shows anything else than it did then."""
+    running_seen_at: dict[str, datetime] = field(default_factory=dict)
+    """Since when the container of a Job's pod is known to run, by the pod's name."""
+    has_read: bool = False
+    """Whether a fresh look has shown something that the watches had not."""
     lost_jobs: dict[str, JobObservation] = field(default_factory=dict)
     """Jobs that were deleted, by name, with that as the outcome of their attempts. A watch may still show them, or
     may never have; either way no attempt is started twice."""
@@ -93,24 +111,54 @@ class ExecutionState:
     def has_news(self) -> bool:
         """Whether an attempt turned out to be over while a plan was carried out, which nobody else may ever tell of."""
         ended = [*self.lost_jobs.values(), *(job for job in self.created.values() if job.decided is not None)]
-        return any(job.case in self.cases_by_name and not self._is_known(job) for job in ended)
+        return self.has_read or any(job.case in self.cases_by_name and not self._is_known(job) for job in ended)
 
     def _is_known(self, job: JobObservation) -> bool:
         return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
 
-    def observe(self, inventory: Inventory) -> tuple[JobObservation, ...]:
-        """Put together what the watches say and what we did ourselves."""
+    def observe(self, inventory: Inventory, now: datetime) -> tuple[JobObservation, ...]:
+        """Put together what the watches say, what was read since, and what we did ourselves."""
+        self.has_read = False
         seen = {job.name: job for job in inventory.jobs(self.run_id)}
         for name in seen:
             self.created.pop(name, None)
         jobs = {**self.created, **seen, **self.lost_jobs}
-        return tuple(self._complete(job, inventory) for job in jobs.values())
+        return tuple(
+            self._complete(*self._newest(job, inventory.pods(self.run.namespace, job.name)), now)
+            for job in jobs.values()
+        )
 
-    def _complete(self, job: JobObservation, inventory: Inventory) -> JobObservation:
-        pods = inventory.pods(self.run.namespace, job.name)
+    def take_note(
+        self, inventory: Inventory, job: JobObservation, pods: tuple[PodObservation, ...], now: datetime
+    ) -> JobObservation:
+        """Take note of a Job and its pods as they were just read, which may be newer than what the watches show.
+
+        Returns:
+            The Job with its pod, as :meth:`observe` would return it.
+        """
+        shown_job = next((seen for seen in inventory.jobs(self.run_id) if seen.name == job.name), None)
+        self.created.pop(job.name, None)
+        self.read[job.name] = _Read(job, pods, shown_job, inventory.pods(self.run.namespace, job.name))
+        self.has_read = True
+        return self._complete(job, pods, now)
+
+    def _newest(
+        self, job: JobObservation, pods: tuple[PodObservation, ...]
+    ) -> tuple[JobObservation, tuple[PodObservation, ...]]:
+        read = self.read.get(job.name)
+        if read is None or job.name in self.lost_jobs:
+            return job, pods
+        if read.shown_pods == pods and read.shown_job in (job, None):
+            return read.job, read.pods
+        del self.read[job.name]
+        return job, pods
+
+    def _complete(self, job: JobObservation, pods: tuple[PodObservation, ...], now: datetime) -> JobObservation:
         if job.decided is not None:
             self.decided.pop(job.name, None)
-        if self._is_judged(job) and not any(pod.may_run for pod in pods):
+        if job.asked_to_end is not None:
+            self.asked_to_end.pop(job.name, None)
+        if self._is_judged(job) and not any(pod.may_run or pod.lingers for pod in pods):
             return job  # as most are in the end; nobody will look at its pod again
         lost = self.lost_pods.get(job.name)
         pod = choose_pod((*pods, lost) if lost is not None else pods)
@@ -121,11 +169,19 @@ class ExecutionState:
             decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
         return replace(
             job,
-            pod=pod,
+            pod=self._with_first_sight(pod, now) if pod is not None else None,
+            asked_to_end=job.asked_to_end or self.asked_to_end.get(job.name),
             decided=decided,
             refusal=self.refusals.get(job.name, ""),
             asked_at=self.asked.get(job.name),
         )
+
+    def _with_first_sight(self, pod: PodObservation, now: datetime) -> PodObservation:
+        if pod.running_since is None:
+            return pod
+        # Later words of the kubelet do not count: it may say the same again, with a newer time.
+        seen_at = self.running_seen_at.setdefault(pod.name, min(pod.reported_at or now, now))
+        return replace(pod, running_seen_at=seen_at)
 
     def _is_judged(self, job: JobObservation) -> bool:
         return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
@@ -133,6 +189,7 @@ class ExecutionState:
     def lose_job(self, job: JobObservation, now: datetime) -> None:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""
         self.created.pop(job.name, None)
+        self.read.pop(job.name, None)
         decided = job.decided or self.decided.pop(job.name, None) or job_deleted(job, now)
         self.lost_jobs.setdefault(job.name, replace(job, pod=None, decided=decided))
 

@@ -109,7 +109,7 @@ class Operator:
             on_reports_read=self._run_of_uid_changed,
             now=client.now,
         )
-        self._actor = Actor(client, pods)
+        self._actor = Actor(client, inventory, pods, settings.judging)
         self._reconciler = RunReconciler(
             client=client,
             inventory=inventory,

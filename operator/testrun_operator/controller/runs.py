@@ -278,7 +278,7 @@ class RunReconciler:
             places=self._open_places(state, spec),
             refused=state.holds.tried,
         )
-        result = plan(state.execution, controls, state.observe(self._inventory), state.memory, now, self._judging)
+        result = plan(state.execution, controls, state.observe(self._inventory, now), state.memory, now, self._judging)
         self._places.note(state.claimant, result.occupied, result.waiting)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
             # No event may come of a server that never gets ready.

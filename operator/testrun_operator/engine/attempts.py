@@ -45,7 +45,8 @@ def outcome(
     """Make an outcome; what is not given is taken from the pod."""
     pod = job.pod
     if started_at is None and pod is not None:
-        started_at = pod.terminated.started_at if pod.terminated else pod.running_since
+        # The second is of the same clock as the time at which an attempt is ended from outside; the node's is not.
+        started_at = pod.terminated.started_at if pod.terminated else pod.running_seen_at
     duration = None
     if started_at is not None and finished_at is not None:
         duration = max(0, round((finished_at - started_at) / timedelta(milliseconds=1)))

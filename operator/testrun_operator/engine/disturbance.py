@@ -37,10 +37,16 @@ def ended_before(pod: PodObservation, terminated: Terminated) -> bool:
     """Whether a pod's container had ended before something from outside asked for it.
 
     What it did after that says nothing: many programs end with 0 when they are told to stop. Kubernetes knows whole
-    seconds; what happened in the same one counts as disturbed.
+    seconds; what happened in the same one counts as disturbed. Times of the kubelet are compared with one another, and
+    those of the control plane: the clock of a node may be wrong by any amount.
     """
-    asked_at = pod.deadline_at if pod.reason == DEADLINE_EXCEEDED else pod.disturbed_at
-    return asked_at is not None and terminated.finished_at is not None and terminated.finished_at < asked_at
+    if pod.reason == DEADLINE_EXCEEDED:
+        ended_at, asked_at = terminated.finished_at, pod.deadline_at
+    elif pod.disturbed_by_kubelet or pod.reported_at is None:
+        ended_at, asked_at = terminated.finished_at, pod.disturbed_at
+    else:
+        ended_at, asked_at = pod.reported_at, pod.disturbed_at
+    return asked_at is not None and ended_at is not None and ended_at < asked_at
 
 
 def has_ended(pod: PodObservation) -> bool:

@@ -46,6 +46,8 @@ class MustStop:
     """The attempt has to be ended from outside, with this outcome."""
 
     outcome: AttemptOutcome
+    confirm: bool = False
+    """Whether the outcome counts only when the kubelet has confirmed that the container ran until it was ended."""
 
 
 Judgement = Underway | Ended | MustStop

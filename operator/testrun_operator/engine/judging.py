@@ -3,6 +3,7 @@
 An infrastructure fault is never a test failure, and a pod that is gone without a report is a normal thing to see.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.base import format_duration
@@ -31,8 +32,16 @@ KINDS_WITH_REPORT = frozenset({CaseKind.HTTP, CaseKind.SQL, CaseKind.PLAYBOOK})
 _SIGKILL = 128 + 9
 _CLOCK_RESOLUTION = timedelta(seconds=1)
 """Kubernetes cuts times to whole seconds: a container may have started almost one second later than it says."""
+_CLOCK_TOLERANCE = timedelta(seconds=3)
+"""How far the operator's clock may be from the API server's, whose times are cut to whole seconds, too."""
 WATCH_LAG = timedelta(seconds=5)
 """Jobs and pods are watched apart: that a Job is over may be seen before how its pod ended."""
+_CONFIRMATION = timedelta(seconds=60)
+"""How long the kubelet may take to confirm that it ended a container: six times the grace period of its pod."""
+_NODE_PATIENCE = timedelta(minutes=6)
+"""How long a node may be silent until an attempt on it is given up: Kubernetes evicts its pods after five minutes
+(https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions). Until then the
+node may come back, and say how the container really ended."""
 _FIRST_SIGNAL = 128
 _START_FAILURES = frozenset({"StartError", "ContainerCannotRun"})
 
@@ -48,6 +57,8 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
     """
     if job.decided is not None:
         return Ended(job.decided)
+    if job.asked_to_end is not None:
+        return _judge_asked_to_end(job, job.asked_to_end, case, now)
     pod = job.pod
     if pod is None:
         return _judge_without_pod(job, case, now, settings)
@@ -58,7 +69,7 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
     if pod.phase is PodPhase.FAILED:
         return Ended(_judge_failed_pod(job, case, pod))
     if pod.running_since is not None:
-        return _judge_running(job, case, pod.running_since, now, settings)
+        return _judge_running(job, case, pod, now, settings)
     return judge_starting(job, pod, now, settings)
 
 
@@ -90,13 +101,19 @@ def left_over(job: JobObservation, now: datetime) -> AttemptOutcome:
 def run_timed_out(job: JobObservation, timeout: timedelta, now: datetime) -> AttemptOutcome:
     """Return the outcome of an attempt that is ended because its run's timeout is over.
 
-    It counts against the subject only if the container ran; a pod that was still waiting says nothing of the subject.
+    It counts against the subject only if the container ran, which its kubelet has to confirm; a pod that was still
+    waiting says nothing of the subject.
     """
-    running = job.pod is not None and job.pod.running_since is not None
+    running = is_running(job)
     failure_class = FailureClass.TEST if running else FailureClass.INFRASTRUCTURE
     where = "while this case ran" if running else "before this case's container ran"
     message = f"the run's timeout of {format_duration(timeout)} ended {where}"
     return attempts.outcome(job, Verdict.TIMED_OUT, failure_class, Reason.RUN_TIMEOUT, message, finished_at=now)
+
+
+def is_running(job: JobObservation) -> bool:
+    """Whether the container of an attempt runs, for all that is known."""
+    return job.pod is not None and job.pod.running_since is not None and job.pod.may_run
 
 
 def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, settings: JudgingSettings) -> Judgement:
@@ -108,7 +125,7 @@ def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, se
         return Ended(attempts.outcome(job, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, message))
     if job.state is not JobState.ACTIVE:
         # Complete says little of an image that ends with 0 when it is told to end: the Job of an evicted one is, too.
-        return Ended(pod_vanished(job, now))
+        return MustStop(pod_vanished(job, now))
     return judge_without_pod(job, now, settings)
 
 
@@ -233,35 +250,94 @@ def _judge_failed_pod(job: JobObservation, case: PlannedCase, pod: PodObservatio
         return disturbed(job, pod, None)
     # The pod's own deadline is a safety net for the time in which no operator runs.
     finished_at = terminated.finished_at if terminated else None
-    if pod.waiting is not None or (terminated is not None and terminated.started_at is None):
-        message = "the pod's own deadline passed before its container ran"
+    if case.case.kind in KINDS_WITH_REPORT and terminated is not None and terminated.started_at is not None:
+        return _overdue(job, case, finished_at)
+    if terminated is None or not _ran_for(terminated, case.timeout):
+        message = "the pod's own deadline passed before its container had run for as long as the case may"
         return attempts.fault(job, Reason.POD_START_TIMEOUT, message, finished_at)
-    message = f"the case did not end within its timeout of {format_duration(case.timeout)}"
-    return attempts.outcome(
-        job, Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT, message, finished_at=finished_at
-    )
+    return _timed_out(job, case, terminated.started_at, finished_at)
 
 
 def _judge_running(
-    job: JobObservation,
-    case: PlannedCase,
-    running_since: datetime,
-    now: datetime,
-    settings: JudgingSettings,
+    job: JobObservation, case: PlannedCase, pod: PodObservation, now: datetime, settings: JudgingSettings
 ) -> Judgement:
-    grace = settings.runner_grace if case.case.kind in KINDS_WITH_REPORT else timedelta()
-    deadline = running_since + _CLOCK_RESOLUTION + case.timeout + grace
+    reports = case.case.kind in KINDS_WITH_REPORT
+    grace = settings.runner_grace if reports else timedelta()
+    deadline = (pod.running_seen_at or now) + _CLOCK_RESOLUTION + case.timeout + grace
     if now < deadline:
         return Underway(deadline)
+    if pod.node_silent:
+        given_up_at = deadline + _NODE_PATIENCE
+        return Underway(given_up_at) if now < given_up_at else MustStop(_node_lost(job, pod, now))
+    if reports:
+        return MustStop(_overdue(job, case, now))
+    return MustStop(_timed_out(job, case, pod.running_seen_at, now), confirm=True)
+
+
+def _judge_asked_to_end(job: JobObservation, asked: AttemptOutcome, case: PlannedCase, now: datetime) -> Judgement:
+    """Judge an attempt that was asked to end for its time being over: whether that is how it ended.
+
+    A kubelet that says nothing may have lost sight of a container that ended long ago, or that never had its time.
+    """
+    pod, asked_at = job.pod, asked.finished_at or now
+    if pod is not None and pod.terminated is not None:
+        ended = pod.terminated
+        ended_itself = pod.reported_at is not None and pod.reported_at + _CLOCK_TOLERANCE <= asked_at
+        if asked.reason is Reason.CASE_TIMEOUT:
+            ended_itself = ended_itself or not _ran_for(ended, case.timeout)
+        if ended_itself or (case.case.kind in KINDS_WITH_REPORT and ended.exit_code < _FIRST_SIGNAL):
+            undisturbed = pod if pod.disruption else replace(pod, deleted=False, disturbed_at=None)
+            return MustStop(_judge_terminated(job, case, undisturbed, ended).outcome)
+        evidence = attempts.evidence(job, asked.evidence.log_tail or ended.message or None)
+        return MustStop(replace(asked, evidence=evidence))
+    is_gone = pod is None and job.state is not JobState.ACTIVE
+    patience = _NODE_PATIENCE if pod is not None and pod.node_silent else _CONFIRMATION
+    given_up_at = asked_at + patience
+    if now < given_up_at and not is_gone and not (pod is not None and pod.gone):
+        return Underway(given_up_at)
+    if is_gone and job.finished_at is not None and now < job.finished_at + WATCH_LAG:
+        return Underway(job.finished_at + WATCH_LAG)
+    return MustStop(_unconfirmed(job, asked, now))
+
+
+def _unconfirmed(job: JobObservation, asked: AttemptOutcome, now: datetime) -> AttemptOutcome:
+    node = f" {job.pod.node}" if job.pod is not None and job.pod.node else ""
+    message = f"{asked.message}, and its node{node} did not confirm that its container ran until it was ended"
+    if asked.reason is Reason.RUN_TIMEOUT:
+        return replace(asked, failure_class=FailureClass.INFRASTRUCTURE, message=message, finished_at=now)
+    return attempts.fault(job, Reason.NODE_LOST, message, now)
+
+
+def _ran_for(terminated: Terminated, timeout: timedelta) -> bool:
+    """Whether a container ran for a time, by the clock of its node, which is cut to whole seconds."""
+    started_at, finished_at = terminated.started_at, terminated.finished_at
+    if started_at is None or finished_at is None:
+        return False
+    return finished_at - started_at >= timeout - _CLOCK_RESOLUTION
+
+
+def _timed_out(
+    job: JobObservation, case: PlannedCase, started_at: datetime | None, finished_at: datetime | None
+) -> AttemptOutcome:
     message = f"the case did not end within its timeout of {format_duration(case.timeout)}"
-    return MustStop(
-        attempts.outcome(
-            job,
-            Verdict.TIMED_OUT,
-            FailureClass.TEST,
-            Reason.CASE_TIMEOUT,
-            message,
-            started_at=running_since,
-            finished_at=now,
-        )
+    return attempts.outcome(
+        job,
+        Verdict.TIMED_OUT,
+        FailureClass.TEST,
+        Reason.CASE_TIMEOUT,
+        message,
+        started_at=started_at,
+        finished_at=finished_at,
     )
+
+
+def _overdue(job: JobObservation, case: PlannedCase, finished_at: datetime | None) -> AttemptOutcome:
+    """Return the outcome of a runner that did not report in time: it reports a time-out of its case itself, earlier."""
+    message = f"the runner did not report within the case's timeout of {format_duration(case.timeout)} and its grace"
+    return attempts.fault(job, Reason.NO_REPORT, message, finished_at)
+
+
+def _node_lost(job: JobObservation, pod: PodObservation, now: datetime) -> AttemptOutcome:
+    node = f" {pod.node}" if pod.node else ""
+    message = f"the pod's node{node} has been silent for longer than Kubernetes keeps pods on such a node"
+    return attempts.fault(job, Reason.NODE_LOST, message, now)

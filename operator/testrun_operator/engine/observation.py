@@ -83,13 +83,24 @@ class PodObservation:
     """The reason of its condition DisruptionTarget, or empty."""
     disruption_message: str = ""
     disturbed_at: datetime | None = None
-    """When its deletion was asked for, or it became the target of a disruption, whichever came first."""
+    """When its deletion was asked for, or it became the target of a disruption, whichever came first; by the clock of
+    the control plane, or by the kubelet's where it was the kubelet that ended it."""
+    disturbed_by_kubelet: bool = False
+    """Whether it was the kubelet that ended it, and so its clock that says when."""
     deadline_at: datetime | None = None
     """When its own ``activeDeadlineSeconds`` ends, by the clock of its node; None while no node has taken it."""
     unschedulable: str = ""
     """The scheduler's message if no node has room for it, or empty."""
     running_since: datetime | None = None
-    """When its container started; None while it waits."""
+    """When its container started, by the clock of its node; None while it waits."""
+    running_seen_at: datetime | None = None
+    """When that was seen first, by the clock of the API server: what the limits of an attempt are counted from."""
+    reported_at: datetime | None = None
+    """When the kubelet wrote the pod's status last, by the clock of the API server; None where nothing says so."""
+    node_silent: bool = False
+    """Whether Kubernetes has not heard from the pod's node for a while: what its status says may be long over."""
+    others_running: bool = False
+    """Whether another container of it runs, which something else has put there: a service mesh, a log shipper."""
     waiting: Waiting | None = None
     terminated: Terminated | None = None
     init: InitContainer | None = None
@@ -100,6 +111,12 @@ class PodObservation:
         """Whether its container may still be running, or may still come to run."""
         over = self.terminated is not None or self.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
         return not over and not self.gone
+
+    @property
+    def lingers(self) -> bool:
+        """Whether it goes on though its container has ended, since another one does."""
+        over = self.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED} or self.deleted or self.gone
+        return self.terminated is not None and self.others_running and not over
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +142,10 @@ class JobObservation:
     """Attempts before this one that used up one of the case's retries."""
     infrastructure_faults: int = 0
     """Attempts before this one that used up one of the infrastructure's retries."""
+    asked_to_end: AttemptOutcome | None = None
+    """The outcome with which the operator asked for its end, once that is confirmed; written on the Job, too."""
+    resource_version: str = ""
+    """The version of the Job that was seen; empty where none was."""
     decided: AttemptOutcome | None = None
     """The outcome with which the operator stopped the Job; it is written on the Job itself."""
     pod: PodObservation | None = None

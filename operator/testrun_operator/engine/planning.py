@@ -30,6 +30,7 @@ from testrun_operator.engine.plans import (
     Plan,
     StartAttempt,
     StopAttempt,
+    StopCause,
 )
 from testrun_operator.engine.selection import PlannedCase
 
@@ -45,6 +46,7 @@ __all__ = (
     "Plan",
     "StartAttempt",
     "StopAttempt",
+    "StopCause",
     "plan",
 )
 
@@ -53,6 +55,9 @@ MAX_INFRASTRUCTURE_RETRIES = 2
 
 _LONGEST_ENDING = timedelta(seconds=30)
 """How long a pod that was stopped keeps its place: three times its grace period. A node that is lost never ends it."""
+
+_LINGERING_GRACE = timedelta(seconds=2)
+"""How long other containers of a pod may go on after the case's has ended, before its Job is ended."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _EXECUTED_BADLY = frozenset({Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED})
@@ -108,6 +113,7 @@ class _Planner:
         self._between: dict[str, StartAttempt] = {}
         self._next: list[StartAttempt] = []
         self._stops: dict[str, StopAttempt] = {}
+        self._lingering: list[StopAttempt] = []
         self._questions: list[AskWhy] = []
         self._ending: set[str] = set()
         self._wakes: list[datetime] = []
@@ -139,10 +145,12 @@ class _Planner:
             case _ if has_successor:
                 # It was over when the next one was started; what showed that is gone since.
                 self._end(job, judging.pod_vanished(job, self._now))
-            case MustStop(outcome):
+            case MustStop(outcome) if self._controls.over and job.state is not JobState.ACTIVE:
+                self._end(job, outcome)  # nothing is written any more after the end
+            case MustStop(outcome, confirm):
                 # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
                 self._underway[job.case] = job
-                self._stops[job.case] = StopAttempt(job, outcome)
+                self._stops[job.case] = StopAttempt(job, outcome, StopCause.JUDGED, confirm)
             case Underway(look_again_at, ask_why):
                 self._underway[job.case] = job
                 if look_again_at is not None:
@@ -151,19 +159,29 @@ class _Planner:
                     self._questions.append(AskWhy(job))
 
     def _mind_its_end(self, job: JobObservation) -> None:
-        """Keep the place of an attempt that was stopped until its pod has ended: it still acts on the subject."""
-        if job.pod is None or not job.pod.may_run:
+        """Keep the place of an attempt that is over until its pod has ended: it still acts on the subject."""
+        if job.pod is None or not (job.pod.may_run or job.pod.lingers):
             return
-        outcome = next((e.outcome for e in self._attempts.get(job.case, ()) if e.job.attempt == job.attempt), None)
-        if outcome is None or outcome.finished_at is None:
+        ended = next((e for e in self._attempts.get(job.case, ()) if e.job.attempt == job.attempt), None)
+        if ended is None:
             return
-        given_up_at = outcome.finished_at + _LONGEST_ENDING
+        if job.pod.lingers and job.decided is None and not self._controls.over:
+            self._end_lingering(job, ended)
+        given_up_at = ended.known_since + _LONGEST_ENDING
         if self._now < given_up_at:
             self._ending.add(job.case)
             self._wakes.append(given_up_at)
 
+    def _end_lingering(self, job: JobObservation, ended: EndedAttempt) -> None:
+        # Containers that something else has put into the pod need not end by themselves; some do when the case's does.
+        due = ended.known_since + _LINGERING_GRACE
+        if self._now < due:
+            self._wakes.append(due)
+        else:
+            self._lingering.append(StopAttempt(job, ended.outcome, StopCause.LINGERING))
+
     def _end(self, job: JobObservation, outcome: AttemptOutcome, report_in_log: LogReference | None = None) -> None:
-        ended = EndedAttempt(replace(job, pod=None, decided=None), outcome, report_in_log)
+        ended = EndedAttempt(replace(job, pod=None, decided=None), outcome, self._now, report_in_log)
         self._attempts[job.case] = (*self._attempts.get(job.case, ()), ended)
 
     # -- what it means ------------------------------------------------------------------------------------------
@@ -212,8 +230,10 @@ class _Planner:
             outcome = judging.cancelled(job, ending.reason, ending.message, self._now)
             self._stops.setdefault(job.case, StopAttempt(job, outcome))
         elif self._now >= self._run_deadline:
-            outcome = judging.run_timed_out(job, self._execution.timeout, self._now)
-            self._stops.setdefault(job.case, StopAttempt(job, outcome))
+            if job.asked_to_end is None:
+                outcome = judging.run_timed_out(job, self._execution.timeout, self._now)
+                stop = StopAttempt(job, outcome, StopCause.RUN_TIMEOUT, confirm=judging.is_running(job))
+                self._stops.setdefault(job.case, stop)
         else:
             self._wakes.append(self._run_deadline)
 
@@ -330,7 +350,7 @@ class _Planner:
             self._wakes.append(self._run_deadline)
         due = [moment for moment in self._wakes if moment > self._now]
         return Plan(
-            actions=(*self._stops.values(), *starts, *self._questions),
+            actions=(*self._stops.values(), *self._lingering, *starts, *self._questions),
             memory=Memory(self._underway, self._attempts, self._cases),
             running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
             look_again_at=min(due) if due and not is_over else None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import LogReference
@@ -65,6 +66,8 @@ class EndedAttempt:
     job: JobObservation
     """Without its pod, which is not needed any more."""
     outcome: AttemptOutcome
+    known_since: datetime
+    """When this process found it out."""
     report_in_log: LogReference | None = None
     """Its details are in its pod's log."""
 
@@ -91,12 +94,28 @@ class StartAttempt:
     infrastructure_faults: int
 
 
+class StopCause(Enum):
+    """Why an attempt is ended from outside: what has to be true of its Job when that is written."""
+
+    JUDGED = auto()
+    """By what was seen of it and for how long: has to follow from a fresh look as well."""
+    RUN_TIMEOUT = auto()
+    """The run's time is over: unless a fresh look shows that the attempt has ended."""
+    NOT_WANTED = auto()
+    """Nobody wants its outcome any more: unless it has changed meanwhile, and has ended."""
+    LINGERING = auto()
+    """It has ended, and has its outcome; but its pod goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class StopAttempt:
     """Write the outcome on the attempt's Job and end its pod."""
 
     job: JobObservation
     outcome: AttemptOutcome
+    cause: StopCause = StopCause.NOT_WANTED
+    confirm: bool = False
+    """Whether only its end is asked for, and the outcome counts when the kubelet has confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from pydantic import JsonValue
 
 from testrun_operator.api.base import Document
 from testrun_operator.api.document import DOCUMENT_PATH
+from testrun_operator.api.suite import Case
 from testrun_operator.engine.execution import ExecutionRecord, name_for
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube import labels
 from testrun_operator.kube.luggage import pack
-from testrun_operator.kube.platform import merged
+from testrun_operator.kube.platform import CasePods, merged
 from testrun_operator.kube.pods import PodSettings, container_pod, fits_into_variable, runner_pod
 from testrun_operator.kube.references import RunReference
 
@@ -90,8 +91,7 @@ def build_job(
             "completions": 1,
             "parallelism": 1,
             "template": {
-                "metadata": {"labels": merged(cases.pod_labels, metadata["labels"])}
-                | ({"annotations": dict(cases.pod_annotations)} if cases.pod_annotations else {}),
+                "metadata": _pod_metadata(start.case.case, cases, metadata["labels"]),
                 "spec": pod | cases.as_spec() | _pod_defaults(start.case.timeout + settings.safety_margin),
             },
         },
@@ -117,6 +117,12 @@ def _metadata(
         "labels": merged(common_labels, own_labels),
         "ownerReferences": [run.as_owner()],
     }
+
+
+def _pod_metadata(case: Case, cases: CasePods, own_labels: Mapping[str, str]) -> Document:
+    annotations = merged(cases.pod_annotations, case.pod_annotations)
+    pod_labels = merged(cases.pod_labels, case.pod_labels, own_labels)
+    return {"labels": pod_labels} | ({"annotations": annotations} if annotations else {})
 
 
 def _pod_defaults(deadline: timedelta) -> Document:

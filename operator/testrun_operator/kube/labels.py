@@ -31,6 +31,8 @@ QUEUES = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """Labels by which Kueue takes a Job into a queue. Those that a TestRun has, its Jobs have."""
 OUTCOME = f"{GROUP}/outcome"
 """Annotation of a Job that the operator stopped: the outcome of its attempt."""
+ASKED_TO_END = f"{GROUP}/asked-to-end"
+"""Annotation of a Job whose attempt had its time: the outcome that it has once the kubelet has confirmed its end."""
 COMPLETED_AT = f"{GROUP}/completed-at"
 """Annotation of an execution's ConfigMap: when the execution ended."""
 TEMPLATE = f"{GROUP}/template"

@@ -21,7 +21,10 @@ from testrun_operator.kube.outcomes import decode_outcome
 
 CONTAINER = "case"
 """Name of the container that is judged."""
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+"""Label of a Job's pods, set by the Job controller since Kubernetes 1.27."""
 
+_BY_KUBELET = "TerminationByKubelet"
 _UNREADABLE = "Error on reading termination"
 _Body = Mapping[str, Any]
 
@@ -51,6 +54,8 @@ def read_job(body: _Body) -> JobObservation | None:
         resumed_at=read_time(status.get("startTime")),
         test_failures=_count(annotations.get(labels.TEST_FAILURES)),
         infrastructure_faults=_count(annotations.get(labels.INFRASTRUCTURE_FAULTS)),
+        asked_to_end=decode_outcome(annotations.get(labels.ASKED_TO_END)),
+        resource_version=str(metadata.get("resourceVersion") or ""),
         decided=decode_outcome(annotations.get(labels.OUTCOME)),
     )
 
@@ -64,7 +69,8 @@ def read_pod(body: _Body) -> PodObservation:
     waiting = state.get("waiting")
     terminated = state.get("terminated")
     disruption = _if_true(conditions.get("DisruptionTarget"))
-    asked_at = (_deletion_asked_at(metadata), read_time(disruption.get("lastTransitionTime")))
+    deletion_asked_at, disrupted_at = _deletion_asked_at(metadata), read_time(disruption.get("lastTransitionTime"))
+    by_kubelet = disruption.get("reason") == _BY_KUBELET
     return PodObservation(
         name=metadata["name"],
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
@@ -75,10 +81,20 @@ def read_pod(body: _Body) -> PodObservation:
         deleted=metadata.get("deletionTimestamp") is not None,
         disruption=str(disruption.get("reason") or ""),
         disruption_message=str(disruption.get("message") or ""),
-        disturbed_at=min((moment for moment in asked_at if moment is not None), default=None),
+        disturbed_at=disrupted_at
+        if by_kubelet
+        else min((moment for moment in (deletion_asked_at, disrupted_at) if moment is not None), default=None),
+        disturbed_by_kubelet=by_kubelet,
         deadline_at=_deadline_at(spec, status),
         unschedulable=_unschedulable(conditions.get("PodScheduled")),
         running_since=read_time(running.get("startedAt")) if running else None,
+        reported_at=_reported_at(metadata),
+        node_silent=_is_node_silent(spec, conditions),
+        others_running=any(
+            "running" in (found.get("state") or {})
+            for found in status.get("containerStatuses") or ()
+            if found.get("name") != CONTAINER
+        ),
         waiting=Waiting(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
         terminated=_read_terminated(terminated) if terminated else None,
         init=_read_init(spec, status) if not running and not terminated else None,
@@ -89,7 +105,7 @@ def job_name_of(pod: _Body) -> str | None:
     """Return the name of the Job that a pod belongs to."""
     own_labels = pod["metadata"].get("labels") or {}
     # The first is what the Job controller has set since 1.27; the second is older and still set.
-    name: str | None = own_labels.get("batch.kubernetes.io/job-name") or own_labels.get("job-name")
+    name: str | None = own_labels.get(JOB_NAME_LABEL) or own_labels.get("job-name")
     return name
 
 
@@ -138,6 +154,26 @@ def _read_terminated(state: _Body) -> Terminated:
         started_at=_after_epoch(read_time(state.get("startedAt"))),
         finished_at=_after_epoch(read_time(state.get("finishedAt"))),
     )
+
+
+def _reported_at(metadata: _Body) -> datetime | None:
+    """Return when the kubelet wrote a pod's status last: managedFields have it by the clock of the API server."""
+    times = (
+        read_time(entry.get("time"))
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("manager") == "kubelet" and entry.get("subresource") == "status"
+    )
+    return max((moment for moment in times if moment is not None), default=None)
+
+
+def _is_node_silent(spec: _Body, conditions: Mapping[str, _Body]) -> bool:
+    """Whether the node controller has marked a pod as not ready, since its node is: its kubelet says the opposite.
+
+    The kubelet sets both conditions together, and tells them apart only by readiness gates.
+    """
+    ready, containers = conditions.get("Ready") or {}, conditions.get("ContainersReady") or {}
+    gates = spec.get("readinessGates")
+    return ready.get("status") == "False" and containers.get("status") == "True" and not gates
 
 
 def _after_epoch(moment: datetime | None) -> datetime | None:

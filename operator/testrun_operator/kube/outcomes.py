@@ -14,15 +14,23 @@ _MAX_LOG_TAIL = 4096
 _ADAPTER = TypeAdapter(AttemptOutcome)
 
 
-def stop_patch(outcome: AttemptOutcome) -> Document:
+def stop_patch(outcome: AttemptOutcome, resource_version: str = "", *, confirm: bool = False) -> Document:
     """Make the patch of a Job that writes the outcome on it and ends its pod, in one call.
+
+    Args:
+        outcome: the outcome of its attempt.
+        resource_version: the version of the Job by which that was decided: one that has changed since is not patched
+            (https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions). Empty for any version.
+        confirm: whether the outcome counts only when the kubelet has confirmed it.
 
     A Job whose ``activeDeadlineSeconds`` has passed is ended by the Job controller, in every version of Kubernetes;
     the Job itself stays, so that the outcome survives the operator. One that is suspended has no deadline: when it is
     resumed, that begins anew. With a ``parallelism`` of 0 it gets no pod even then.
     """
+    annotation = labels.ASKED_TO_END if confirm else labels.OUTCOME
+    condition = {"resourceVersion": resource_version} if resource_version else {}
     return {
-        "metadata": {"annotations": {labels.OUTCOME: encode_outcome(outcome)}},
+        "metadata": condition | {"annotations": {annotation: encode_outcome(outcome)}},
         "spec": {"activeDeadlineSeconds": 1, "parallelism": 0},
     }
 

@@ -166,7 +166,7 @@ class Process:
             inventory=inventory,
             results=self.results,
             servers=self.servers,
-            actor=Actor(client, PODS),
+            actor=Actor(client, inventory, PODS, JUDGING),
             starter=Starter(client, inventory, self.results, now, PODS.common_labels),
             statuses=self.statuses,
             recorder=self.recorder,

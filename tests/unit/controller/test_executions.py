@@ -45,9 +45,9 @@ def showing(*jobs: JobObservation, pods: tuple[PodObservation, ...] = ()) -> Inv
 def test_a_created_job_counts_until_it_is_shown(state: ExecutionState) -> None:
     """Afterwards what the watch says counts alone."""
     state.created["job-one-1"] = job()
-    assert state.observe(showing()) == (job(),)
+    assert state.observe(showing(), NOON) == (job(),)
     seen = job(test_failures=1)
-    assert state.observe(showing(seen)) == (seen,)
+    assert state.observe(showing(seen), NOON) == (seen,)
     assert state.created == {}
 
 
@@ -55,21 +55,21 @@ def test_a_decided_outcome_counts_until_it_is_shown(state: ExecutionState) -> No
     """A Job that was stopped is not judged again in between."""
     outcome = attempt_of()
     state.decided["job-one-1"] = outcome
-    assert state.observe(showing(job()))[0].decided == outcome
-    assert state.observe(showing(job(decided=outcome)))[0].decided == outcome
+    assert state.observe(showing(job()), NOON)[0].decided == outcome
+    assert state.observe(showing(job(decided=outcome)), NOON)[0].decided == outcome
     assert state.decided == {}
 
 
 def test_a_job_is_seen_with_its_pod(state: ExecutionState) -> None:
     """Jobs and pods are watched apart and judged together."""
-    assert state.observe(showing(job(), pods=(running_pod(),)))[0].pod == running_pod()
+    assert state.observe(showing(job(), pods=(running_pod(),)), NOON)[0].pod == running_pod()
 
 
 def test_a_lost_job_stays_seen_with_its_end(state: ExecutionState) -> None:
     """Whether or not a watch still shows it, its attempt is not started again."""
     state.lose_job(job(), NOON)
     for inventory in (showing(), showing(job())):
-        [seen] = state.observe(inventory)
+        [seen] = state.observe(inventory, NOON)
         assert seen.decided is not None
         assert seen.decided.reason is Reason.JOB_DELETED
 
@@ -79,7 +79,7 @@ def test_a_lost_job_keeps_the_outcome_that_it_had(state: ExecutionState) -> None
     outcome = attempt_of()
     state.decided["job-one-1"] = outcome
     state.lose_job(job(), NOON)
-    assert state.observe(showing())[0].decided == outcome
+    assert state.observe(showing(), NOON)[0].decided == outcome
 
 
 def test_a_job_that_is_lost_twice_is_lost_once(state: ExecutionState) -> None:
@@ -87,15 +87,15 @@ def test_a_job_that_is_lost_twice_is_lost_once(state: ExecutionState) -> None:
     outcome = attempt_of()
     state.lose_job(job(decided=outcome), NOON)
     state.lose_job(job(), NOON)
-    assert state.observe(showing())[0].decided == outcome
+    assert state.observe(showing(), NOON)[0].decided == outcome
 
 
 def test_a_job_that_is_deleted_after_its_pod_had_ended_counts_by_its_pod(state: ExecutionState) -> None:
     """A policy has put ttlSecondsAfterFinished on it: both may be seen in the same moment."""
     state.lose_job(job(), NOON + seconds(12))
-    assert state.observe(showing())[0].decided is not None
+    assert state.observe(showing(), NOON)[0].decided is not None
     state.lose_pod("job-one-1", ended_pod(deleted=True, disturbed_at=NOON + seconds(11)))
-    [seen] = state.observe(showing())
+    [seen] = state.observe(showing(), NOON)
     assert (seen.decided, seen.pod is not None) == (None, True)
 
 
@@ -103,7 +103,7 @@ def test_a_job_that_is_deleted_while_its_pod_runs_is_lost(state: ExecutionState)
     """How the container ends then says nothing."""
     state.lose_job(job(), NOON + seconds(9))
     state.lose_pod("job-one-1", ended_pod(143, deleted=True, disturbed_at=NOON + seconds(9)))
-    [seen] = state.observe(showing())
+    [seen] = state.observe(showing(), NOON)
     assert seen.decided is not None
     assert seen.decided.reason is Reason.JOB_DELETED
 
@@ -111,13 +111,13 @@ def test_a_job_that_is_deleted_while_its_pod_runs_is_lost(state: ExecutionState)
 def test_a_lost_pod_is_seen_as_deleted(state: ExecutionState) -> None:
     """Its attempt is over, also where the Job controller makes another pod."""
     state.lose_pod("job-one-1", running_pod())
-    assert state.observe(showing(job()))[0].pod == running_pod(deleted=True, gone=True)
+    assert state.observe(showing(job()), NOON)[0].pod == running_pod(deleted=True, gone=True)
     second = running_pod(name="second")
-    assert state.observe(showing(job(), pods=(second,)))[0].pod == running_pod(deleted=True, gone=True)
+    assert state.observe(showing(job(), pods=(second,)), NOON)[0].pod == running_pod(deleted=True, gone=True)
 
 
 def test_a_lost_pod_that_had_ended_counts_by_its_end(state: ExecutionState) -> None:
     """A pod that reported and was then removed has reported."""
     state.lose_pod("job-one-1", ended_pod())
     state.lose_pod("job-one-1", replace(ended_pod(), terminated=None))
-    assert state.observe(showing(job()))[0].pod == ended_pod()
+    assert state.observe(showing(job()), NOON)[0].pod == ended_pod()

@@ -576,10 +576,10 @@ async def test_a_case_is_repeated_only_when_the_pod_that_was_stopped_has_ended(c
     cluster.run_pod(cluster.job("one"))
     cluster.pass_time(31)
     wake = await process.settle()
-    assert wake == cluster.now + timedelta(seconds=30)
+    assert wake == cluster.now + timedelta(seconds=60)
     assert cluster.status("nightly")["cases"]["running"] == 1
     assert started_cases(cluster) == ["one"]
-    cluster.end_deleted_pods(cluster.job("one"))
+    cluster.end_stopped_container(cluster.job("one"))
     await process.settle()
     assert started_cases(cluster) == ["one", "one"]
 
@@ -715,7 +715,111 @@ async def test_a_case_that_takes_too_long_is_stopped(cluster: MemoryCluster) -> 
     cluster.now = due
     await process.settle()
     status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["running"]) == ("Running", 1)
+    cluster.end_stopped_container(cluster.job("one"))
+    await process.settle()
+    status = cluster.status("nightly")
     assert (status["phase"], status["cases"]["timedOut"]) == ("Failed", 1)
+
+
+async def test_a_time_out_that_was_asked_for_is_confirmed_by_another_process(cluster: MemoryCluster) -> None:
+    """What was asked for is on the Job, and the verdict on it once it is confirmed: its pod may go then."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.run_pod(cluster.job("one"))
+    cluster.pass_time(31)
+    await process.settle()
+    process = Process(cluster)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Running"
+    cluster.end_stopped_container(cluster.job("one"))
+    process = Process(cluster)
+    await process.settle()
+    cluster.end_deleted_pods(cluster.job("one"))
+    process = Process(cluster)
+    await process.settle()
+    status = cluster.status("nightly")
+    assert (status["phase"], status["cases"]["timedOut"]) == ("Failed", 1)
+
+
+async def test_a_silent_watch_makes_no_time_out(cluster: MemoryCluster) -> None:
+    """Before an attempt is ended for its time being over, its Job and its pod are read: it had passed long ago."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.run_pod(cluster.job("one"))
+    due = await process.settle()
+    cluster.lag_behind()
+    cluster.end_pod(cluster.job("one"))
+    assert due is not None
+    cluster.now = due
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
+    assert labels.OUTCOME not in cluster.job("one")["metadata"]["annotations"]
+
+
+async def test_a_job_that_has_changed_meanwhile_is_read_before_it_is_cancelled(cluster: MemoryCluster) -> None:
+    """A case that had passed before its run was cancelled stays passed, though no watch has shown it yet."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.run_pod(cluster.job("one"))
+    await process.settle()
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")) | {"cancel": True})
+    cluster.lag_behind()
+    cluster.end_pod(cluster.job("one"))
+    cluster.refuse_next("patch", JOBS, 409, "the object has been modified")
+    await process.settle()
+    assert cluster.status("nightly")["cases"]["passed"] == 1
+
+
+async def test_a_job_is_stopped_only_in_the_version_by_which_that_was_decided(cluster: MemoryCluster) -> None:
+    """The API server refuses a patch with another resourceVersion than the Job's."""
+    cluster.apply_run("nightly", inline(container_case("one", timeout="30s")))
+    process = Process(cluster)
+    await process.settle()
+    cluster.job("one")["metadata"]["resourceVersion"] = "17"
+    cluster.run_pod(cluster.job("one"))
+    cluster.pass_time(31)
+    await process.settle()
+    assert cluster.patches[-1]["metadata"]["resourceVersion"] == "17"
+
+
+async def test_a_sidecar_that_goes_on_does_not_hold_up_its_case(cluster: MemoryCluster) -> None:
+    """The case's own container decides; what a mesh has put beside it is ended with the Job, and the run goes on."""
+    cluster.apply_run("nightly", inline(container_case("one"), container_case("two"), parallelism=1))
+    process = Process(cluster)
+    await process.settle()
+    pod = cluster.run_pod(cluster.job("one"))
+    cluster.end_beside_sidecar(pod)
+    wake = await process.settle()
+    assert cluster.status("nightly")["cases"]["passed"] == 1
+    assert started_cases(cluster) == ["one"]
+    assert wake is not None
+    cluster.now = wake
+    await process.settle()
+    assert '"Passed"' in cluster.job("one")["metadata"]["annotations"][labels.OUTCOME]
+    cluster.end_deleted_pods(cluster.job("one"))
+    await process.settle()
+    assert started_cases(cluster) == ["one", "two"]
+
+
+async def test_a_case_beside_a_sidecar_has_the_same_verdict_whenever_it_is_judged(cluster: MemoryCluster) -> None:
+    """No operator was there, and the sidecar kept the pod up to its own deadline: the case had passed."""
+    cluster.apply_run("nightly", inline(container_case("one")))
+    process = Process(cluster)
+    await process.settle()
+    pod = cluster.run_pod(cluster.job("one"))
+    cluster.end_beside_sidecar(pod)
+    cluster.pass_time(700)
+    pod["status"] |= {"phase": "Failed", "reason": "DeadlineExceeded"}
+    pod["spec"]["activeDeadlineSeconds"] = 600
+    pod["status"]["startTime"] = format_time(NOON)
+    cluster.finish_job(cluster.job("one"), "Failed")
+    process = Process(cluster)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
 
 
 # -- test servers ---------------------------------------------------------------------------------------------------

@@ -73,6 +73,14 @@ def ended(seen: PodObservation | None, case: PlannedCase = HTTP, **fields: Any) 
     return judgement.outcome
 
 
+def given_up(seen: PodObservation | None, case: PlannedCase = HTTP, **fields: Any) -> AttemptOutcome:
+    """Judge an attempt of which nothing more can be found out, unless a fresh look shows it."""
+    judgement = judged(replace(job(**fields), pod=seen), case)
+    assert isinstance(judgement, MustStop)
+    assert not judgement.confirm
+    return judgement.outcome
+
+
 def stopped(
     seen: PodObservation | None, case: PlannedCase = HTTP, at: timedelta = SETTINGS.start_timeout
 ) -> AttemptOutcome:
@@ -116,14 +124,14 @@ def test_a_complete_job_of_the_runner_without_pod_has_passed(case: PlannedCase) 
 
 def test_a_complete_job_of_another_image_without_pod_says_nothing() -> None:
     """The Job of an evicted pod is Complete where its program ends with 0 when it is told to end."""
-    outcome = ended(None, CONTAINER, state=JobState.COMPLETE, finished_at=NOON)
+    outcome = given_up(None, CONTAINER, state=JobState.COMPLETE, finished_at=NOON)
     assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
 
 
 @ALL
 def test_a_failed_job_without_pod_says_nothing_of_the_subject(case: PlannedCase) -> None:
     """A pod that vanished without a report is an infrastructure fault, never a failure."""
-    outcome = ended(None, case, state=JobState.FAILED, finished_at=NOON)
+    outcome = given_up(None, case, state=JobState.FAILED, finished_at=NOON)
     assert (*INFRASTRUCTURE, Reason.POD_VANISHED) == conclusion(outcome)
 
 
@@ -133,7 +141,7 @@ def test_a_finished_job_waits_for_its_pod_to_be_seen(case: PlannedCase, state: J
     """Jobs and pods are watched apart: how the pod ended may be seen a moment after that the Job is over."""
     seen = job(state=state, finished_at=NOON + seconds(18))
     assert Underway(NOON + seconds(23)) == judged(seen, case, NOON + seconds(20))
-    assert isinstance(judged(seen, case, NOON + seconds(23)), Ended)
+    assert not isinstance(judged(seen, case, NOON + seconds(23)), Underway)
 
 
 @pytest.mark.parametrize(
@@ -339,19 +347,30 @@ def test_a_runner_that_ends_well_without_report_is_an_infrastructure_fault() -> 
     assert (*INFRASTRUCTURE, Reason.MALFORMED_REPORT) == conclusion(outcome)
 
 
-@ALL
 @pytest.mark.parametrize("exit_code", [1, 137, 143])
-def test_a_pod_beyond_its_own_deadline_has_timed_out(case: PlannedCase, exit_code: int) -> None:
-    """The pod's deadline is the case's timeout for the time in which no operator runs."""
+def test_a_pod_beyond_its_own_deadline_has_timed_out_if_it_ran_for_as_long_as_it_may(exit_code: int) -> None:
+    """The pod's deadline is a safety net for the time without an operator; its node's clock says that the case ran."""
+    seen = replace(ended_pod(exit_code), reason="DeadlineExceeded")
+    ran = replace(seen, terminated=Terminated(exit_code, "Error", "", NOON, NOON + seconds(59)))
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(ended(ran, CONTAINER))
+    assert (*INFRASTRUCTURE, Reason.POD_START_TIMEOUT) == conclusion(ended(seen, CONTAINER))
+
+
+@pytest.mark.parametrize("case", [HTTP, SQL, PLAYBOOK], ids=["http", "sql", "playbook"])
+@pytest.mark.parametrize("exit_code", [1, 137, 143])
+def test_a_runner_beyond_its_pods_deadline_is_an_infrastructure_fault(case: PlannedCase, exit_code: int) -> None:
+    """The runner reports a time-out of its case itself, and earlier; if it could not, the subject is not to blame."""
     outcome = ended(replace(ended_pod(exit_code), reason="DeadlineExceeded"), case)
-    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+    assert (*INFRASTRUCTURE, Reason.NO_REPORT) == conclusion(outcome)
 
 
 @ALL
-def test_a_pod_beyond_its_deadline_without_container_has_timed_out(case: PlannedCase) -> None:
-    """The kubelet may drop the container's state with the deadline; the pod's reason is enough."""
+def test_a_pod_beyond_its_deadline_of_which_nothing_shows_that_it_ran_is_an_infrastructure_fault(
+    case: PlannedCase,
+) -> None:
+    """A deadline alone does not say that the container had its time, or that it ran at all."""
     outcome = ended(pod(phase=PodPhase.FAILED, reason="DeadlineExceeded"), case)
-    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
+    assert (*INFRASTRUCTURE, Reason.POD_START_TIMEOUT) == conclusion(outcome)
 
 
 @ALL
@@ -377,7 +396,7 @@ def test_a_container_that_ended_before_the_pods_deadline_has_its_verdict(exit_co
     late = replace(ended_pod(exit_code), reason="DeadlineExceeded", deadline_at=NOON + seconds(11))
     assert verdict is ended(late, CONTAINER).verdict
     same_second = replace(late, deadline_at=NOON + seconds(10))
-    assert Verdict.TIMED_OUT is ended(same_second, CONTAINER).verdict
+    assert Verdict.ERRORED is ended(same_second, CONTAINER).verdict
 
 
 DISTURBANCES = [
@@ -638,10 +657,106 @@ def test_a_container_case_has_its_timeout_from_the_start_of_its_container() -> N
 
 
 def test_the_runner_has_some_seconds_more_to_report_that_time_is_up() -> None:
-    """The runner ends an http case itself and says what it was doing; from outside only if it does not."""
+    """The runner ends an http case itself and says so; if it does not, that is not the subject's fault."""
     outcome = stopped(running_pod(), HTTP, seconds(60 + 15 + 1))
+    assert (*INFRASTRUCTURE, Reason.NO_REPORT) == conclusion(outcome)
+    assert "the runner did not report within the case's timeout of 1m and its grace" == outcome.message
+
+
+# -- 5b. a container case that was asked to end, and whether that is how it ended ----------------------------------
+
+ASKED = attempt_of(
+    verdict=Verdict.TIMED_OUT, reason=Reason.CASE_TIMEOUT, message="too long", finished_at=NOON + seconds(61)
+)
+
+
+def ran_for(span: float, exit_code: int = 137, **fields: Any) -> PodObservation:
+    """Return a pod that is being deleted, and whose container ran for some seconds."""
+    terminated = Terminated(exit_code, "Error", "", NOON, NOON + seconds(span))
+    return ended_pod(
+        exit_code, **{"terminated": terminated, "deleted": True, "disturbed_at": NOON + seconds(61)} | fields
+    )
+
+
+def test_a_container_that_takes_too_long_is_asked_to_end() -> None:
+    """Its time-out counts once its kubelet has confirmed it: a node that is lost looks the same."""
+    judgement = judged(replace(job(), pod=running_pod()), CONTAINER, NOON + seconds(61))
+    assert isinstance(judgement, MustStop)
+    assert judgement.confirm
+    assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(judgement.outcome)
+
+
+@pytest.mark.parametrize("exit_code", [0, 1, 137, 143])
+@pytest.mark.parametrize("node_clock", [timedelta(), minutes(-30), minutes(30)])
+def test_a_time_out_is_confirmed_by_a_container_that_ran_for_as_long_as_it_may(
+    exit_code: int, node_clock: timedelta
+) -> None:
+    """How a program ends that is told to says nothing; the node's clock may be wrong: only its differences count."""
+    terminated = Terminated(exit_code, "Error", "", NOON + node_clock, NOON + node_clock + seconds(62))
+    seen = ran_for(62, exit_code, terminated=terminated, reported_at=NOON + seconds(64))
+    outcome = given_up(seen, CONTAINER, asked_to_end=ASKED)
     assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.CASE_TIMEOUT) == conclusion(outcome)
-    assert "the case did not end within its timeout of 1m" == outcome.message
+
+
+@pytest.mark.parametrize(("exit_code", "verdict"), [(0, Verdict.PASSED), (1, Verdict.FAILED)])
+@pytest.mark.parametrize(
+    "seen", [{"span": 45, "reported_at": NOON + seconds(200)}, {"span": 62, "reported_at": NOON + seconds(58)}]
+)
+def test_a_container_that_had_ended_before_it_was_asked_to_has_its_verdict(
+    exit_code: int, verdict: Verdict, seen: dict[str, Any]
+) -> None:
+    """Its kubelet had no way to tell, or the watch was silent: the exit code counts, as if it had been seen at once."""
+    assert verdict is given_up(ran_for(exit_code=exit_code, **seen), CONTAINER, asked_to_end=ASKED).verdict
+
+
+@pytest.mark.parametrize(
+    ("seen", "limit"),
+    [(running_pod(deleted=True), seconds(61 + 60)), (running_pod(deleted=True, node_silent=True), seconds(61 + 360))],
+    ids=["silent for a moment", "known to be silent"],
+)
+def test_a_node_that_does_not_confirm_is_lost(seen: PodObservation, limit: timedelta) -> None:
+    """It is given time to come back; then the attempt is an infrastructure fault, never a time-out of the subject."""
+    observation = replace(job(asked_to_end=ASKED), pod=seen)
+    assert Underway(NOON + limit) == judged(observation, CONTAINER, NOON + limit - seconds(1))
+    judgement = judged(observation, CONTAINER, NOON + limit)
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, Reason.NODE_LOST) == conclusion(judgement.outcome)
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        replace(job(asked_to_end=ASKED), pod=running_pod(deleted=True, gone=True)),
+        job(asked_to_end=ASKED, state=JobState.FAILED, finished_at=NOON + seconds(62)),
+    ],
+    ids=["gone while it ran", "gone before anybody looked"],
+)
+def test_a_pod_that_is_gone_confirms_nothing(observation: JobObservation) -> None:
+    """Nobody saw how its container ended."""
+    judgement = judged(observation, CONTAINER, NOON + seconds(80))
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, Reason.NODE_LOST) == conclusion(judgement.outcome)
+
+
+@ALL
+def test_a_node_that_is_silent_is_waited_for_until_kubernetes_has_given_it_up(case: PlannedCase) -> None:
+    """It may come back and say how the container ended, long ago perhaps."""
+    seen = replace(job(), pod=running_pod(node_silent=True))
+    grace = seconds(0 if case is CONTAINER else 15)
+    assert Underway(NOON + seconds(61 + 360) + grace) == judged(seen, case, NOON + minutes(3))
+    judgement = judged(seen, case, NOON + seconds(61 + 360) + grace)
+    assert isinstance(judgement, MustStop)
+    assert (*INFRASTRUCTURE, Reason.NODE_LOST) == conclusion(judgement.outcome)
+
+
+def test_the_end_of_a_run_blames_a_case_only_if_its_kubelet_confirms_that_it_ran() -> None:
+    """A run's time may be over while one of its nodes is lost."""
+    asked = replace(ASKED, reason=Reason.RUN_TIMEOUT)
+    for case in (HTTP, CONTAINER):
+        confirmed = given_up(ran_for(10, 143, reported_at=NOON + seconds(64)), case, asked_to_end=asked)
+        assert (Verdict.TIMED_OUT, FailureClass.TEST, Reason.RUN_TIMEOUT) == conclusion(confirmed)
+    lost = judged(replace(job(asked_to_end=asked), pod=running_pod()), CONTAINER, NOON + minutes(3))
+    assert (Verdict.TIMED_OUT, FailureClass.INFRASTRUCTURE, Reason.RUN_TIMEOUT) == conclusion(lost.outcome)
 
 
 # -- 6. the container does not run yet ----------------------------------------------------------------------------

@@ -543,8 +543,9 @@ def test_a_pod_that_never_ends_keeps_its_place_for_30_seconds() -> None:
     """A node that is lost ends no pod, and tells of none."""
     execution = execution_of(container_case("one", retries=1))
     ending = timed_out("one", running_pod(deleted=True))
-    assert started(planned(execution, ending, now=NOON + seconds(29))) == []
-    assert started(planned(execution, ending, now=NOON + seconds(30))) == [("one", 2)]
+    known = planned(execution, ending)
+    assert started(planned(execution, ending, memory=known.memory, now=NOON + seconds(29))) == []
+    assert started(planned(execution, ending, memory=known.memory, now=NOON + seconds(30))) == [("one", 2)]
 
 
 def test_the_pod_of_a_job_that_was_deleted_keeps_its_place_until_it_is_gone() -> None:

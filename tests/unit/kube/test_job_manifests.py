@@ -2,14 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.kube.manifests import container_of, environment_of, parts_of, pod_of, violations_of
+from tests.unit.kube.manifests import SETTINGS, container_of, environment_of, parts_of, pod_of, violations_of
 
 from support.builders import RUN, RUN_ID, container_case, http_case, sql_case
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.observe import read_job
+from testrun_operator.kube.platform import CasePods
 from testrun_operator.kube.references import RunReference
 
 FULL_CONTAINER = container_case(
@@ -227,3 +229,20 @@ def test_the_runner_is_the_operators_own_image(case: dict[str, Any]) -> None:
     assert container["resources"] == {"limits": {"memory": "256Mi"}}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert pod_of(job)["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_the_labels_of_a_cases_pod_are_the_operators_the_cases_and_the_clusters_in_this_order() -> None:
+    """A case may keep a service mesh away from its pod, and may not pass for a pod of another one."""
+    case = http_case(
+        "one",
+        podLabels={"sidecar.istio.io/inject": "false", "testrun.dev/run-uid": "another"},
+        podAnnotations={"linkerd.io/inject": "disabled"},
+    )
+    cases = CasePods(
+        pod_labels={"sidecar.istio.io/inject": "true", "team": "a"}, pod_annotations={"linkerd.io/inject": "x"}
+    )
+    metadata = parts_of(case, settings=replace(SETTINGS, cases=cases)).job["spec"]["template"]["metadata"]
+    assert metadata["annotations"] == {"linkerd.io/inject": "disabled"}
+    assert {"team": "a", "sidecar.istio.io/inject": "false", "testrun.dev/run-uid": RUN.uid}.items() <= metadata[
+        "labels"
+    ].items()

@@ -419,3 +419,44 @@ def test_init_containers_do_not_matter_once_the_container_runs() -> None:
     body = pod_body({"running": {"startedAt": NOON_TEXT}}, initContainerStatuses=[restarted])
     body["spec"]["initContainers"] = [SIDECAR]
     assert read_pod(body).init is None
+
+
+def test_the_kubelet_wrote_a_status_last_at_the_time_that_managed_fields_say() -> None:
+    """By the clock of the API server; what others wrote into the status does not count."""
+    body = pod_body()
+    assert read_pod(body).reported_at is None
+    body["metadata"]["managedFields"] = [
+        {"manager": "kube-controller-manager", "subresource": "status", "time": "2026-03-01T12:09:00Z"},
+        {"manager": "kubelet", "subresource": "status", "time": "2026-03-01T12:00:07Z"},
+        {"manager": "kubelet", "time": "2026-03-01T12:08:00Z"},
+        {"manager": "kubelet", "subresource": "status"},
+    ]
+    assert read_pod(body).reported_at == NOON + seconds(7)
+
+
+@pytest.mark.parametrize(
+    ("ready", "containers", "gates", "expected"),
+    [
+        ("True", "True", [], False),
+        ("False", "False", [], False),
+        ("False", "True", [], True),
+        ("False", "True", [{}], False),
+    ],
+)
+def test_a_pod_whose_containers_are_ready_and_that_is_not_is_on_a_silent_node(
+    ready: str, containers: str, gates: list[dict[str, str]], expected: bool
+) -> None:
+    """The node controller marks the pod, and only the pod; a readiness gate does the same, where there is one."""
+    body = pod_body(conditions=[condition("Ready", ready), condition("ContainersReady", containers)])
+    body["spec"] |= {"readinessGates": gates}
+    assert read_pod(body).node_silent is expected
+
+
+def test_a_pod_lingers_for_as_long_as_a_container_of_somebody_else_runs() -> None:
+    """A native sidecar is an init container, and no container: Kubernetes ends it itself."""
+    body = pod_body(phase="Running", containerStatuses=[{"name": "case", "state": {"terminated": {"exitCode": 0}}}])
+    assert not read_pod(body).lingers
+    body["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {}}})
+    assert read_pod(body).lingers
+    body["status"]["phase"] = "Failed"
+    assert not read_pod(body).lingers
