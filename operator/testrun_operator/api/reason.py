@@ -111,6 +111,13 @@ class ConditionReason(StrEnum):
     """The test servers of the suite are not ready yet."""
     WAITING_FOR_STORE = "WaitingForStore"
     """`rerun: Failed` needs the verdicts of the last execution, and Postgres does not answer."""
+    STATUS_UNREADABLE = "StatusUnreadable"
+    """The run's status is none that this release understands; nothing is started until a person has looked."""
+    RECORD_UNREADABLE = "RecordUnreadable"
+    """The record of an execution is none that this release understands; nothing is started until a person has
+    looked."""
+    TOO_MANY_RECORDS = "TooManyRecords"
+    """So many executions of the run wait to be stored that no further one is started."""
     STARTING = "Starting"
     """The execution is being prepared."""
     RUNNING = "Running"

@@ -136,3 +136,7 @@ class Plan:
     """When time alone may change the plan; None if it cannot."""
     is_over: bool
     """Whether every case has its verdict."""
+
+
+NOTHING_PLANNED = Plan((), Memory(), frozenset(), None, is_over=False)
+"""Of an execution that has not begun."""
