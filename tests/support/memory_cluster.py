@@ -244,6 +244,15 @@ class MemoryCluster:
                 "namespace": metadata["namespace"],
                 "labels": metadata["labels"] | own | {"job-name": metadata["name"]},
                 "finalizers": ["batch.kubernetes.io/job-tracking"],
+                "ownerReferences": [
+                    {
+                        "apiVersion": "batch/v1",
+                        "kind": "Job",
+                        "name": metadata["name"],
+                        "uid": metadata["uid"],
+                        "controller": True,
+                    }
+                ],
             },
             "spec": {"nodeName": "node-1"},
         }

@@ -197,7 +197,7 @@ class SimulatedCluster:
             runs_index={},
             suites_index={},
             records_index={},
-            jobs_index={self.record.run_id: tuple(self._seen_jobs.values())},
+            jobs_index={(RUN.namespace, self.record.run_id): tuple(self._seen_jobs.values())},
             pods_index={(RUN.namespace, name): tuple(pods) for name, pods in self._seen_pods.items()},
             deployments_index={},
             services_index={},

@@ -15,6 +15,8 @@ from testrun_operator.api.suite import Case
 
 DOCUMENT_VARIABLE = "TESTRUN_CASE"
 DOCUMENT_PATH = "/etc/testrun/case.json"
+DOCUMENT_DIGEST_VARIABLE = "TESTRUN_CASE_SHA256"
+"""The digest of the document that is mounted; the ConfigMap that it comes from may be written by others, too."""
 FILES_PATH = "/etc/testrun/files"
 """Where the files of a ConfigMap are, for cases that bring some along."""
 GIT_USERNAME_VARIABLE = "TESTRUN_GIT_USERNAME"

@@ -115,6 +115,13 @@ class ConditionReason(StrEnum):
     """No case gets on, since a ResourceQuota of the namespace is used up; only the run's timeout limits that."""
     WAITING_IN_QUEUE = "WaitingInQueue"
     """No case gets on, since a queue such as Kueue has suspended the Jobs; only the run's timeout limits that."""
+    STATUS_UNREADABLE = "StatusUnreadable"
+    """The run's status is none that this release understands; nothing is started until a person has looked."""
+    RECORD_UNREADABLE = "RecordUnreadable"
+    """The record of an execution is none that this release understands; nothing is started until a person has
+    looked."""
+    TOO_MANY_RECORDS = "TooManyRecords"
+    """So many executions of the run wait to be stored that no further one is started."""
     STARTING = "Starting"
     """The execution is being prepared."""
     RUNNING = "Running"

@@ -10,6 +10,7 @@ from testrun_operator.api.phase import ConditionStatus, Phase
 from testrun_operator.api.verdict import Verdict
 
 MAX_FAILURES = 20
+MAX_RECORDS = 20
 MAX_HISTORY = 5
 MAX_MESSAGE = 200
 
@@ -85,6 +86,13 @@ class Execution(Model):
     completion_time: Time | None = Field(None, description="When it ended.")
 
 
+class RecordDigest(Model):
+    """What binds the record of an execution to its run."""
+
+    run_id: RunIdText = Field(description="The runId.")
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] = Field(description="Digest of the record's content.")
+
+
 class TestRunStatus(Model):
     """What the operator knows of a TestRun."""
 
@@ -109,6 +117,11 @@ class TestRunStatus(Model):
     )
     history: Annotated[tuple[Execution, ...], Field(max_length=MAX_HISTORY)] = Field(
         (), description="The last 5 executions that ended, the newest first."
+    )
+    records: Annotated[tuple[RecordDigest, ...], Field(max_length=MAX_RECORDS)] | None = Field(
+        None,
+        description="The executions that the operator has started and not yet removed, with digests of their records: "
+        "a record that is not named here is not the operator's.",
     )
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = Field(
         (), description="Ready, Reconciling, Stalled, Succeeded and ResultsStored."

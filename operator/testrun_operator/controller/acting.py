@@ -29,6 +29,7 @@ from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.starting import cause_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
+from testrun_operator.kube.belonging import run_of
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, PODS, KubernetesClient, Refused
 from testrun_operator.kube.job import build_job, job_name
 from testrun_operator.kube.observe import JOB_NAME_LABEL, read_job, read_pod
@@ -41,6 +42,8 @@ _UNANSWERED = 2
 """So many calls of a plan without an answer, and the rest of it is left for later."""
 _MOST_READS = 3
 """How often a Job that changes while it is stopped is read within one look."""
+_NOT_OURS = "NotControlledByRun"
+_UNPROCESSABLE = 422
 _TAIL_LINES = 20
 _TAIL_TIMEOUT_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -217,8 +220,14 @@ class Actor:
         try:
             await self._client.create(resource, state.run.namespace, manifest)
         except Refused as error:
-            if not error.already_exists:  # created before a restart, or by a call whose answer was lost
+            if not error.already_exists:
                 raise
+            if resource != JOBS:
+                return  # the runner checks that its document is the one that was written
+            # Created before a restart, or by a call whose answer was lost; or by somebody else, who wants to be judged.
+            body = await self._client.get(resource, state.run.namespace, _name_of(manifest))
+            if body is not None and run_of(body) != state.run:
+                raise Refused(_UNPROCESSABLE, _NOT_OURS, f"{error}, and the run does not control it") from None
 
     @staticmethod
     def _judge_refusal(observation: JobObservation, error: Refused, now: datetime) -> JobObservation:
@@ -363,6 +372,10 @@ def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[st
         if needed is not None and needed.last_attempt is not None:
             outputs[need] = needed.last_attempt.outputs
     return outputs
+
+
+def _name_of(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"]["name"])
 
 
 def _last_seen(event: Mapping[str, Any]) -> str:

@@ -41,6 +41,8 @@ class ExecutionState:
     record: ExecutionRecord
     execution: Execution
     cases_by_name: Mapping[str, PlannedCase]
+    digest: str = ""
+    """Of the content of its record."""
     memory: Memory = field(default_factory=Memory)
     created: dict[str, JobObservation] = field(default_factory=dict)
     """Jobs that we created and that no watch has shown yet, by name."""
@@ -88,10 +90,10 @@ class ExecutionState:
     """Whether the test servers of the execution were removed."""
 
     @classmethod
-    def begin(cls, run: RunReference, record: ExecutionRecord) -> "ExecutionState":
+    def begin(cls, run: RunReference, record: ExecutionRecord, digest: str = "") -> "ExecutionState":
         """Take up an execution, new or found."""
         execution = record.to_execution()
-        return cls(run, record, execution, {case.name: case for case in execution.cases})
+        return cls(run, record, execution, {case.name: case for case in execution.cases}, digest)
 
     def planned(self, case: str) -> PlannedCase:
         """Return a case of the execution by its name."""
@@ -119,7 +121,7 @@ class ExecutionState:
     def observe(self, inventory: Inventory, now: datetime) -> tuple[JobObservation, ...]:
         """Put together what the watches say, what was read since, and what we did ourselves."""
         self.has_read = False
-        seen = {job.name: job for job in inventory.jobs(self.run_id)}
+        seen = {job.name: job for job in inventory.jobs(self.run.namespace, self.run_id)}
         for name in seen:
             self.created.pop(name, None)
         jobs = {**self.created, **seen, **self.lost_jobs}
@@ -136,7 +138,8 @@ class ExecutionState:
         Returns:
             The Job with its pod, as :meth:`observe` would return it.
         """
-        shown_job = next((seen for seen in inventory.jobs(self.run_id) if seen.name == job.name), None)
+        jobs = inventory.jobs(self.run.namespace, self.run_id)
+        shown_job = next((seen for seen in jobs if seen.name == job.name), None)
         self.created.pop(job.name, None)
         self.read[job.name] = _Read(job, pods, shown_job, inventory.pods(self.run.namespace, job.name))
         self.has_read = True
@@ -154,6 +157,7 @@ class ExecutionState:
         return job, pods
 
     def _complete(self, job: JobObservation, pods: tuple[PodObservation, ...], now: datetime) -> JobObservation:
+        pods = tuple(pod for pod in pods if _is_pod_of(job, pod))
         if job.decided is not None:
             self.decided.pop(job.name, None)
         if job.asked_to_end is not None:
@@ -161,6 +165,8 @@ class ExecutionState:
         if self._is_judged(job) and not any(pod.may_run or pod.lingers for pod in pods):
             return job  # as most are in the end; nobody will look at its pod again
         lost = self.lost_pods.get(job.name)
+        if lost is not None and not _is_pod_of(job, lost):
+            lost = None
         pod = choose_pod((*pods, lost) if lost is not None else pods)
         decided = job.decided or self.decided.get(job.name)
         if pod is not None or decided is not None:
@@ -198,3 +204,8 @@ class ExecutionState:
         known = self.lost_pods.get(job)
         if known is None or known.terminated is None:
             self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True, gone=True)
+
+
+def _is_pod_of(job: JobObservation, pod: PodObservation) -> bool:
+    # A Job that was just created has shown no uid yet; its name is one that nobody can guess before.
+    return not job.uid or not pod.job_uid or job.uid == pod.job_uid

@@ -11,9 +11,11 @@ import kopf
 
 from testrun_operator.api.crds import GROUP
 from testrun_operator.controller import watching
+from testrun_operator.controller.inventory import OwnerKey
 from testrun_operator.controller.operator import Operator
 from testrun_operator.kube import labels
-from testrun_operator.kube.observe import job_name_of, read_pod
+from testrun_operator.kube.belonging import job_of
+from testrun_operator.kube.observe import read_pod
 
 _RUNS = (GROUP, "testruns")
 _SUITES = (GROUP, "testsuites")
@@ -75,14 +77,14 @@ def register(registry: kopf.OperatorRegistry) -> None:  # noqa: C901 - a list of
     async def job_changed(type: str | None, body: kopf.Body, memo: Operator, **_: Any) -> None:  # noqa: A002 - kopf's name
         job = watching.read_indexed_job(body)
         if job is not None:
-            memo.job_changed(_owner(body), job, deleted=type == "DELETED")
+            memo.job_changed(job, deleted=type == "DELETED")
 
     @kopf.on.event(*_PODS, labels={labels.COMPONENT: labels.CASE_COMPONENT}, registry=registry)
     async def pod_changed(type: str | None, body: kopf.Body, memo: Operator, **_: Any) -> None:  # noqa: A002 - kopf's name
-        job = job_name_of(body)
+        job = job_of(body)
         if job is not None:
-            lost = read_pod(body) if type == "DELETED" else None
-            memo.pod_changed(_owner(body), body["metadata"]["labels"].get(labels.RUN_ID, ""), job, lost)
+            own_labels, lost = body["metadata"]["labels"], read_pod(body) if type == "DELETED" else None
+            memo.pod_changed(_owner(body), str(own_labels.get(labels.RUN_ID)), job[0], lost)
 
     @kopf.on.event(*_CONFIGMAPS, labels={labels.COMPONENT: labels.EXECUTION_COMPONENT}, registry=registry)
     async def record_changed(body: kopf.Body, memo: Operator, **_: Any) -> None:
@@ -94,5 +96,7 @@ def register(registry: kopf.OperatorRegistry) -> None:  # noqa: C901 - a list of
         memo.servers_changed()
 
 
-def _owner(body: kopf.Body) -> str:
-    return str((body["metadata"].get("labels") or {}).get(labels.RUN_UID, ""))
+def _owner(body: kopf.Body) -> OwnerKey:
+    """Return namespace and uid of the run that an object names: enough to look at it, and believed for nothing else."""
+    metadata = body["metadata"]
+    return str(metadata["namespace"]), str((metadata.get("labels") or {}).get(labels.RUN_UID, ""))

@@ -16,6 +16,9 @@ from testrun_operator.kube.references import RunReference
 Key = tuple[str, str]
 """Namespace and name."""
 
+OwnerKey = tuple[str, str]
+"""Namespace and uid of a TestRun."""
+
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -34,6 +37,10 @@ class RunView:
     deleting: bool
     queue: Mapping[str, str] = field(default_factory=dict)
     """Its labels for a queue, which its Jobs get as well."""
+    status_problem: str = ""
+    """Why its status cannot be read; empty if it can."""
+    stalled_for: str = ""
+    """Reason of its condition Stalled, if that is true."""
 
     @property
     def key(self) -> Key:
@@ -62,6 +69,7 @@ class SuiteView:
 class IndexedJob:
     """A Job of ours."""
 
+    run: RunReference
     run_id: str
     observation: JobObservation
 
@@ -73,7 +81,9 @@ class ServerObject:
     template: str
     """The digest of what its pods were made from; empty for a Service."""
     ready: bool
-    """Always true for a Service."""
+    """Of a Service, whether it exists."""
+    owner_uid: str = ""
+    """The uid of the run that controls it; empty for a shared one."""
 
 
 class _Index(Protocol[_K, _V]):
@@ -89,8 +99,8 @@ class Inventory:
 
     runs_index: _Index[Key, RunView]
     suites_index: _Index[Key, SuiteView]
-    records_index: _Index[str, StoredRecord]
-    jobs_index: _Index[str, JobObservation]
+    records_index: _Index[Key, StoredRecord]
+    jobs_index: _Index[Key, JobObservation]
     pods_index: _Index[Key, PodObservation]
     deployments_index: _Index[Key, ServerObject]
     services_index: _Index[Key, ServerObject]
@@ -117,24 +127,24 @@ class Inventory:
         for key in list(self.suites_index):
             yield from self.suites_index.get(key, ())
 
-    def records(self, run_uid: str) -> tuple[StoredRecord, ...]:
+    def records(self, run: RunReference) -> tuple[StoredRecord, ...]:
         """Return the executions of a TestRun that are recorded, the oldest first."""
-        return tuple(sorted(self.records_index.get(run_uid, ()), key=lambda stored: int(stored.record.run_id)))
+        found = self.records_index.get((run.namespace, run.uid), ())
+        return tuple(sorted(found, key=lambda stored: int(stored.run_id)))
 
-    def jobs(self, run_id: str) -> tuple[JobObservation, ...]:
+    def jobs(self, namespace: str, run_id: str) -> tuple[JobObservation, ...]:
         """Return the Jobs of an execution, without their pods."""
-        return tuple(self.jobs_index.get(run_id, ()))
+        return tuple(self.jobs_index.get((namespace, run_id), ()))
 
     def occupied_places(self) -> dict[tuple[str, str], int]:
         """Count the Jobs that are not over, by the uid of the TestRun and the id of the execution."""
         counts = {}
         for run in self.runs():
-            uid = run.reference.uid
-            for stored in self.records(uid):
-                jobs = self.jobs(stored.record.run_id)
+            for stored in self.records(run.reference):
+                jobs = () if stored.is_finished else self.jobs(run.reference.namespace, stored.run_id)
                 active = sum(job.state is JobState.ACTIVE and job.decided is None for job in jobs)
                 if active:
-                    counts[uid, stored.record.run_id] = active
+                    counts[run.reference.uid, stored.run_id] = active
         return counts
 
     def pods(self, namespace: str, job: str) -> tuple[PodObservation, ...]:

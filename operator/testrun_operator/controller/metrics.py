@@ -33,6 +33,12 @@ FAULTS = Counter(
     ("namespace", "reason"),
     registry=REGISTRY,
 )
+FOREIGN = Counter(
+    "testrun_foreign_objects_total",
+    "Objects that say they belong to a run and do not, and were ignored.",
+    ("resource", "mismatch"),
+    registry=REGISTRY,
+)
 RUN_DURATION = Histogram(
     "testrun_run_duration_seconds",
     "How long executions took.",

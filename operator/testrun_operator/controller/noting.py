@@ -7,6 +7,7 @@ from testrun_operator.controller.inventory import Inventory
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient, Refused
 from testrun_operator.kube.records import Notes, notes_patch, record_name
+from testrun_operator.kube.references import RunReference
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +27,9 @@ class RecordKeeper:
     def notes(self, state: ExecutionState) -> Notes:
         """Return what is noted on the record of an execution: by this process, or as the watch shows it."""
         shown = (
-            stored.notes for stored in self._inventory.records(state.run.uid) if stored.record.run_id == state.run_id
+            stored.notes
+            for stored in self._inventory.records(state.run)
+            if (stored.run_id, stored.digest) == (state.run_id, state.digest)
         )
         return state.noted | next(shown, Notes())
 
@@ -45,9 +48,9 @@ class RecordKeeper:
                 raise
         state.noted |= notes
 
-    async def remove(self, state: ExecutionState) -> None:
+    async def remove(self, run: RunReference, run_id: str) -> None:
         """Remove the Jobs and the record of an execution; what is worth keeping is in the status and in Postgres."""
-        selector = f"{labels.SELECTOR},{labels.RUN_ID}={state.run_id}"
-        await self._client.delete_collection(JOBS, state.run.namespace, selector)
-        await self._client.delete_collection(CONFIGMAPS, state.run.namespace, selector)
-        _logger.info("removed the Jobs of an execution", extra={"run": str(state.run), "runId": state.run_id})
+        selector = f"{labels.SELECTOR},{labels.RUN_UID}={run.uid},{labels.RUN_ID}={run_id}"
+        await self._client.delete_collection(JOBS, run.namespace, selector)
+        await self._client.delete_collection(CONFIGMAPS, run.namespace, selector)
+        _logger.info("removed the Jobs of an execution", extra={"run": str(run), "runId": run_id})

@@ -9,7 +9,7 @@ from typing import Any
 from testrun_operator.controller import metrics
 from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.health import HealthServer
-from testrun_operator.controller.inventory import IndexedJob, Inventory, Key
+from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
@@ -24,6 +24,7 @@ from testrun_operator.engine.observation import PodObservation
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.events import EventRecorder
 from testrun_operator.kube.pods import PodSettings
+from testrun_operator.kube.references import RunReference
 from testrun_operator.kube.servers import ServerSettings
 from testrun_operator.store.settings import StoreSettings
 
@@ -42,7 +43,7 @@ class Operator:
         self._settings = settings
         self._client = client
         self._inventory: Inventory | None = None
-        self._uid_to_key: dict[str, Key] = {}
+        self._key_of: dict[OwnerKey, Key] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the error after which the process must not go on."""
         self.health = HealthServer(settings.http_port, metrics.REGISTRY, self._refresh_metrics)
@@ -106,7 +107,7 @@ class Operator:
             reports=ReportReader(client),
             events=EventRecorder(client, settings.pod_name),
             on_suite=self._suite_ended,
-            on_reports_read=self._run_of_uid_changed,
+            on_reports_read=self._run_changed,
             now=client.now,
         )
         self._actor = Actor(client, inventory, pods, settings.judging)
@@ -137,13 +138,13 @@ class Operator:
         key = namespace, name
         self._runs.mark(key)
         view = self._inventory.run(key) if self._inventory is not None else None
+        uid = view.reference.uid if view is not None else None
+        for gone in [owner for owner, known in self._key_of.items() if known == key and owner[1] != uid]:
+            del self._key_of[gone]  # deleted, perhaps with another one of the same name in its place
         if view is not None:
-            self._uid_to_key[view.reference.uid] = key
+            self._key_of[namespace, view.reference.uid] = key
             if view.suite_name is not None and view.status.completion_time is not None:
                 self._suites.mark((namespace, view.suite_name))
-        else:
-            for uid in [uid for uid, known in self._uid_to_key.items() if known == key]:
-                del self._uid_to_key[uid]
 
     def suite_changed(self, namespace: str, name: str) -> None:
         """A TestSuite was created, changed or deleted."""
@@ -153,28 +154,30 @@ class Operator:
         for run in self._inventory.runs_of_suite((namespace, name)) if self._inventory is not None else ():
             self._runs.mark(run.key)
 
-    def job_changed(self, run_uid: str, job: IndexedJob, *, deleted: bool) -> None:
+    def job_changed(self, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
-        if deleted and run_uid in self._uid_to_key:
-            self._actor.gates.freed(self._uid_to_key[run_uid][0], self._client.now())
-        if deleted and (state := self._reconciler.state_of(run_uid, job.run_id)) is not None:
+        if deleted:
+            self._actor.gates.freed(job.run.namespace, self._client.now())
+        if deleted and (state := self._reconciler.state_of(job.run, job.run_id)) is not None:
             state.lose_job(job.observation, self._client.now())
-        self._run_of_uid_changed(run_uid)
+        self._run_of_owner_changed((job.run.namespace, job.run.uid))
 
-    def pod_changed(self, run_uid: str, run_id: str, job: str, lost: PodObservation | None) -> None:
+    def pod_changed(self, owner: OwnerKey, run_id: str, job: str, lost: PodObservation | None) -> None:
         """A pod of ours was created, changed or, if its last observation is given, deleted."""
-        if lost is not None and (state := self._reconciler.state_of(run_uid, run_id)) is not None:
+        key = self._key_of.get(owner)
+        run = RunReference(*key, owner[1]) if key is not None else None
+        if run is not None and lost is not None and (state := self._reconciler.state_of(run, run_id)) is not None:
             state.lose_pod(job, lost)
-        self._run_of_uid_changed(run_uid)
+        self._run_of_owner_changed(owner)
 
-    def owned_changed(self, run_uid: str) -> None:
+    def owned_changed(self, owner: OwnerKey) -> None:
         """Something else that belongs to a TestRun changed."""
-        self._run_of_uid_changed(run_uid)
+        self._run_of_owner_changed(owner)
 
     def servers_changed(self) -> None:
         """A test server was created, changed or deleted: runs may wait for it, and shared ones are to be mended."""
         for state in self._reconciler.active():
-            self._run_of_uid_changed(state.run.uid)
+            self._run_changed(state.run)
         for suite in self._inventory.suites() if self._inventory is not None else ():
             self.suite_changed(*suite.key)
 
@@ -185,16 +188,23 @@ class Operator:
     def _suite_ended(self, key: Key) -> None:
         self._suites.mark(key)
 
+    def _run_of_owner_changed(self, owner: OwnerKey) -> None:
+        if owner in self._key_of:
+            self._runs.mark(self._key_of[owner])
+
     def _run_of_uid_changed(self, uid: str) -> None:
-        if uid in self._uid_to_key:
-            self._runs.mark(self._uid_to_key[uid])
+        for owner in [owner for owner in self._key_of if owner[1] == uid]:
+            self._run_of_owner_changed(owner)
+
+    def _run_changed(self, run: RunReference) -> None:
+        self._run_of_owner_changed((run.namespace, run.uid))
 
     def _results_changed(self, run_id: int | None) -> None:
         if self._inventory is None:
             return
         for state in self._reconciler.active():
             if run_id is None or state.run_id == str(run_id):
-                self._run_of_uid_changed(state.run.uid)
+                self._run_changed(state.run)
 
     def _fail(self, error: BaseException) -> None:
         if not self.failed.done():

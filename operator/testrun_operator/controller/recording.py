@@ -23,6 +23,7 @@ from testrun_operator.engine.baseline import status_when_passed
 from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
 from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
 from testrun_operator.kube.events import EventRecorder, EventType
+from testrun_operator.kube.references import RunReference
 
 _WAITS = frozenset({ConditionReason.WAITING_FOR_QUOTA, ConditionReason.WAITING_IN_QUEUE})
 _MAX_FAULT_EVENTS = 5
@@ -38,7 +39,7 @@ class Recorder:
         reports: reads details from logs.
         events: writes Events.
         on_suite: called with a TestSuite whose last run may have changed.
-        on_reports_read: called with the uid of a TestRun of which details were read from logs.
+        on_reports_read: called with a TestRun of which details were read from logs.
         now: the clock.
     """
 
@@ -49,7 +50,7 @@ class Recorder:
         reports: ReportReader,
         events: EventRecorder,
         on_suite: Callable[[Key], None],
-        on_reports_read: Callable[[str], None],
+        on_reports_read: Callable[[RunReference], None],
         now: Callable[[], datetime],
     ) -> None:
         self._results = results
@@ -198,7 +199,7 @@ class Recorder:
             finally:
                 self._results.submit_case(_case_record(state, complete))
                 state.reading_reports.discard(outcome.case)
-                self._on_reports_read(state.run.uid)
+                self._on_reports_read(state.run)
 
         task = asyncio.create_task(read(), name=f"reports of {outcome.case}")
         self._tasks.add(task)

@@ -6,16 +6,17 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.status import TestRunStatus
+from testrun_operator.api.status import MAX_RECORDS, RecordDigest, TestRunStatus
 from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.activity import CANCELLED, SUPERSEDED, describe_activity
 from testrun_operator.controller.executions import ExecutionState
+from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
 from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.places import Places
@@ -23,17 +24,24 @@ from testrun_operator.controller.readiness import bring_up
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.servers import ServerKeeper
-from testrun_operator.controller.starting import Starter, Waiting
+from testrun_operator.controller.starting import Started, Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.controller.workers import earliest
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
-from testrun_operator.engine.planning import Controls, Ending, Plan, plan
-from testrun_operator.engine.status import describe_execution, describe_invalid, describe_waiting, with_storing
-from testrun_operator.errors import InvalidSpec
+from testrun_operator.engine.planning import NOTHING_PLANNED, Controls, Ending, Plan, plan
+from testrun_operator.engine.status import (
+    describe_execution,
+    describe_invalid,
+    describe_stalled,
+    describe_waiting,
+    with_storing,
+)
+from testrun_operator.errors import InvalidSpec, SubjectError
 from testrun_operator.kube.client import KubernetesClient
-from testrun_operator.kube.records import Notes
+from testrun_operator.kube.records import Notes, StoredRecord, UnreadableRecord, record_name
+from testrun_operator.kube.references import RunReference
 
 _logger = logging.getLogger(__name__)
 
@@ -89,11 +97,12 @@ class RunReconciler:
         self._records = RecordKeeper(client, inventory)
         self._states: dict[str, dict[str, ExecutionState]] = {}
         self._uid_of: dict[Key, str] = {}
-        self._removed: dict[str, set[str]] = {}
+        self._finished: dict[str, dict[str, _Finished]] = {}
 
-    def state_of(self, run_uid: str, run_id: str) -> ExecutionState | None:
+    def state_of(self, run: RunReference, run_id: str) -> ExecutionState | None:
         """Return what is known of an execution, for the handlers that take note of what was deleted."""
-        return self._states.get(run_uid, {}).get(run_id)
+        state = self._states.get(run.uid, {}).get(run_id)
+        return state if state is not None and state.run == run else None
 
     def active(self) -> tuple[ExecutionState, ...]:
         """Return the executions that this process knows, for metrics."""
@@ -115,11 +124,23 @@ class RunReconciler:
         if view is None or uid is None:
             return None
         self._uid_of[key] = uid
+        if view.status_problem and not self._statuses.has_written(view):
+            await self._wait_for_person(view, ConditionReason.STATUS_UNREADABLE, view.status_problem)
+            return None
         try:
             spec = parse_run(view.spec)
             return await self._bring_forward(view, spec)
         except InvalidSpec as error:
             return await self._refuse(view, error)
+        except _CannotTakeUp as error:
+            await self._wait_for_person(view, ConditionReason.RECORD_UNREADABLE, str(error))
+            return None
+
+    async def _wait_for_person(self, view: RunView, reason: ConditionReason, problem: str) -> None:
+        """Start nothing and judge nothing, and say why: what another release wrote must not be executed twice."""
+        await self._recorder.waiting(view, reason, problem)
+        if view.stalled_for != reason:
+            await self._statuses.write_stalled(view, describe_stalled(view.generation, reason, problem, self._now()))
 
     async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
         """Bring the execution that a spec is to have forward, or start it, once those before it have ended."""
@@ -127,8 +148,10 @@ class RunReconciler:
         states = self._take_up(view)
         for state in states:
             state.queue = view.queue
+        expires_at = await self._remove_finished(view, spec.ttl_after_finished)
         current = states[-1] if states and self._answers_for(view, states[-1], digest) else None
         wakes, are_over = await self._end_all(view, states if current is None else states[:-1])
+        wakes.append(expires_at)
         if not are_over:
             return earliest(wakes)
         status = self._statuses.newest(view)
@@ -143,6 +166,7 @@ class RunReconciler:
     async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
         """Say what is wrong with a spec, once what still ran of the one before it has ended."""
         wakes, are_over = await self._end_all(view, self._take_up(view))
+        wakes.append(await self._remove_finished(view, None))
         if not are_over:
             return earliest(wakes)
         message = "; ".join(error.problems)
@@ -171,20 +195,76 @@ class RunReconciler:
         return wakes, True
 
     def _take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
-        """Return the executions of a run, the oldest first: those recorded in the cluster, and those just started."""
+        """Return the executions of a run of which anything remains to be done, the oldest first.
+
+        Raises:
+            _CannotTakeUp: the record of one cannot be read.
+        """
         known = self._states.setdefault(view.reference.uid, {})
-        recorded = self._inventory.records(view.reference.uid)
-        removed = self._removed.get(view.reference.uid, set())
-        removed &= {stored.record.run_id for stored in recorded}  # what the watch does not show any more
-        for stored in recorded:
-            run_id = stored.record.run_id
-            if run_id not in known and run_id not in removed:
-                known[run_id] = ExecutionState.begin(view.reference, stored.record)
-                _logger.info("took up an execution", extra={"run": str(view.reference), "runId": run_id})
+        finished = self._finished.setdefault(view.reference.uid, {})
+        for stored in self._inventory.records(view.reference):
+            if stored.run_id in known or stored.run_id in finished:
+                continue
+            if not self._is_bound(view, stored):
+                FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
+            elif self._is_finished(stored):
+                finished[stored.run_id] = _Finished(stored.notes.completed_at)
+            else:
+                known[stored.run_id] = self._take_up_one(view, stored)
         return tuple(known[run_id] for run_id in sorted(known, key=int))
 
+    def _take_up_one(self, view: RunView, stored: StoredRecord) -> ExecutionState:
+        try:
+            record = stored.read()
+        except UnreadableRecord as error:
+            name = record_name(view.reference, stored.run_id)
+            raise _CannotTakeUp(f"ConfigMap {name}, the record of execution {stored.run_id}: {error}") from None
+        _logger.info("took up an execution", extra={"run": str(view.reference), "runId": stored.run_id})
+        return ExecutionState.begin(view.reference, record, stored.digest)
+
+    def _is_bound(self, view: RunView, stored: StoredRecord) -> bool:
+        """Whether the run's status, which nobody else may write, names a record."""
+        status = self._statuses.newest(view)
+        if status.records is None:  # of a release that did not write it
+            return stored.run_id in {status.run_id, *(entry.run_id for entry in status.history)}
+        return any((entry.run_id, entry.digest) == (stored.run_id, stored.digest) for entry in status.records)
+
+    def _is_finished(self, stored: StoredRecord) -> bool:
+        noted = stored.notes
+        return noted.completed_at is not None and (noted.stored or not self._results.is_configured)
+
+    async def _remove_finished(self, view: RunView, ttl: timedelta | None) -> datetime | None:
+        """Remove the Jobs and records of executions of which nothing remains to be done, when their time has come.
+
+        Args:
+            view: the run.
+            ttl: its ``ttlAfterFinished``; None if its spec is invalid. Then each goes by the one that it ended with.
+
+        Returns:
+            When the next one is due.
+        """
+        finished = self._finished[view.reference.uid]
+        shown = {stored.run_id for stored in self._inventory.records(view.reference)}
+        due: list[datetime] = []
+        for run_id, known in list(finished.items()):
+            kept_for = ttl if ttl is not None else known.ttl
+            if known.completed_at is None:
+                if run_id not in shown:
+                    del finished[run_id]
+            elif kept_for is None:
+                continue
+            elif self._now() < known.completed_at + kept_for:
+                due.append(known.completed_at + kept_for)
+            else:
+                await self._remove(view.reference, run_id)
+        return min(due, default=None)
+
     async def _start(self, view: RunView, spec: TestRunSpec, status: TestRunStatus) -> datetime | None:
-        started = await self._starter.start(view, spec, status)
+        if len(self._states[view.reference.uid]) >= MAX_RECORDS:
+            message = f"{MAX_RECORDS} executions of this run wait to be stored; the next one starts when they are"
+            started: Started | Waiting = Waiting(ConditionReason.TOO_MANY_RECORDS, message)
+        else:
+            started = await self._starter.start(view, spec, status)
         if isinstance(started, Waiting):
             subject = self._statuses.subject(view)
             waiting = describe_waiting(subject, started.reason, started.message, self._now())
@@ -193,7 +273,7 @@ class RunReconciler:
             # nobody tells.
             ask_again_at = self._now() + _STORE_DELAY if started.reason in _ASKED_FOR_AGAIN else None
             return earliest([await self._statuses.write(view, waiting), ask_again_at])
-        state = ExecutionState.begin(view.reference, started)
+        state = ExecutionState.begin(view.reference, started.record, started.digest)
         state.queue = view.queue
         self._states[view.reference.uid][state.run_id] = state
         await self._recorder.started(view, state)
@@ -201,6 +281,7 @@ class RunReconciler:
 
     async def _advance(self, view: RunView, spec: TestRunSpec, state: ExecutionState) -> datetime | None:
         """Bring the current execution forward."""
+        await self._bind(view, state)
         status = self._statuses.newest(view)
         over_since = _told_end(status, state.run_id)
         is_cancelled = spec.cancel
@@ -221,6 +302,26 @@ class RunReconciler:
         if error is not None:
             raise error
         return earliest(wakes)
+
+    async def _bind(self, view: RunView, state: ExecutionState) -> None:
+        """Name an execution in the run's status, with the digest of its record, before anything of it is started."""
+        status = self._statuses.newest(view)
+        if any((entry.run_id, entry.digest) == (state.run_id, state.digest) for entry in status.records or ()):
+            return
+        states = self._states[view.reference.uid]
+        known = sorted(states.values(), key=lambda known: int(known.run_id))
+        records = tuple(RecordDigest(run_id=known.run_id, digest=known.digest) for known in known[-MAX_RECORDS:])
+        if status.run_id != state.run_id:
+            status = describe_execution(
+                self._statuses.subject(view),
+                state.record,
+                len(state.execution.cases),
+                NOTHING_PLANNED,
+                (ConditionReason.STARTING, "the execution is being prepared"),
+                self._results.storing(int(state.run_id), over=False),
+                self._now(),
+            )
+        await self._statuses.write(view, status.model_copy(update={"records": records}), at_once=True)
 
     async def _end(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
         """End an execution that no spec wants any more, and do what remains to be done of one that has ended.
@@ -357,17 +458,25 @@ class RunReconciler:
         if not stored and not self._results.is_done(int(state.run_id)):
             return None
         due = completed_at + spec.ttl_after_finished
+        if stored or not self._results.is_configured:
+            self._release(state, _Finished(completed_at, spec.ttl_after_finished))
         if self._now() < due:
             return due
-        await self._remove(state)
+        await self._remove(state.run, state.run_id)
         return None
 
-    async def _remove(self, state: ExecutionState) -> None:
-        await self._records.remove(state)
+    def _release(self, state: ExecutionState, finished: "_Finished") -> None:
+        """Forget all of an execution but when it ended: what is worth keeping is in the status and in Postgres."""
         self._places.note(state.claimant, 0, 0)
-        self._removed.setdefault(state.run.uid, set()).add(state.run_id)
+        self._finished.setdefault(state.run.uid, {})[state.run_id] = finished
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
+
+    async def _remove(self, run: RunReference, run_id: str) -> None:
+        await self._records.remove(run, run_id)
+        self._finished.setdefault(run.uid, {})[run_id] = _Finished(None)  # until no watch shows its record any more
+        self._states[run.uid].pop(run_id, None)
+        self._results.forget(int(run_id))
 
     def _forget(self, key: Key) -> None:
         uid = self._uid_of.pop(key)
@@ -376,7 +485,25 @@ class RunReconciler:
         self._places.forget(uid)
         self._statuses.forget(uid)
         self._recorder.forget(uid)
-        self._removed.pop(uid, None)
+        self._starter.forget(uid)
+        self._finished.pop(uid, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """All that is kept of an execution of which nothing remains to be done but to remove it."""
+
+    completed_at: datetime | None
+    """When it ended; None if it is removed, and a watch may still show its record."""
+    ttl: timedelta | None = None
+
+
+class _CannotTakeUp(SubjectError):
+    """The record of an execution cannot be read."""
+
+
+def _metadata_of(run: RunReference, stored: StoredRecord) -> dict[str, dict[str, str]]:
+    return {"metadata": {"namespace": run.namespace, "name": record_name(run, stored.run_id), "uid": stored.digest}}
 
 
 def _is_finished_with(status: TestRunStatus, digest: str) -> bool:

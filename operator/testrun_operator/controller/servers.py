@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 
 from testrun_operator.api.suite import TestServer, TestServerScope
-from testrun_operator.controller.inventory import Inventory
+from testrun_operator.controller.inventory import Inventory, ServerObject
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, KubernetesClient, Refused
@@ -49,7 +49,8 @@ class ServerKeeper:
             ClusterUnavailable: the API server does not answer.
             Refused: the API server refuses the server, for instance because its namespace does not exist.
         """
-        deployment = self._inventory.deployment(server.namespace, server.object_name)
+        owner = server.owner.uid if server.owner is not None else ""
+        deployment = _owned(self._inventory.deployment(server.namespace, server.object_name), owner)
         manifest = deployment_manifest(server, self._settings)
         if deployment is None:
             await self._create(DEPLOYMENTS, server, manifest)
@@ -57,7 +58,7 @@ class ServerKeeper:
             _logger.info("the test server %s is brought to the operator's image and settings", server.object_name)
             template = manifest["spec"]["template"]
             await self._client.replace(DEPLOYMENTS, server.namespace, server.object_name, "/spec/template", template)
-        if self._inventory.service(server.namespace, server.object_name) is None:
+        if _owned(self._inventory.service(server.namespace, server.object_name), owner) is None:
             await self._create(SERVICES, server, service_manifest(server, self._settings))
         return deployment is not None and deployment.ready
 
@@ -94,3 +95,8 @@ class ServerKeeper:
                 resource.rpartition("/")[2],
                 extra={"server": f"{server.namespace}/{server.object_name}", "component": labels.SERVER_COMPONENT},
             )
+
+
+def _owned(found: ServerObject | None, owner: str) -> ServerObject | None:
+    # One of the same name that belongs to somebody else is in the way, and never taken for the run's.
+    return found if found is not None and found.owner_uid == owner else None

@@ -17,11 +17,20 @@ from testrun_operator.engine.execution import ExecutionRecord, Restriction, dige
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_run, check_suite
-from testrun_operator.errors import InvalidSpec, StoreUnavailable
+from testrun_operator.errors import ClusterUnavailable, InvalidSpec, StoreUnavailable
 from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient, Refused
-from testrun_operator.kube.records import record_manifest
+from testrun_operator.kube.records import digest_of_record, record_manifest
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The record of an execution is written; the execution begins when the run's status names it."""
+
+    record: ExecutionRecord
+    digest: str
+    """Of the record's content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,9 @@ class Starter:
         self._results = results
         self._now = now
         self._common_labels = common_labels
+        self._unanswered: dict[str, ExecutionRecord] = {}
 
-    async def start(self, view: RunView, spec: TestRunSpec, previous: TestRunStatus) -> ExecutionRecord | Waiting:
+    async def start(self, view: RunView, spec: TestRunSpec, previous: TestRunStatus) -> Started | Waiting:
         """Write the record of a new execution, from which everything else follows.
 
         Args:
@@ -80,6 +90,10 @@ class Starter:
         suite = self._find_suite(view, spec)
         if isinstance(suite, Waiting):
             return suite
+        digest = digest_of(spec)
+        unanswered = self._unanswered.pop(view.reference.uid, None)
+        if unanswered is not None and unanswered.spec_digest == digest:
+            return await self._write(view, unanswered)
         if problems := check_run(spec, suite):
             raise InvalidSpec(problems)
         try:
@@ -91,8 +105,8 @@ class Starter:
             raise InvalidSpec(("spec.select: matches no case of the suite",))
         now = self._now()
         record = ExecutionRecord(
-            run_id=self._next_run_id(view, previous, now),
-            spec_digest=digest_of(spec),
+            run_id=_next_run_id(previous, now),
+            spec_digest=digest,
             suite_name=view.suite_name or view.reference.name,
             started_at=now.replace(microsecond=0),
             run=_without_inline_suite(spec, view.reference.name),
@@ -100,23 +114,27 @@ class Starter:
             restriction=restriction,
             baselines=await self._baselines(tuple(case.name for case in cases)),
         )
+        return await self._write(view, record)
+
+    async def _write(self, view: RunView, record: ExecutionRecord) -> Started | Waiting:
+        manifest = record_manifest(view.reference, record, self._common_labels)
         try:
-            manifest = record_manifest(view.reference, record, self._common_labels)
             await self._client.create(CONFIGMAPS, view.reference.namespace, manifest)
+        except ClusterUnavailable:
+            # It may have been written; the same one is tried again, so that none is left behind.
+            self._unanswered[view.reference.uid] = record
+            raise
         except Refused as error:
             if error.may_pass:
                 return Waiting(ConditionReason.WAITING_FOR_QUOTA, f"the execution cannot be recorded yet: {error}")
-            if error.already_exists:
-                raise AssertionError(f"a runId was made twice: {record.run_id}") from None
-            raise InvalidSpec((f"spec: the execution cannot be recorded: {error}",)) from None
-        return record
+            # What is there already has a name that nobody can guess: it is what was written without an answer.
+            if not error.already_exists:
+                raise InvalidSpec((f"spec: the execution cannot be recorded: {error}",)) from None
+        return Started(record, digest_of_record(manifest))
 
-    def _next_run_id(self, view: RunView, previous: TestRunStatus, now: datetime) -> str:
-        # Greater than every id that the run had, also where the clock has gone back: the greatest is the current one.
-        known = [previous.run_id, *(entry.run_id for entry in previous.history)]
-        known += [stored.record.run_id for stored in self._inventory.records(view.reference.uid)]
-        newest = max((int(run_id) for run_id in known if run_id is not None), default=0)
-        return str(max(int(make_run_id(now, secrets.randbits(32))), newest + 1))
+    def forget(self, uid: str) -> None:
+        """Drop what is known of a run that is gone."""
+        self._unanswered.pop(uid, None)
 
     def _find_suite(self, view: RunView, spec: TestRunSpec) -> TestSuiteSpec | Waiting:
         if spec.suite is not None:
@@ -155,3 +173,11 @@ class Starter:
             # A run does not wait for Postgres (docs/results.md); the log says that it went without.
             _logger.warning("the execution starts without the rows of expected_results: %s", error)
             return ()
+
+
+def _next_run_id(previous: TestRunStatus, now: datetime) -> str:
+    # Greater than every id that the run had, also where the clock has gone back: the greatest is the current one.
+    known = [previous.run_id, *(entry.run_id for entry in previous.history)]
+    known += [entry.run_id for entry in previous.records or ()]
+    newest = max((int(run_id) for run_id in known if run_id is not None), default=0)
+    return str(max(int(make_run_id(now, secrets.randbits(32))), newest + 1))

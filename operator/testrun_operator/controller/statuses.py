@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from testrun_operator.api.base import Document, Model
-from testrun_operator.api.status import TestRunStatus
+from testrun_operator.api.status import Condition, TestRunStatus
 from testrun_operator.controller.inventory import RunView
 from testrun_operator.engine.status import Subject
 from testrun_operator.kube.client import TESTRUNS, KubernetesClient, Refused
@@ -62,6 +62,23 @@ class StatusWriter:
                 raise
         self._written[uid] = status, now
         return None
+
+    def has_written(self, run: RunView) -> bool:
+        """Whether this process has written the status of a run, and so knows what it is."""
+        return run.reference.uid in self._written
+
+    async def write_stalled(self, run: RunView, conditions: tuple[Condition, ...]) -> None:
+        """Write the conditions of a run alone, and leave the rest of its status as it is: it cannot be read.
+
+        Raises:
+            ClusterUnavailable: the API server does not answer.
+        """
+        patch = {"observedGeneration": run.generation, "conditions": [render(condition) for condition in conditions]}
+        try:
+            await self._client.patch_status(TESTRUNS, *run.key, patch)
+        except Refused as error:
+            if not error.is_not_found:
+                raise
 
     def forget(self, uid: str) -> None:
         """Drop what is known of a run that is gone."""

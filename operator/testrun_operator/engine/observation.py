@@ -71,6 +71,8 @@ class PodObservation:
     name: str
     phase: PodPhase
     created_at: datetime
+    job_uid: str = ""
+    """The uid of the Job that controls it."""
     node: str | None = None
     reason: str = ""
     """The pod's own reason, for instance ``Evicted``."""
@@ -142,6 +144,8 @@ class JobObservation:
     """Attempts before this one that used up one of the case's retries."""
     infrastructure_faults: int = 0
     """Attempts before this one that used up one of the infrastructure's retries."""
+    uid: str = ""
+    """The uid of the Job; empty until a watch has shown it."""
     asked_to_end: AttemptOutcome | None = None
     """The outcome with which the operator asked for its end, once that is confirmed; written on the Job, too."""
     resource_version: str = ""

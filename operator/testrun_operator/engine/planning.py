@@ -20,6 +20,7 @@ from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, 
 from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.engine.plans import (
+    NOTHING_PLANNED,
     Action,
     AskWhy,
     Controls,
@@ -36,6 +37,7 @@ from testrun_operator.engine.selection import PlannedCase
 
 __all__ = (
     "MAX_INFRASTRUCTURE_RETRIES",
+    "NOTHING_PLANNED",
     "Action",
     "AskWhy",
     "Controls",

@@ -144,3 +144,7 @@ class Plan:
     """Places that attempts have, those included that are to be started."""
     waiting: int = 0
     """Attempts that could start if the operator had more places for them."""
+
+
+NOTHING_PLANNED = Plan((), Memory(), frozenset(), None, is_over=False)
+"""Of an execution that has not begun."""

@@ -187,6 +187,29 @@ def describe_invalid(subject: Subject, message: str, now: datetime) -> TestRunSt
     )
 
 
+def describe_stalled(generation: int, reason: ConditionReason, message: str, now: datetime) -> tuple[Condition, ...]:
+    """Return the conditions of a run whose stored state cannot be read, and which waits for a person."""
+    stalled, unknown = ConditionStatus.TRUE, ConditionStatus.UNKNOWN
+    states = {
+        ConditionType.READY: ConditionStatus.FALSE,
+        ConditionType.RECONCILING: ConditionStatus.FALSE,
+        ConditionType.STALLED: stalled,
+        ConditionType.SUCCEEDED: unknown,
+        ConditionType.RESULTS_STORED: unknown,
+    }
+    return tuple(
+        Condition(
+            type=kind,
+            status=state,
+            reason=reason,
+            message=shorten(message, _MAX_CONDITION_MESSAGE),
+            last_transition_time=now,
+            observed_generation=generation,
+        )
+        for kind, state in states.items()
+    )
+
+
 def describe_execution(
     subject: Subject,
     record: ExecutionRecord,
@@ -231,6 +254,7 @@ def describe_execution(
         success_rate=success_rate(outcomes) if plan.is_over else None,
         failures=list_failures(outcomes),
         history=previous.history if same else remember_execution(previous),
+        records=previous.records,
         conditions=previous.conditions,
     )
     return _with_conditions(status, subject, _execution_conditions(status, activity, storing), now)
@@ -319,6 +343,7 @@ def _without_execution(subject: Subject) -> TestRunStatus:
     return TestRunStatus(
         observed_generation=subject.generation,
         history=remember_execution(subject.previous),
+        records=subject.previous.records,
         conditions=subject.previous.conditions,
     )
 

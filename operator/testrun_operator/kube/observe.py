@@ -17,6 +17,7 @@ from testrun_operator.engine.observation import (
     Waiting,
 )
 from testrun_operator.kube import labels
+from testrun_operator.kube.belonging import job_of
 from testrun_operator.kube.outcomes import decode_outcome
 
 CONTAINER = "case"
@@ -45,6 +46,7 @@ def read_job(body: _Body) -> JobObservation | None:
     state, finished_at = _job_state(status)
     return JobObservation(
         name=metadata["name"],
+        uid=str(metadata.get("uid") or ""),
         case=case,
         attempt=int(attempt),
         created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
@@ -75,6 +77,7 @@ def read_pod(body: _Body) -> PodObservation:
         name=metadata["name"],
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
         created_at=read_time(metadata.get("creationTimestamp")) or datetime.now(UTC),
+        job_uid=(job_of(body) or ("", ""))[1],
         node=spec.get("nodeName"),
         reason=status.get("reason") or "",
         message=status.get("message") or "",
@@ -99,14 +102,6 @@ def read_pod(body: _Body) -> PodObservation:
         terminated=_read_terminated(terminated) if terminated else None,
         init=_read_init(spec, status) if not running and not terminated else None,
     )
-
-
-def job_name_of(pod: _Body) -> str | None:
-    """Return the name of the Job that a pod belongs to."""
-    own_labels = pod["metadata"].get("labels") or {}
-    # The first is what the Job controller has set since 1.27; the second is older and still set.
-    name: str | None = own_labels.get(JOB_NAME_LABEL) or own_labels.get("job-name")
-    return name
 
 
 def choose_pod(pods: Iterable[PodObservation]) -> PodObservation | None:

@@ -52,6 +52,6 @@ def decode_outcome(text: str | None) -> AttemptOutcome | None:
     if not text:
         return None
     try:
-        return _ADAPTER.validate_json(text)
+        return _ADAPTER.validate_json(text, extra="ignore")  # also of a newer release
     except ValidationError:
         return None  # somebody edited the annotation; the Job is judged by what else is seen of it

@@ -4,6 +4,7 @@ Every pod satisfies the Pod Security Standard "restricted"
 (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pydantic import JsonValue
 
 from testrun_operator.api.base import Document
 from testrun_operator.api.container import ContainerCase, Volume
-from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE
+from testrun_operator.api.document import DOCUMENT_DIGEST_VARIABLE, DOCUMENT_PATH, DOCUMENT_VARIABLE
 from testrun_operator.kube.observe import CONTAINER
 from testrun_operator.kube.platform import CasePods, RunnerExtras
 
@@ -102,6 +103,8 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
         environment.insert(0, {"name": DOCUMENT_VARIABLE, "value": literal(luggage.document)})
     else:
         folder = DOCUMENT_PATH.rpartition("/")[0]
+        digest = hashlib.sha256(luggage.document.encode()).hexdigest()
+        environment.insert(0, {"name": DOCUMENT_DIGEST_VARIABLE, "value": digest})
         volumes.append({"name": "document", "configMap": {"name": config_map}})
         mounts.append({"name": "document", "mountPath": folder, "readOnly": True})
     return {

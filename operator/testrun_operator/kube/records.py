@@ -2,9 +2,10 @@
 
 import base64
 import gzip
+import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,12 +46,41 @@ class Notes:
         )
 
 
+class UnreadableRecord(ValueError):
+    """A record is none that this release understands."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as it is in the cluster."""
+    """A record as it is in the cluster; what is in it is read when it is needed."""
 
-    record: ExecutionRecord
+    run_id: str
+    digest: str
+    """Of what is in it; the status of its run has the same, if the operator wrote it."""
     notes: Notes
+    plain: str = ""
+    packed: str = ""
+    """Its content, in one of two forms; in none of them once everything is stored, since it is not needed any more."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing remains to be done of the execution but to remove it when its time has come."""
+        return self.notes.completed_at is not None and self.notes.stored
+
+    def read(self) -> ExecutionRecord:
+        """Read the record. Fields that this release does not know, of a newer one, are left out.
+
+        Raises:
+            UnreadableRecord: it is none that this release understands.
+        """
+        try:
+            text = _unpack(base64.b64decode(self.packed)) if self.packed else self.plain
+            record = ExecutionRecord.model_validate_json(text, extra="ignore")
+        except (ValueError, zlib.error) as error:
+            raise UnreadableRecord(str(error)) from None
+        if record.run_id != self.run_id:
+            raise UnreadableRecord(f"it is of execution {record.run_id}")
+        return record
 
 
 def record_name(run: RunReference, run_id: str) -> str:
@@ -96,28 +126,38 @@ def record_manifest(
 
 
 def read_record(body: Mapping[str, Any]) -> StoredRecord | None:
-    """Read the record of an execution.
+    """Read what a ConfigMap says of an execution, without what is in it.
 
     Returns:
-        The record; None if the ConfigMap holds none, for instance because somebody made it by hand.
+        The record; None if the ConfigMap does not name an execution.
     """
-    try:
-        if packed := (body.get("binaryData") or {}).get(_PACKED_KEY):
-            text = _unpack(base64.b64decode(packed))
-        else:
-            text = (body.get("data") or {})[_PLAIN_KEY]
-        record = ExecutionRecord.model_validate_json(text)
-    except (KeyError, ValueError, zlib.error):
+    metadata = body["metadata"]
+    run_id = (metadata.get("labels") or {}).get(labels.RUN_ID) or ""
+    if not run_id.isdecimal():
         return None
-    annotations = body["metadata"].get("annotations") or {}
-    return StoredRecord(
-        record,
-        Notes(
-            replaced=annotations.get(labels.REPLACED) == "true",
-            completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
-            stored=annotations.get(labels.STORED) == "true",
-        ),
+    annotations = metadata.get("annotations") or {}
+    notes = Notes(
+        replaced=annotations.get(labels.REPLACED) == "true",
+        completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
+        stored=annotations.get(labels.STORED) == "true",
     )
+    found = StoredRecord(run_id, digest_of_record(body), notes, *_content(body))
+    return replace(found, plain="", packed="") if found.is_finished else found
+
+
+def digest_of_record(body: Mapping[str, Any]) -> str:
+    """Digest what is in the ConfigMap of an execution.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    plain, packed = _content(body)
+    return hashlib.sha256(f"{_PACKED_KEY}:{packed}".encode() if packed else plain.encode()).hexdigest()[:32]
+
+
+def _content(body: Mapping[str, Any]) -> tuple[str, str]:
+    packed = (body.get("binaryData") or {}).get(_PACKED_KEY) or ""
+    return ("" if packed else str((body.get("data") or {}).get(_PLAIN_KEY) or "")), str(packed)
 
 
 def _unpack(packed: bytes) -> str:

@@ -4,6 +4,7 @@ Exit code: 0 for Passed, 1 for Failed, 2 for Errored, 3 for TimedOut; 143 after 
 for people and for Kubernetes; the operator goes by the report.
 """
 
+import hashlib
 import os
 import sys
 import time
@@ -14,7 +15,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE, TERMINATION_LOG_VARIABLE, CaseDocument
+from testrun_operator.api.document import (
+    DOCUMENT_DIGEST_VARIABLE,
+    DOCUMENT_PATH,
+    DOCUMENT_VARIABLE,
+    TERMINATION_LOG_VARIABLE,
+    CaseDocument,
+)
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report
 from testrun_operator.api.suite import CaseKind
@@ -89,6 +96,9 @@ def read_document(environment: Mapping[str, str]) -> CaseDocument:
         except OSError as error:
             message = f"there is no case document: neither {DOCUMENT_VARIABLE} nor {DOCUMENT_PATH}: {error.strerror}"
             raise CaseError(message) from None
+        expected = environment.get(DOCUMENT_DIGEST_VARIABLE)
+        if expected is not None and hashlib.sha256(text.encode()).hexdigest() != expected:
+            raise CaseError(f"{source} is not the case document that the operator wrote")
     try:
         return CaseDocument.model_validate_json(text)
     except ValidationError as error:

@@ -206,8 +206,8 @@ class Process:
         """Delete a Job, and tell of it as the handlers do."""
         metadata = job["metadata"]
         self.cluster.delete(JOBS, metadata["name"], metadata["namespace"])
-        state = self.runs.state_of(metadata["labels"][labels.RUN_UID], metadata["labels"][labels.RUN_ID])
         indexed = watching.read_indexed_job(job)
+        state = self.runs.state_of(indexed.run, indexed.run_id) if indexed is not None else None
         if state is not None and indexed is not None:
             state.lose_job(indexed.observation, self.cluster.now)
 
@@ -215,8 +215,9 @@ class Process:
         """Delete a pod, and tell of it as the handlers do."""
         metadata = pod["metadata"]
         self.cluster.delete("v1/pods", metadata["name"], metadata["namespace"])
-        state = self.runs.state_of(metadata["labels"][labels.RUN_UID], metadata["labels"][labels.RUN_ID])
-        if state is not None:
+        uid, run_id = metadata["labels"][labels.RUN_UID], metadata["labels"][labels.RUN_ID]
+        active = (state for state in self.runs.active() if (state.run.uid, state.run_id) == (uid, run_id))
+        if (state := next(active, None)) is not None:
             state.lose_pod(metadata["labels"]["job-name"], read_pod(pod))
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from support.builders import container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.controller import metrics, workers
+from testrun_operator.controller.inventory import OwnerKey
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
 from testrun_operator.controller.watching import read_indexed_job
@@ -55,10 +56,9 @@ async def rest() -> None:
         await asyncio.sleep(0.002)
 
 
-def uid_of(job: Body) -> str:
-    """Return the uid of the run that a Job belongs to."""
-    uid: str = job["metadata"]["labels"][labels.RUN_UID]
-    return uid
+def owner_of(job: Body) -> OwnerKey:
+    """Return namespace and uid of the run that a Job belongs to."""
+    return job["metadata"]["namespace"], job["metadata"]["labels"][labels.RUN_UID]
 
 
 async def test_a_run_is_brought_forward_by_what_the_handlers_tell(cluster: MemoryCluster, make_operator: Make) -> None:
@@ -69,7 +69,7 @@ async def test_a_run_is_brought_forward_by_what_the_handlers_tell(cluster: Memor
     await rest()
     job = cluster.job("one")
     cluster.end_pod(job)
-    operator.pod_changed(uid_of(job), "", job["metadata"]["name"], None)
+    operator.pod_changed(owner_of(job), "", job["metadata"]["name"], None)
     await rest()
     assert cluster.status("nightly")["phase"] == "Passed"
 
@@ -100,7 +100,7 @@ async def test_a_job_that_is_deleted_is_an_end_of_its_attempt(cluster: MemoryClu
     cluster.delete(JOBS, job["metadata"]["name"])
     indexed = read_indexed_job(job)
     assert indexed is not None
-    operator.job_changed(uid_of(job), indexed, deleted=True)
+    operator.job_changed(indexed, deleted=True)
     await rest()
     assert [body["metadata"]["labels"][labels.ATTEMPT] for body in cluster.all(JOBS)] == ["2"]
 
@@ -149,7 +149,7 @@ async def test_the_end_of_a_run_shows_in_its_suite(cluster: MemoryCluster, make_
     operator.run_changed("team", "nightly")
     await rest()
     cluster.end_pod(cluster.job("one"))
-    operator.owned_changed(uid_of(cluster.job("one")))
+    operator.owned_changed(owner_of(cluster.job("one")))
     await rest()
     operator.run_changed("team", "nightly")
     await rest()
@@ -163,12 +163,12 @@ async def test_gauges_show_what_runs(cluster: MemoryCluster, make_operator: Make
     cluster.apply_run("nightly", SPEC)
     operator.run_changed("team", "nightly")
     await rest()
-    operator.owned_changed(uid_of(cluster.job("one")))
+    operator.owned_changed(owner_of(cluster.job("one")))
     await rest()
     operator._refresh_metrics()
     assert (metrics.ACTIVE_RUNS._value.get(), metrics.RUNNING._value.get()) == (1, 1)
     cluster.end_pod(cluster.job("one"))
-    operator.owned_changed(uid_of(cluster.job("one")))
+    operator.owned_changed(owner_of(cluster.job("one")))
     await rest()
     operator._refresh_metrics()
     assert (metrics.ACTIVE_RUNS._value.get(), metrics.RUNNING._value.get()) == (0, 0)

@@ -9,8 +9,10 @@ import pytest
 
 from support.builders import NOON, container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
+from testrun_operator.api.parse import parse_run
 from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import Verdict
+from testrun_operator.engine.execution import digest_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, JOBS, SERVICES, TESTRUNS
@@ -48,7 +50,8 @@ async def test_a_run_starts_its_cases_and_ends_with_their_verdicts(cluster: Memo
     assert condition(status, "Stalled") == ("True", "CasesFailed")
     [record] = cluster.all(CONFIGMAPS)
     assert record["metadata"]["annotations"] == {labels.COMPLETED_AT: status["completionTime"]}
-    assert status["specDigest"] == process.runs.active()[0].record.spec_digest
+    assert status["specDigest"] == digest_of(parse_run(cluster.find(TESTRUNS, "nightly")["spec"]))
+    assert process.runs.active() == ()
 
 
 async def test_the_record_is_written_before_the_first_job(cluster: MemoryCluster) -> None:
@@ -661,6 +664,9 @@ async def test_a_job_that_a_quota_refuses_holds_up_no_verdict_and_no_cancellatio
     for _ in range(2):
         cluster.refuse_next("create", JOBS, 403, QUOTA)
     process = Process(cluster)
+    wake = await process.look()
+    assert wake is not None
+    cluster.now = wake
     await process.look()
     assert condition(cluster.status("nightly"), "Reconciling") == ("True", "WaitingForQuota")
     cluster.refuse_next("create", JOBS, 403, QUOTA)
@@ -867,9 +873,11 @@ async def test_the_end_of_waiting_for_a_test_server_comes_by_itself(cluster: Mem
 async def test_a_test_server_that_cannot_be_deployed_is_told(cluster: MemoryCluster) -> None:
     """The API server's answer is in the condition."""
     cluster.apply_run("nightly", inline(suite=SHARED_SERVER))
-    cluster.refuse_next("create", DEPLOYMENTS, 404, 'namespaces "test-server" not found')
     process = Process(cluster)
-    await process.look()
+    for _ in range(2):
+        cluster.refuse_next("create", DEPLOYMENTS, 404, 'namespaces "test-server" not found')
+        await process.look()
+        cluster.pass_time(1)
     found = cluster.status("nightly")["conditions"][0]
     assert 'paginated-api cannot be deployed: namespaces "test-server" not found' in found["message"]
 

@@ -10,11 +10,12 @@ from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import TestRunStatus
-from testrun_operator.controller.starting import Waiting
+from testrun_operator.controller.starting import Started, Waiting
 from testrun_operator.engine.execution import ExecutionRecord, digest_of
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.errors import ClusterUnavailable, InvalidSpec
 from testrun_operator.kube.client import CONFIGMAPS
+from testrun_operator.kube.references import RunReference
 from unit.controller.process import MemoryStore, Process
 
 ABC = suite_document(*(container_case(name) for name in "abc"))
@@ -26,7 +27,8 @@ async def start(process: Process, previous: TestRunStatus | None = None, **spec:
     process.cluster.apply_run("nightly", given)
     view = process.cluster.inventory.run(("team", "nightly"))
     assert view is not None
-    return await process.runs._starter.start(view, parse_run(given), previous or TestRunStatus())
+    started = await process.runs._starter.start(view, parse_run(given), previous or TestRunStatus())
+    return started.record if isinstance(started, Started) else started
 
 
 async def reason_to_wait(process: Process, **spec: Any) -> tuple[ConditionReason, str]:
@@ -93,8 +95,8 @@ async def test_the_record_has_everything_that_decides_what_runs(cluster: MemoryC
     process = Process(cluster)
     record = await start(process, suite=ABC, revision="4f2c1d")
     assert isinstance(record, ExecutionRecord)
-    [stored] = cluster.inventory.records(cluster.find("testrun.dev/v1alpha1/testruns", "nightly")["metadata"]["uid"])
-    assert stored.record == record
+    [stored] = cluster.inventory.records(RunReference("team", "nightly", "uid-1"))
+    assert stored.read() == record
     assert (record.suite_name, record.run.suite, record.run.revision) == ("nightly", None, "4f2c1d")
     assert record.spec_digest == digest_of(run_of(suite=ABC, revision="4f2c1d"))
     assert [case.name for case in record.suite.cases] == ["a", "b", "c"]

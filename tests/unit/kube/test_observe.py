@@ -10,7 +10,7 @@ from support.builders import NOON, attempt_of, ended_pod, pod, running_pod, seco
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import InitContainer, JobState, PodObservation, PodPhase, Terminated, Waiting
 from testrun_operator.kube import labels
-from testrun_operator.kube.observe import choose_pod, job_name_of, read_job, read_pod, read_time
+from testrun_operator.kube.observe import choose_pod, read_job, read_pod, read_time
 from testrun_operator.kube.outcomes import encode_outcome
 
 NOON_TEXT = "2026-03-01T12:00:00Z"
@@ -227,20 +227,6 @@ def test_an_evicted_pod_has_its_own_reason() -> None:
     """Kubernetes before 1.25 has no condition for it."""
     seen = read_pod(pod_body(phase="Failed", reason="Evicted", message="The node was low on resource: memory."))
     assert (seen.reason, seen.message) == ("Evicted", "The node was low on resource: memory.")
-
-
-@pytest.mark.parametrize(
-    ("own_labels", "name"),
-    [
-        ({"batch.kubernetes.io/job-name": "new", "job-name": "old"}, "new"),
-        ({"job-name": "old"}, "old"),
-        ({}, None),
-        (None, None),
-    ],
-)
-def test_a_pod_says_which_job_it_belongs_to(own_labels: dict[str, str] | None, name: str | None) -> None:
-    """By the label of Kubernetes 1.27 and later, or the older one."""
-    assert job_name_of({"metadata": {"labels": own_labels}}) == name
 
 
 # -- which pod ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,15 @@ from support.builders import NOON, RUN, RUN_ID, container_case, http_case, recor
 from testrun_operator.engine.execution import ExecutionRecord, Restriction
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.kube import labels
-from testrun_operator.kube.records import Notes, notes_patch, read_record, record_manifest, record_name
+from testrun_operator.kube.records import (
+    Notes,
+    UnreadableRecord,
+    digest_of_record,
+    notes_patch,
+    read_record,
+    record_manifest,
+    record_name,
+)
 from testrun_operator.kube.references import RunReference
 
 MEBIBYTE = 1024 * 1024
@@ -56,7 +64,7 @@ def test_a_record_is_read_as_it_was_written() -> None:
     """After a restart the execution goes on with what it was started with."""
     found = read_record(stored(record_manifest(RUN, record())))
     assert found is not None
-    assert found.record == record()
+    assert found.read() == record()
     assert (found.notes.completed_at, found.notes.stored) == (None, False)
 
 
@@ -76,7 +84,7 @@ def test_a_large_record_is_packed(characters: str) -> None:
     assert "data" not in manifest
     found = read_record(stored(manifest))
     assert found is not None
-    assert found.record == large_record(characters)
+    assert found.read() == large_record(characters)
 
 
 def test_the_same_record_gives_the_same_manifest() -> None:
@@ -171,18 +179,60 @@ GARBAGE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", GARBAGE)
-def test_what_is_no_record_is_none(what: str) -> None:
-    """Somebody may make such a ConfigMap by hand; the operator goes on without it."""
-    assert read_record({"metadata": {"name": "by-hand"}} | GARBAGE[what]) is None
+def test_what_is_no_record_cannot_be_read(what: str) -> None:
+    """Somebody may make such a ConfigMap by hand; nothing is started by it."""
+    found = read_record({"metadata": {"name": "by-hand", "labels": {labels.RUN_ID: "1"}}} | GARBAGE[what])
+    assert found is not None
+    with pytest.raises(UnreadableRecord):
+        found.read()
 
 
-def test_a_record_of_a_wrong_suite_is_none() -> None:
+@pytest.mark.parametrize("own_labels", [None, {}, {labels.RUN_ID: ""}, {labels.RUN_ID: "one"}])
+def test_a_configmap_that_names_no_execution_is_no_record(own_labels: dict[str, str] | None) -> None:
+    """The operator goes on without it."""
+    assert read_record({"metadata": {"name": "by-hand", "labels": own_labels}}) is None
+
+
+def test_a_record_of_a_wrong_suite_cannot_be_read() -> None:
     """What is read is checked like what people write."""
     manifest = stored(record_manifest(RUN, record()))
     content = json.loads(manifest["data"]["execution.json"])
     content["suite"]["cases"] = []
     manifest["data"]["execution.json"] = json.dumps(content)
-    assert read_record(manifest) is None
+    found = read_record(manifest)
+    assert found is not None
+    with pytest.raises(UnreadableRecord):
+        found.read()
+
+
+def test_a_record_of_another_execution_cannot_be_read() -> None:
+    """Its name and its labels say which one it is of."""
+    manifest = stored(record_manifest(RUN, record()))
+    manifest["metadata"]["labels"][labels.RUN_ID] = "7"
+    found = read_record(manifest)
+    assert found is not None
+    with pytest.raises(UnreadableRecord, match=RUN_ID):
+        found.read()
+
+
+def test_the_digest_of_a_record_is_that_of_its_content() -> None:
+    """Notes are written on it later, and change nothing; any change of the content does."""
+    manifest = stored(record_manifest(RUN, record()))
+    before = digest_of_record(manifest)
+    manifest["metadata"]["annotations"] = {labels.STORED: "true"}
+    assert digest_of_record(manifest) == before
+    manifest["data"]["execution.json"] += " "
+    assert digest_of_record(manifest) != before
+    assert digest_of_record(record_manifest(RUN, large_record())) != before
+
+
+def test_of_a_record_of_which_everything_is_stored_nothing_is_kept_but_its_end() -> None:
+    """A thousand of them must not fill the memory."""
+    manifest = stored(record_manifest(RUN, record()))
+    manifest["metadata"] |= notes_patch(Notes(completed_at=NOON, stored=True))["metadata"]
+    found = read_record(manifest)
+    assert found is not None
+    assert (found.plain, found.packed, found.is_finished) == ("", "", True)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01T00:00:00Z", "0", "2026-03-01", "2026-03-01T12:00:00"])
@@ -199,6 +249,7 @@ def test_the_start_of_an_execution_keeps_its_zone() -> None:
     """Times are compared with the clock, which has one."""
     found = read_record(stored(record_manifest(RUN, record())))
     assert found is not None
-    assert found.record.started_at == NOON
-    assert found.record.started_at.tzinfo is not None
-    assert isinstance(found.record.started_at, datetime)
+    started_at = found.read().started_at
+    assert started_at == NOON
+    assert started_at.tzinfo is not None
+    assert isinstance(started_at, datetime)
