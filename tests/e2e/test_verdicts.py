@@ -91,7 +91,9 @@ def test_needs_are_waited_for_and_skip_what_cannot_pass(namespace: Namespace) ->
 
 def test_the_runs_timeout_ends_everything(namespace: Namespace) -> None:
     """At the end of the run's time what runs is TimedOut, and so is what never started."""
-    run = namespace.run("late", container("one", "sleep 60"), container("two", "sleep 60"), parallelism=1, timeout="4s")
+    run = namespace.run(
+        "late", container("one", "sleep 60"), container("two", "sleep 60"), parallelism=1, timeout="20s"
+    )
     status = namespace.wait_for_end(run)
     assert failures_of(status) == {"one": ("TimedOut", "RunTimeout"), "two": ("TimedOut", "RunTimeout")}
     assert status["phase"] == "Failed"

@@ -13,6 +13,7 @@ from testrun_operator.api.crds import GROUP
 from testrun_operator.controller import watching
 from testrun_operator.controller.inventory import OwnerKey
 from testrun_operator.controller.operator import Operator
+from testrun_operator.controller.watches import WatchSupervisor
 from testrun_operator.kube import labels
 from testrun_operator.kube.belonging import job_of
 from testrun_operator.kube.observe import read_pod
@@ -26,12 +27,17 @@ _SERVICES = ("", "services")
 _DEPLOYMENTS = ("apps", "deployments")
 
 
-def register(registry: kopf.OperatorRegistry) -> None:  # noqa: C901 - a list of handlers, a few lines each
-    """Register all handlers."""
+def register(registry: kopf.OperatorRegistry, watches: WatchSupervisor) -> None:  # noqa: C901 - a list of handlers, a few lines each
+    """Register all handlers.
+
+    Args:
+        registry: kopf's registry.
+        watches: makes the session by which kopf talks to the API server.
+    """
 
     @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    async def login(**kwargs: Any) -> kopf.AiohttpSession | None:
+        return await watches.log_in(kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs))
 
     @kopf.on.startup(errors=kopf.ErrorsMode.PERMANENT, registry=registry)
     async def start(memo: Operator, **indices: Any) -> None:

@@ -17,12 +17,20 @@ class HealthServer:
         port: where to listen, on all addresses.
         registry: the metrics.
         refresh: called before the metrics are rendered, to bring gauges up to date.
+        problem: says why the process is not healthy; an empty text if it is.
     """
 
-    def __init__(self, port: int, registry: CollectorRegistry, refresh: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        port: int,
+        registry: CollectorRegistry,
+        refresh: Callable[[], None],
+        problem: Callable[[], str] = lambda: "",
+    ) -> None:
         self._port = port
         self._registry = registry
         self._refresh = refresh
+        self._problem = problem
         self._runner: web.AppRunner | None = None
         self.ready = asyncio.Event()
         """Set once the first lists are complete and runs are brought forward."""
@@ -55,6 +63,8 @@ class HealthServer:
 
     async def _healthz(self, _: web.Request) -> web.Response:
         # That this is answered at all shows that the event loop is not stuck.
+        if problem := self._problem():
+            return web.Response(status=503, text=f"{problem}\n")
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:

@@ -10,10 +10,13 @@ from typing import Any, cast
 import kopf
 
 from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.controller import metrics
 from testrun_operator.controller.handlers import register
+from testrun_operator.controller.health import HealthServer
 from testrun_operator.controller.logs import configure_logs
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings, read_settings
+from testrun_operator.controller.watches import WatchSupervisor, set_up_watching
 from testrun_operator.errors import ClusterUnavailable, FatalError
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import KubernetesClient, Refused, connect
@@ -46,20 +49,20 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     client = await connect()
-    operator = Operator(settings, client)
-    await operator.health.start()
+    process = _Process(settings, client)
+    await process.health.start()
     lease = Lease(client, settings.namespace, _LEASE, settings.pod_name) if settings.leader_election else None
     try:
         await _until(stop, _wait_for_api(client))
         if lease is not None:
-            await take_the_lead(lease, operator.health.ready, stop, standby_is_ready=settings.standby_is_ready)
-        if not stop.is_set():
-            await _operate(settings, operator, lease, stop)
+            await take_the_lead(lease, process.health.ready, stop, standby_is_ready=settings.standby_is_ready)
+            client.fence = lease.seconds_left
+        while not stop.is_set():
+            await process.operate(lease, stop)
     finally:
-        await operator.close()
         if lease is not None:
             await lease.release()
-        await operator.health.stop()
+        await process.health.stop()
         await client.close()
 
 
@@ -76,42 +79,86 @@ async def take_the_lead(lease: Lease, ready: asyncio.Event, stop: asyncio.Event,
     ready.clear()  # who leads is ready once it has seen what there is
 
 
-async def _operate(settings: Settings, operator: Operator, lease: Lease | None, stop: asyncio.Event) -> None:
-    registry = kopf.OperatorRegistry()
-    register(registry)
-    ready = asyncio.Event()
-    await operator.open()
-    tasks = [
-        asyncio.create_task(
-            kopf.operator(
-                registry=registry,
-                settings=make_kopf_settings(),
-                memo=operator,
-                # kopf would ask for the user's name, which a numeric user id in a container does not have.
-                identity=cast("Any", settings.pod_name),
-                standalone=True,
-                clusterwide=not settings.watch_namespaces,
-                namespaces=_namespaces(settings),
-                stop_flag=stop,
-                ready_flag=ready,
-            ),
-            name="kopf",
-        ),
-        asyncio.create_task(_watch_failure(operator), name="failure"),
-    ]
-    if lease is not None:
-        tasks.append(asyncio.create_task(lease.hold(), name="lease"))
-    readiness = asyncio.create_task(_tell_ready(ready, operator))
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        stop.set()
-        readiness.cancel()
-        for task in tasks[1:]:
-            task.cancel()
-        await asyncio.gather(*tasks, readiness, return_exceptions=True)
+class _Process:
+    """What outlives the operator's reading everything anew: its HTTP server, and the supervisor of its watches."""
+
+    def __init__(self, settings: Settings, client: KubernetesClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._operator: Operator | None = None
+        self._watches = WatchSupervisor(client.answers)
+        self.health = HealthServer(settings.http_port, metrics.REGISTRY, self._refresh_metrics, self._watches.problem)
+        metrics.REGISTRY.register(metrics.ApiCalls(client.calls))
+
+    def _refresh_metrics(self) -> None:
+        for resource, seconds in self._watches.silence().items():
+            metrics.WATCH_SILENCE.labels(resource=resource).set(seconds)
+        if self._operator is not None:
+            self._operator.refresh_metrics()
+
+    async def operate(self, lease: Lease | None, stop: asyncio.Event) -> None:
+        """Read everything there is and do what is to be done, until the process is to stop or has to read it anew.
+
+        Raises:
+            FatalError: the process cannot go on.
+        """
+        namespaces = _namespaces(self._settings)
+        usable = await self._watches.usable(self._client, namespaces)
+        missing = tuple(namespace for namespace in namespaces if namespace not in usable)
+        if namespaces and not usable:
+            await _until(stop, self._watches.wait_for_rights(self._client, missing))
+            return
+        self._watches.begin()
+        self._operator = operator = Operator(self._settings, self._client)
+        await operator.open()
+        ended, ready = asyncio.Event(), asyncio.Event()
+        kopf_task = asyncio.create_task(self._run_kopf(operator, usable, ended, ready), name="kopf")
+        tasks = [
+            kopf_task,
+            asyncio.create_task(_watch_failure(operator), name="failure"),
+            asyncio.create_task(_wait(stop), name="stop"),
+            asyncio.create_task(_wait(self._watches.restart), name="restart"),
+        ]
+        if lease is not None:
+            tasks.append(asyncio.create_task(lease.hold(), name="lease"))
+        helpers = [
+            asyncio.create_task(_tell_ready(ready, self.health)),
+            asyncio.create_task(self._watches.wait_for_rights(self._client, missing)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            ended.set()
+            for task in (*tasks[1:], *helpers):
+                task.cancel()
+            await operator.close()
+            await asyncio.gather(*tasks, *helpers, return_exceptions=True)
+
+    async def _run_kopf(
+        self, operator: Operator, namespaces: tuple[str, ...], ended: asyncio.Event, ready: asyncio.Event
+    ) -> None:
+        registry = kopf.OperatorRegistry()
+        register(registry, self._watches)
+        kopf_settings = make_kopf_settings()
+        set_up_watching(kopf_settings, max(1, len(namespaces)))
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings,
+            memo=operator,
+            # kopf would ask for the user's name, which a numeric user id in a container does not have.
+            identity=cast("Any", self._settings.pod_name),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=ended,
+            ready_flag=ready,
+        )
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def make_kopf_settings() -> kopf.OperatorSettings:
@@ -143,9 +190,9 @@ async def _watch_failure(operator: Operator) -> None:
     await operator.failed
 
 
-async def _tell_ready(ready: asyncio.Event, operator: Operator) -> None:
+async def _tell_ready(ready: asyncio.Event, health: HealthServer) -> None:
     await ready.wait()
-    operator.health.ready.set()
+    health.ready.set()
     _logger.info("ready")
 
 

@@ -73,6 +73,24 @@ VERDICT_LAG = Histogram(
     buckets=_LAG_BUCKETS,
     registry=REGISTRY,
 )
+WATCH_SILENCE = Gauge(
+    "testrun_watch_silent_seconds",
+    "How long nothing was heard of the watch of a resource, of several the most silent one.",
+    ("resource",),
+    registry=REGISTRY,
+)
+WATCH_FAILURES = Counter(
+    "testrun_watch_failures_total",
+    "Lists and watches that the API server refused or could not serve.",
+    ("resource", "status"),
+    registry=REGISTRY,
+)
+WATCH_REFUSED = Gauge(
+    "testrun_watch_refused",
+    "1 for what the operator lacks the right to list and watch; the namespace is empty for all of them.",
+    ("namespace", "resource"),
+    registry=REGISTRY,
+)
 STORE_UP = Gauge("testrun_store_up", "1 if the last write to Postgres succeeded, else 0.", registry=REGISTRY)
 STORE_PENDING = Gauge("testrun_store_pending_records", "Outcomes that wait for Postgres.", registry=REGISTRY)
 STORED = Counter("testrun_store_written_records_total", "Outcomes written to Postgres.", registry=REGISTRY)

@@ -8,7 +8,6 @@ from typing import Any
 
 from testrun_operator.controller import metrics
 from testrun_operator.controller.acting import Actor
-from testrun_operator.controller.health import HealthServer
 from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
@@ -46,12 +45,10 @@ class Operator:
         self._key_of: dict[OwnerKey, Key] = {}
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the error after which the process must not go on."""
-        self.health = HealthServer(settings.http_port, metrics.REGISTRY, self._refresh_metrics)
         store = None
         if settings.dsn is not None:
             store = StoreSettings(dsn=settings.dsn.get_secret_value(), schema=settings.store_schema)
         self._results = Results(store, self._results_changed, self._fail)
-        metrics.REGISTRY.register(metrics.ApiCalls(client.calls))
 
     async def open(self) -> None:
         """Start what runs beside kopf."""
@@ -210,7 +207,8 @@ class Operator:
         if not self.failed.done():
             self.failed.set_exception(error)
 
-    def _refresh_metrics(self) -> None:
+    def refresh_metrics(self) -> None:
+        """Bring the gauges up to date that show what runs."""
         states = self._reconciler.active() if self._inventory is not None else ()
         unfinished = [state for state in states if len(state.memory.cases) < len(state.execution.cases)]
         metrics.ACTIVE_RUNS.set(len(unfinished))

@@ -8,11 +8,12 @@ Foreign exceptions become ours here and nowhere else: no answer, 401, 408, 410, 
 a table in ``docs/operations.md``.
 """
 
+import asyncio
 import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -30,6 +31,8 @@ from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube.clock import ServerClock
 
 _TIMEOUT_SECONDS: Final = 30.0
+_RECENTLY_SECONDS: Final = 15.0
+_READS: Final = frozenset({"get", "list"})
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON_PATCH: Final = "application/json-patch+json"
 _NOT_FOUND: Final = 404
@@ -133,6 +136,9 @@ class KubernetesClient:
         self._clock = ServerClock()
         self.calls: Counter[tuple[str, str]] = Counter()
         self.warnings: Counter[str] = Counter()
+        self.fence: Callable[[], float] | None = None
+        """Says for how many seconds the operator may still write; None if it need not ask."""
+        self._answered_at = 0.0
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, so that it can be compared with what Kubernetes writes."""
@@ -265,6 +271,7 @@ class KubernetesClient:
         content_type: str = "application/json",
     ) -> bytes:
         self.calls[verb, resource] += 1
+        seconds = self._seconds_for(verb, resource)
         if query:
             path += "?" + urlencode(query)
         headers = {"Content-Type": content_type, "Accept": "application/json, */*"}
@@ -273,18 +280,36 @@ class KubernetesClient:
             request = await self._api.param_serialize(
                 method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
             )
-            response = await self._api.call_api(*request, _request_timeout=_TIMEOUT_SECONDS)
+            response = await self._api.call_api(*request, _request_timeout=seconds)
             answer: bytes = await response.read()
         except ApiException as error:
             raise _translate(error.status, error.body, error.reason, error.headers or {}) from None
         except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
             # The last where the token cannot be renewed; the kubelet writes it anew every hour.
             raise ClusterUnavailable(f"{verb} {resource}: {type(error).__name__}: {error}") from None
+        self._answered_at = asyncio.get_running_loop().time()
         self._clock.note(response.headers.get("Date"), asked_at)
         self._note_warnings(f"{verb} {resource}", response.headers.getall("Warning", ()))
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the successful statuses
             raise _translate(response.status, answer, response.reason, response.headers)
         return answer
+
+    def _seconds_for(self, verb: str, resource: str) -> float:
+        """Return how long a call may take: no write may be under way when somebody else may hold the Lease.
+
+        Raises:
+            ClusterUnavailable: the Lease is not certainly ours any more.
+        """
+        if self.fence is None or verb in _READS or resource == LEASES:
+            return _TIMEOUT_SECONDS
+        left = self.fence()
+        if left <= 0:
+            raise ClusterUnavailable(f"{verb} {resource}: nothing is written until the Lease is renewed")
+        return min(_TIMEOUT_SECONDS, left)
+
+    def answers(self) -> bool:
+        """Whether the API server has answered a call a moment ago."""
+        return asyncio.get_running_loop().time() - self._answered_at < _RECENTLY_SECONDS
 
     def _note_warnings(self, call: str, headers: Iterable[str]) -> None:
         for text in (_ESCAPED.sub(r"\1", match) for header in headers for match in _WARNING.findall(header)):

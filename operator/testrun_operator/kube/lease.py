@@ -62,17 +62,20 @@ class Lease:
     async def hold(self) -> None:
         """Renew the Lease for as long as it is ours.
 
+        While the API server does not answer nobody can take it either; the client writes nothing once
+        :meth:`seconds_left` is over, and goes on when the Lease turns out to be still ours.
+
         Raises:
-            LeadershipLost: somebody else has it, or it could not be renewed in time.
+            LeadershipLost: somebody else has it.
         """
         while True:
-            # Two thirds: whoever waits may act after the whole duration, and clocks are not equally fast.
-            try:
-                async with asyncio.timeout_at(self._renewed_at + _DURATION_SECONDS * 2 / 3):
-                    await asyncio.sleep(_RENEW_SECONDS)
-                    await self._renew()
-            except TimeoutError:
-                raise LeadershipLost("the Lease could not be renewed in time") from None
+            await asyncio.sleep(_RENEW_SECONDS)
+            await self._renew()
+
+    def seconds_left(self) -> float:
+        """Return for how long the Lease is certainly ours, in seconds; not more than 0 if it may be somebody else's."""
+        # Two thirds: whoever waits may act after the whole duration, and clocks are not equally fast.
+        return self._renewed_at + _DURATION_SECONDS * 2 / 3 - asyncio.get_running_loop().time()
 
     async def release(self) -> None:
         """Give the Lease back, so that a successor need not wait for its end."""

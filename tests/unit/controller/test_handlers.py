@@ -8,6 +8,7 @@ from kopf._core.intents.handlers import ActivityHandler, IndexingHandler, Watchi
 
 from testrun_operator.controller.handlers import register
 from testrun_operator.controller.main import make_kopf_settings
+from testrun_operator.controller.watches import WatchSupervisor
 from testrun_operator.kube import labels
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.references import RunReference
@@ -19,7 +20,7 @@ RESOURCES = {"testruns", "testsuites", "jobs", "pods", "configmaps", "services",
 def registry() -> kopf.OperatorRegistry:
     """Return kopf's registry with our handlers."""
     made = kopf.OperatorRegistry()
-    register(made)
+    register(made, WatchSupervisor(lambda: True))
     return made
 
 

@@ -159,18 +159,18 @@ async def test_the_end_of_a_run_shows_in_its_suite(cluster: MemoryCluster, make_
 async def test_gauges_show_what_runs(cluster: MemoryCluster, make_operator: Make) -> None:
     """An execution that is over is not active any more, though it is still known."""
     operator = await make_operator()
-    operator._refresh_metrics()
+    operator.refresh_metrics()
     cluster.apply_run("nightly", SPEC)
     operator.run_changed("team", "nightly")
     await rest()
     operator.owned_changed(owner_of(cluster.job("one")))
     await rest()
-    operator._refresh_metrics()
+    operator.refresh_metrics()
     assert (metrics.ACTIVE_RUNS._value.get(), metrics.RUNNING._value.get()) == (1, 1)
     cluster.end_pod(cluster.job("one"))
     operator.owned_changed(owner_of(cluster.job("one")))
     await rest()
-    operator._refresh_metrics()
+    operator.refresh_metrics()
     assert (metrics.ACTIVE_RUNS._value.get(), metrics.RUNNING._value.get()) == (0, 0)
 
 
@@ -189,5 +189,5 @@ async def test_an_operator_can_be_closed_before_it_has_begun(
     """It may be told to stop while it waits for the Lease, and answer for its metrics meanwhile."""
     monkeypatch.setattr(metrics, "REGISTRY", CollectorRegistry())
     operator = Operator(Settings(), cluster.client)
-    operator._refresh_metrics()
+    operator.refresh_metrics()
     await operator.close()
