@@ -90,7 +90,9 @@ class RecordDigest(Model):
     """What binds the record of an execution to its run."""
 
     run_id: RunIdText = Field(description="The runId.")
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] = Field(description="Digest of the record's content.")
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", max_length=32)] = Field(
+        description="Digest of the record's content."
+    )
 
 
 class TestRunStatus(Model):

@@ -6,23 +6,24 @@ follows from what there is. ``docs/architecture.md`` has the states of a run as 
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.status import MAX_RECORDS, RecordDigest, TestRunStatus
+from testrun_operator.api.status import MAX_RECORDS, TestRunStatus
 from testrun_operator.controller.acting import Actor
-from testrun_operator.controller.activity import CANCELLED, SUPERSEDED, describe_activity
+from testrun_operator.controller.activity import CANCELLED, SUPERSEDED
+from testrun_operator.controller.execution_register import CannotTakeUp, ExecutionRegister
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
 from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.places import Places
+from testrun_operator.controller.progress import ProgressWriter
 from testrun_operator.controller.readiness import bring_up
 from testrun_operator.controller.recording import Recorder
-from testrun_operator.controller.results import ALL_STORED, Results
+from testrun_operator.controller.results import Results
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Started, Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
@@ -30,17 +31,14 @@ from testrun_operator.controller.workers import earliest
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
-from testrun_operator.engine.planning import NOTHING_PLANNED, Controls, Ending, Plan, plan
+from testrun_operator.engine.planning import Controls, Ending, Plan, plan
 from testrun_operator.engine.status import (
-    describe_execution,
     describe_invalid,
-    describe_stalled,
     describe_waiting,
-    with_storing,
 )
-from testrun_operator.errors import InvalidSpec, SubjectError
+from testrun_operator.errors import InvalidSpec
 from testrun_operator.kube.client import KubernetesClient
-from testrun_operator.kube.records import Notes, StoredRecord, UnreadableRecord, record_name
+from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
 
 _logger = logging.getLogger(__name__)
@@ -95,18 +93,31 @@ class RunReconciler:
         self._judging = judging
         self._now = now
         self._records = RecordKeeper(client, inventory)
-        self._states: dict[str, dict[str, ExecutionState]] = {}
+        self._register = ExecutionRegister(
+            inventory=inventory,
+            keeper=self._records,
+            statuses=statuses,
+            results=results,
+            places=self._places,
+            now=now,
+        )
+        self._progress = ProgressWriter(
+            statuses=statuses,
+            register=self._register,
+            keeper=self._records,
+            results=results,
+            recorder=recorder,
+            now=now,
+        )
         self._uid_of: dict[Key, str] = {}
-        self._finished: dict[str, dict[str, _Finished]] = {}
 
     def state_of(self, run: RunReference, run_id: str) -> ExecutionState | None:
         """Return what is known of an execution, for the handlers that take note of what was deleted."""
-        state = self._states.get(run.uid, {}).get(run_id)
-        return state if state is not None and state.run == run else None
+        return self._register.find(run, run_id)
 
     def active(self) -> tuple[ExecutionState, ...]:
         """Return the executions that this process knows, for metrics."""
-        return tuple(state for states in self._states.values() for state in states.values())
+        return self._register.all()
 
     async def look(self, key: Key) -> datetime | None:
         """Bring a run forward by one step.
@@ -125,30 +136,24 @@ class RunReconciler:
             return None
         self._uid_of[key] = uid
         if view.status_problem and not self._statuses.has_written(view):
-            await self._wait_for_person(view, ConditionReason.STATUS_UNREADABLE, view.status_problem)
+            await self._progress.wait_for_person(view, ConditionReason.STATUS_UNREADABLE, view.status_problem)
             return None
         try:
             spec = parse_run(view.spec)
             return await self._bring_forward(view, spec)
         except InvalidSpec as error:
             return await self._refuse(view, error)
-        except _CannotTakeUp as error:
-            await self._wait_for_person(view, ConditionReason.RECORD_UNREADABLE, str(error))
+        except CannotTakeUp as error:
+            await self._progress.wait_for_person(view, ConditionReason.RECORD_UNREADABLE, str(error))
             return None
-
-    async def _wait_for_person(self, view: RunView, reason: ConditionReason, problem: str) -> None:
-        """Start nothing and judge nothing, and say why: what another release wrote must not be executed twice."""
-        await self._recorder.waiting(view, reason, problem)
-        if view.stalled_for != reason:
-            await self._statuses.write_stalled(view, describe_stalled(view.generation, reason, problem, self._now()))
 
     async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
         """Bring the execution that a spec is to have forward, or start it, once those before it have ended."""
         digest = digest_of(spec)
-        states = self._take_up(view)
+        states = self._register.take_up(view)
         for state in states:
             state.queue = view.queue
-        expires_at = await self._remove_finished(view, spec.ttl_after_finished)
+        expires_at = await self._register.remove_finished(view, spec.ttl_after_finished)
         current = states[-1] if states and self._answers_for(view, states[-1], digest) else None
         wakes, are_over = await self._end_all(view, states if current is None else states[:-1])
         wakes.append(expires_at)
@@ -156,7 +161,7 @@ class RunReconciler:
             return earliest(wakes)
         status = self._statuses.newest(view)
         if current is None and _is_finished_with(status, digest):
-            wakes.append(await self._note_generation(view, status))
+            wakes.append(await self._progress.note_generation(view, status))
         elif current is None:
             wakes.append(await self._start(view, spec, status))
         else:
@@ -165,8 +170,8 @@ class RunReconciler:
 
     async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
         """Say what is wrong with a spec, once what still ran of the one before it has ended."""
-        wakes, are_over = await self._end_all(view, self._take_up(view))
-        wakes.append(await self._remove_finished(view, None))
+        wakes, are_over = await self._end_all(view, self._register.take_up(view))
+        wakes.append(await self._register.remove_finished(view, None))
         if not are_over:
             return earliest(wakes)
         message = "; ".join(error.problems)
@@ -194,73 +199,8 @@ class RunReconciler:
                 return wakes, False
         return wakes, True
 
-    def _take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
-        """Return the executions of a run of which anything remains to be done, the oldest first.
-
-        Raises:
-            _CannotTakeUp: the record of one cannot be read.
-        """
-        known = self._states.setdefault(view.reference.uid, {})
-        finished = self._finished.setdefault(view.reference.uid, {})
-        for stored in self._inventory.records(view.reference):
-            if stored.run_id in known or stored.run_id in finished:
-                continue
-            if not self._is_bound(view, stored):
-                FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
-            elif self._is_finished(stored):
-                finished[stored.run_id] = _Finished(stored.notes.completed_at)
-            else:
-                known[stored.run_id] = self._take_up_one(view, stored)
-        return tuple(known[run_id] for run_id in sorted(known, key=int))
-
-    def _take_up_one(self, view: RunView, stored: StoredRecord) -> ExecutionState:
-        try:
-            record = stored.read()
-        except UnreadableRecord as error:
-            name = record_name(view.reference, stored.run_id)
-            raise _CannotTakeUp(f"ConfigMap {name}, the record of execution {stored.run_id}: {error}") from None
-        _logger.info("took up an execution", extra={"run": str(view.reference), "runId": stored.run_id})
-        return ExecutionState.begin(view.reference, record, stored.digest)
-
-    def _is_bound(self, view: RunView, stored: StoredRecord) -> bool:
-        """Whether the run's status, which nobody else may write, names a record."""
-        status = self._statuses.newest(view)
-        if status.records is None:  # of a release that did not write it
-            return stored.run_id in {status.run_id, *(entry.run_id for entry in status.history)}
-        return any((entry.run_id, entry.digest) == (stored.run_id, stored.digest) for entry in status.records)
-
-    def _is_finished(self, stored: StoredRecord) -> bool:
-        noted = stored.notes
-        return noted.completed_at is not None and (noted.stored or not self._results.is_configured)
-
-    async def _remove_finished(self, view: RunView, ttl: timedelta | None) -> datetime | None:
-        """Remove the Jobs and records of executions of which nothing remains to be done, when their time has come.
-
-        Args:
-            view: the run.
-            ttl: its ``ttlAfterFinished``; None if its spec is invalid. Then each goes by the one that it ended with.
-
-        Returns:
-            When the next one is due.
-        """
-        finished = self._finished[view.reference.uid]
-        shown = {stored.run_id for stored in self._inventory.records(view.reference)}
-        due: list[datetime] = []
-        for run_id, known in list(finished.items()):
-            kept_for = ttl if ttl is not None else known.ttl
-            if known.completed_at is None:
-                if run_id not in shown:
-                    del finished[run_id]
-            elif kept_for is None:
-                continue
-            elif self._now() < known.completed_at + kept_for:
-                due.append(known.completed_at + kept_for)
-            else:
-                await self._remove(view.reference, run_id)
-        return min(due, default=None)
-
     async def _start(self, view: RunView, spec: TestRunSpec, status: TestRunStatus) -> datetime | None:
-        if len(self._states[view.reference.uid]) >= MAX_RECORDS:
+        if self._register.is_full(view.reference):
             message = f"{MAX_RECORDS} executions of this run wait to be stored; the next one starts when they are"
             started: Started | Waiting = Waiting(ConditionReason.TOO_MANY_RECORDS, message)
         else:
@@ -275,13 +215,13 @@ class RunReconciler:
             return earliest([await self._statuses.write(view, waiting), ask_again_at])
         state = ExecutionState.begin(view.reference, started.record, started.digest)
         state.queue = view.queue
-        self._states[view.reference.uid][state.run_id] = state
+        self._register.add(state)
         await self._recorder.started(view, state)
         return await self._advance(view, spec, state)
 
     async def _advance(self, view: RunView, spec: TestRunSpec, state: ExecutionState) -> datetime | None:
         """Bring the current execution forward."""
-        await self._bind(view, state)
+        await self._progress.bind(view, state)
         status = self._statuses.newest(view)
         over_since = _told_end(status, state.run_id)
         is_cancelled = spec.cancel
@@ -293,35 +233,15 @@ class RunReconciler:
         result, error = await self._step(state, spec, ending, over_since=over_since, stored=stored)
         wakes = [result.look_again_at]
         if over_since is not None:
-            wakes.append(await self._note_storing(view, state))
+            wakes.append(await self._progress.note_storing(view, state))
         else:
-            wakes.append(await self._write_progress(view, spec, state, result, replaced=False))
+            wakes.append(await self._progress.write(view, spec, state, result, replaced=False))
         over_since = _told_end(self._statuses.newest(view), state.run_id)
         if result.is_over and over_since is not None:
             wakes.append(await self._finish(view, spec, state, over_since, is_current=True))
         if error is not None:
             raise error
         return earliest(wakes)
-
-    async def _bind(self, view: RunView, state: ExecutionState) -> None:
-        """Name an execution in the run's status, with the digest of its record, before anything of it is started."""
-        status = self._statuses.newest(view)
-        if any((entry.run_id, entry.digest) == (state.run_id, state.digest) for entry in status.records or ()):
-            return
-        states = self._states[view.reference.uid]
-        known = sorted(states.values(), key=lambda known: int(known.run_id))
-        records = tuple(RecordDigest(run_id=known.run_id, digest=known.digest) for known in known[-MAX_RECORDS:])
-        if status.run_id != state.run_id:
-            status = describe_execution(
-                self._statuses.subject(view),
-                state.record,
-                len(state.execution.cases),
-                NOTHING_PLANNED,
-                (ConditionReason.STARTING, "the execution is being prepared"),
-                self._results.storing(int(state.run_id), over=False),
-                self._now(),
-            )
-        await self._statuses.write(view, status.model_copy(update={"records": records}), at_once=True)
 
     async def _end(self, view: RunView, state: ExecutionState) -> tuple[datetime | None, bool]:
         """End an execution that no spec wants any more, and do what remains to be done of one that has ended.
@@ -343,7 +263,7 @@ class RunReconciler:
             raise error
         wakes = [result.look_again_at]
         if over_since is None and all(entry.run_id != state.run_id for entry in status.history):
-            wakes.append(await self._write_progress(view, spec, state, result, replaced=True))
+            wakes.append(await self._progress.write(view, spec, state, result, replaced=True))
             over_since = _told_end(self._statuses.newest(view), state.run_id)
         if result.is_over:
             wakes.append(await self._finish(view, spec, state, over_since or self._now(), is_current=False))
@@ -405,38 +325,6 @@ class RunReconciler:
     def _is_over(state: ExecutionState) -> bool:
         return len(state.memory.cases) == len(state.execution.cases)
 
-    async def _write_progress(
-        self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan, *, replaced: bool
-    ) -> datetime | None:
-        activity = describe_activity(spec, state, superseded=replaced)
-        if not result.is_over:
-            await self._recorder.held_back(view, state, *activity)
-        status = describe_execution(
-            self._statuses.subject(view),
-            state.record,
-            len(state.execution.cases),
-            result,
-            activity,
-            self._results.storing(int(state.run_id), over=result.is_over),
-            self._now(),
-            replaced=replaced,
-        )
-        return await self._statuses.write(view, status, at_once=result.is_over)
-
-    async def _note_storing(self, view: RunView, state: ExecutionState) -> datetime | None:
-        """Bring the condition ResultsStored of an execution that is over up to date."""
-        stored = self._records.notes(state).stored
-        storing = ALL_STORED if stored else self._results.storing(int(state.run_id), over=True)
-        subject = self._statuses.subject(view)
-        status = with_storing(subject.previous, subject, storing, self._now())
-        return await self._statuses.write(view, status, at_once=stored)
-
-    async def _note_generation(self, view: RunView, status: TestRunStatus) -> datetime | None:
-        """Say of an execution that is over that a change of the spec which starts no new one was seen."""
-        if status.observed_generation == view.generation:
-            return None
-        return await self._statuses.write(view, status.model_copy(update={"observed_generation": view.generation}))
-
     async def _finish(
         self, view: RunView, spec: TestRunSpec, state: ExecutionState, completed_at: datetime, *, is_current: bool
     ) -> datetime | None:
@@ -454,56 +342,24 @@ class RunReconciler:
         if is_fresh or stored != noted.stored:
             await self._records.note(state, Notes(completed_at=completed_at, stored=stored))
         if is_current and stored:
-            await self._note_storing(view, state)
+            await self._progress.note_storing(view, state)
         if not stored and not self._results.is_done(int(state.run_id)):
             return None
         due = completed_at + spec.ttl_after_finished
         if stored or not self._results.is_configured:
-            self._release(state, _Finished(completed_at, spec.ttl_after_finished))
+            self._register.release(state, completed_at, spec.ttl_after_finished)
         if self._now() < due:
             return due
-        await self._remove(state.run, state.run_id)
+        await self._register.remove(state.run, state.run_id)
         return None
-
-    def _release(self, state: ExecutionState, finished: "_Finished") -> None:
-        """Forget all of an execution but when it ended: what is worth keeping is in the status and in Postgres."""
-        self._places.note(state.claimant, 0, 0)
-        self._finished.setdefault(state.run.uid, {})[state.run_id] = finished
-        self._states[state.run.uid].pop(state.run_id, None)
-        self._results.forget(int(state.run_id))
-
-    async def _remove(self, run: RunReference, run_id: str) -> None:
-        await self._records.remove(run, run_id)
-        self._finished.setdefault(run.uid, {})[run_id] = _Finished(None)  # until no watch shows its record any more
-        self._states[run.uid].pop(run_id, None)
-        self._results.forget(int(run_id))
 
     def _forget(self, key: Key) -> None:
         uid = self._uid_of.pop(key)
-        for state in self._states.pop(uid, {}).values():
-            self._results.forget(int(state.run_id))
+        self._register.forget(uid)
         self._places.forget(uid)
         self._statuses.forget(uid)
         self._recorder.forget(uid)
         self._starter.forget(uid)
-        self._finished.pop(uid, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """All that is kept of an execution of which nothing remains to be done but to remove it."""
-
-    completed_at: datetime | None
-    """When it ended; None if it is removed, and a watch may still show its record."""
-    ttl: timedelta | None = None
-
-
-class _CannotTakeUp(SubjectError):
-    """The record of an execution cannot be read."""
-
-
-def _metadata_of(run: RunReference, stored: StoredRecord) -> dict[str, dict[str, str]]:
-    return {"metadata": {"namespace": run.namespace, "name": record_name(run, stored.run_id), "uid": stored.digest}}
 
 
 def _is_finished_with(status: TestRunStatus, digest: str) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import aiohttp
 import kopf
-from yarl import URL
 
 from testrun_operator.controller import metrics
 from testrun_operator.errors import ClusterUnavailable
@@ -134,7 +133,7 @@ class WatchSupervisor:
     async def see(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Pass a request on, and take note of what is answered."""
         response = await handler(request)
-        if request.method == "GET" and (watch := _watch_of(request.url)) is not None:
+        if request.method == "GET" and (watch := _watch_of(request.url.path)) is not None:
             self._note(watch, response.status, is_list="watch" not in request.url.query)
         return response
 
@@ -223,9 +222,9 @@ class WatchSupervisor:
         return allowed
 
 
-def _watch_of(url: URL) -> _Watch | None:
-    """Return what a request lists or watches; None if it is another one."""
-    match [part for part in url.path.split("/") if part]:
+def _watch_of(path: str) -> _Watch | None:
+    """Return what a request for a path lists or watches; None if it is another one."""
+    match [part for part in path.split("/") if part]:
         case ["api", _, plural] | ["apis", _, _, plural]:
             return _Watch(plural, "")
         case ["api", _, "namespaces", namespace, plural] | ["apis", _, _, "namespaces", namespace, plural]:
