@@ -69,6 +69,18 @@ class ProgressWriter:
     async def write(
         self, view: RunView, spec: TestRunSpec, state: ExecutionState, result: Plan, *, replaced: bool
     ) -> datetime | None:
+        """Write how far an execution is by a plan.
+
+        Args:
+            view: the run.
+            spec: its spec.
+            state: the execution.
+            result: its newest plan.
+            replaced: whether the run's spec changed before the execution had ended.
+
+        Returns:
+            When to come back with it; None if it is written.
+        """
         activity = describe_activity(spec, state, superseded=replaced)
         if not result.is_over:
             await self._recorder.held_back(view, state, *activity)
