@@ -1,14 +1,21 @@
 """The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
 
 Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
+An inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is
+gone goes, too (:class:`Absence`).
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
+
+from testrun_operator.store.faults import Loss, Refusal
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -108,27 +115,118 @@ RECONCILE_SECONDS = Histogram(
 )
 
 
-class ApiCalls(Collector):
-    """Shows how often the operator called the API server, by verb and resource, kopf's lists and watches aside."""
+_OF_SUITES = (RUNS, CASES, FLAKY, RUN_DURATION, CASE_DURATION)
+_OF_NAMESPACES = (FAULTS,)
 
-    def __init__(self, calls: Mapping[tuple[str, str], int]) -> None:
-        self._calls = calls
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last execution of a suite, or of a run with a suite of its own."""
+
+    namespace: str
+    suite: str
+    passed: bool
+    completed_at: datetime
+
+
+def show_last_runs(ended: Iterable[Ended]) -> None:
+    """Show the last execution of each suite, and of no other.
+
+    Args:
+        ended: all that are to be shown; where several have the same labels, the one that ended last counts.
+    """
+    newest: dict[tuple[str, str], Ended] = {}
+    for item in sorted(ended, key=lambda item: item.completed_at):
+        newest[item.namespace, item.suite] = item
+    LAST_PHASE.clear()
+    LAST_COMPLETION.clear()
+    for labels, item in newest.items():
+        LAST_PHASE.labels(*labels).set(1 if item.passed else 0)
+        LAST_COMPLETION.labels(*labels).set(item.completed_at.timestamp())
+
+
+class Absence:
+    """Removes the series of suites and namespaces that are gone, once they were seen to be so at two scrapes.
+
+    So the last that was counted is scraped at least once after the suite is gone.
+    """
+
+    def __init__(self) -> None:
+        self._gone: set[tuple[str, ...]] = set()
+
+    def forget_absent(self, suites: Collection[tuple[str, str]]) -> None:
+        """Remove what is absent for the second time.
+
+        Args:
+            suites: namespace and suite label of everything that is there.
+        """
+        present: set[tuple[str, ...]] = {*suites} | {(namespace,) for namespace, _ in suites}
+        gone: set[tuple[str, ...]] = set()
+        for collectors, length in ((_OF_SUITES, 2), (_OF_NAMESPACES, 1)):
+            for collector in collectors:
+                for labels in list(collector._metrics):  # noqa: SLF001 - there is no public way to list them
+                    owner = tuple(labels[:length])
+                    if owner in present:
+                        continue
+                    if owner in self._gone:
+                        collector.remove(*labels)
+                    else:
+                        gone.add(owner)
+        self._gone = gone
+
+
+class Counted(Collector):
+    """Shows what is counted elsewhere, by whoever knows of it first.
+
+    Args:
+        name: name of the metric, without ``_total``.
+        documentation: what it counts.
+        labelnames: names of the labels.
+        counts: the numbers, by the values of the labels; looked at whenever metrics are asked for.
+    """
+
+    def __init__(self, name: str, documentation: str, labelnames: tuple[str, ...], counts: Mapping[Any, int]) -> None:
+        self.name = name + "_total"
+        self.labelnames = labelnames
+        self.documentation = documentation
+        self._counts = counts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Yield the family with its current values."""
-        family = CounterMetricFamily(
-            "testrun_api_calls", "Calls to the API server, lists and watches aside.", labels=("verb", "resource")
-        )
-        for (verb, resource), count in Tally(dict(self._calls)).items():
-            family.add_metric((verb, resource), count)
+        family = CounterMetricFamily(self.name.removesuffix("_total"), self.documentation, labels=self.labelnames)
+        for labels, count in Tally(dict(self._counts)).items():
+            family.add_metric(labels, count)
         yield family
+
+
+def api_calls(calls: Mapping[tuple[str, str], int]) -> Counted:
+    """Return what shows how often the operator called the API server, by verb and resource."""
+    return Counted(
+        "testrun_api_calls", "Calls to the API server, lists and watches aside.", ("verb", "resource"), calls
+    )
+
+
+def refused_records(refusals: Mapping[tuple[Loss, Refusal], int]) -> Counted:
+    """Return what shows how many records Postgres did not accept, by what became of them and why."""
+    return Counted(
+        "testrun_store_refused_records",
+        "Outcomes that Postgres did not accept as they were: Dropped, or Reduced to the verdict.",
+        ("outcome", "reason"),
+        refusals,
+    )
+
+
+REFUSALS: Tally[tuple[Loss, Refusal]] = Tally()
+"""Where the store counts what Postgres did not accept."""
+REGISTRY.register(refused_records(REFUSALS))
 
 
 def describe() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Yield name, type, labels and help of every metric, for the reference page."""
-    for collector in (*REGISTRY._collector_to_names, ApiCalls({})):  # noqa: SLF001 - there is no public way to list them
-        if isinstance(collector, ApiCalls):
-            yield "testrun_api_calls_total", "counter", ("verb", "resource"), next(collector.collect()).documentation
+    elsewhere = (api_calls({}),)
+    for collector in (*REGISTRY._collector_to_names, *elsewhere):  # noqa: SLF001 - there is no public way to list them
+        if isinstance(collector, Counted):
+            yield collector.name, "counter", collector.labelnames, collector.documentation
         elif isinstance(collector, Counter | Gauge | Histogram):
             metric = next(iter(collector.describe()))
             suffix = "_total" if metric.type == "counter" else ""

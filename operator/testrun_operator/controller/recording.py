@@ -20,8 +20,9 @@ from testrun_operator.controller.inventory import Key, RunView
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.baseline import status_when_passed
-from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
-from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
+from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, RunRecord
+from testrun_operator.engine.status import count_cases, says, summarize_settings
+from testrun_operator.engine.summary import explain_few, phase_of
 from testrun_operator.kube.events import EventRecorder, EventType
 from testrun_operator.kube.references import RunReference
 
@@ -64,9 +65,12 @@ class Recorder:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def waiting(self, view: RunView, reason: ConditionReason, message: str) -> None:
-        """Tell why a run cannot start; once for each reason."""
+        """Tell why a run cannot start; once for each reason, whichever process says it first."""
         said = f"{reason}: {message}"
         if self._told.get(view.reference.uid) == said or reason is ConditionReason.SUSPENDED:
+            return
+        if view.reference.uid not in self._told and says(view.status, reason, message):
+            self._told[view.reference.uid] = said  # by the process before this one
             return
         self._told[view.reference.uid] = said
         _logger.warning("the run cannot start: %s", said, extra={"run": str(view.reference)})
@@ -83,6 +87,7 @@ class Recorder:
     async def started(self, view: RunView, state: ExecutionState) -> None:
         """Tell that an execution started."""
         self._told.pop(view.reference.uid, None)
+        state.is_told = True
         total = len(state.execution.cases)
         _logger.info(
             "started an execution of %d cases", total, extra={"run": str(view.reference), "runId": state.run_id}
@@ -112,6 +117,7 @@ class Recorder:
                     self._store(state, outcome)
         if not over:
             await self._tell_faults(state)
+        state.is_told = True
 
     async def finished(
         self, view: RunView, state: ExecutionState, status: TestRunStatus, completed_at: datetime, *, fresh: bool
@@ -135,12 +141,11 @@ class Recorder:
         labels = {"namespace": state.run.namespace, "suite": record.suite}
         metrics.RUNS.labels(phase=record.phase.value, **labels).inc()
         metrics.RUN_DURATION.labels(**labels).observe((completed_at - record.started_at).total_seconds())
-        metrics.LAST_PHASE.labels(**labels).set(1 if record.phase is Phase.PASSED else 0)
-        metrics.LAST_COMPLETION.labels(**labels).set(completed_at.timestamp())
         summary = f"execution {state.run_id}: {record.passed} of {record.total} cases passed"
         _logger.info("an execution ended: %s", record.phase, extra={"run": str(state.run), "runId": state.run_id})
-        kind = EventType.NORMAL if record.phase is Phase.PASSED else EventType.WARNING
-        await self._event(view, kind, record.phase.value, summary)
+        _, few = explain_few(state.record, record.phase, state.memory.cases.values())
+        kind = EventType.NORMAL if record.phase is Phase.PASSED and not few else EventType.WARNING
+        await self._event(view, kind, record.phase.value, few + summary)
         self._on_suite((state.run.namespace, record.suite))
 
     def forget(self, uid: str) -> None:
@@ -156,12 +161,8 @@ class Recorder:
     def _count(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         last = outcome.last_attempt
         context = {"run": str(state.run), "runId": state.run_id, "case": outcome.case}
-        if (
-            last is not None
-            and last.finished_at is not None
-            and last.finished_at < self._began_at - timedelta(seconds=1)
-        ):
-            return  # counted by the process before this one
+        if self._was_told(state, last):
+            return
         _logger.info(
             "%s: %s%s",
             outcome.verdict,
@@ -180,6 +181,12 @@ class Recorder:
             )
         if last is not None and last.finished_at is not None:
             metrics.VERDICT_LAG.observe(max(0.0, (self._now() - last.finished_at).total_seconds()))
+
+    def _was_told(self, state: ExecutionState, last: AttemptOutcome | None) -> bool:
+        """Whether the process before this one told how an attempt, or a case without one, ended."""
+        if last is not None and last.finished_at is not None:
+            return last.finished_at < self._began_at - timedelta(seconds=1)
+        return not state.is_told
 
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         ended = state.memory.attempts.get(outcome.case, ())
@@ -212,6 +219,8 @@ class Recorder:
                 if not outcome.is_infrastructure_fault or outcome.job in state.reported_faults:
                     continue
                 state.reported_faults.add(outcome.job)
+                if self._was_told(state, outcome):
+                    continue
                 metrics.FAULTS.labels(namespace=state.run.namespace, reason=outcome.reason.value).inc()
                 context = {
                     "run": str(state.run),
@@ -235,7 +244,7 @@ class Recorder:
     def _run_record(state: ExecutionState, status: TestRunStatus, completed_at: datetime) -> RunRecord:
         outcomes = tuple(state.memory.cases.values())
         counts = count_cases(len(state.execution.cases), outcomes, 0)
-        phase = final_phase(outcomes)
+        phase = phase_of(state.record, outcomes)
         if status.run_id == state.run_id and status.phase is not None and status.phase.is_final:
             # What the status says was said when everything was known; after a restart Jobs may be missing.
             counts, phase = status.cases or CaseCounts(), status.phase

@@ -69,6 +69,20 @@ async def test_an_execution_that_did_not_pass_ends_with_a_warning(cluster: Memor
     assert (cluster.all(EVENTS)[1]["type"], cluster.all(EVENTS)[1]["reason"]) == ("Warning", "Failed")
 
 
+@pytest.mark.parametrize(("least", "reason"), [(0, "Passed"), (1, "Errored")])
+async def test_an_execution_of_nothing_ends_with_a_warning(
+    cluster: MemoryCluster, suite: str, least: int, reason: str
+) -> None:
+    """All were skipped: the Event says so, and the run is Errored where at least one was demanded."""
+    suite = suite.partition("[")[0]
+    prepare(cluster, suite, container_case("one"), skip={"names": ["one"]}, minExecuted=least)
+    await Process(cluster).settle()
+    event = cluster.all(EVENTS)[-1]
+    assert (event["type"], event["reason"]) == ("Warning", reason)
+    assert "cases were executed, and minExecuted is 1" in event["message"] or "no case was executed" in event["message"]
+    assert cluster.status("nightly")["phase"] == reason
+
+
 async def test_events_that_cannot_be_written_are_given_up(cluster: MemoryCluster, suite: str) -> None:
     """Nothing depends on them."""
     prepare(cluster, suite, container_case("one"))
@@ -97,7 +111,6 @@ async def test_metrics_count_each_case_and_each_run_once(cluster: MemoryCluster,
     assert metric("testrun_flaky_cases_total", suite=suite) == 1
     assert metric("testrun_runs_total", suite=suite, phase="Failed") == 1
     assert metric("testrun_run_duration_seconds_count", suite=suite) == 1
-    assert metric("testrun_last_run_passed", suite=suite) == 0
 
 
 async def test_a_restart_counts_nothing_again(cluster: MemoryCluster, suite: str) -> None:
@@ -115,6 +128,48 @@ async def test_a_restart_counts_nothing_again(cluster: MemoryCluster, suite: str
     await Process(cluster).settle()
     assert metric("testrun_cases_total", suite=suite) == 2
     assert metric("testrun_runs_total", suite=suite) == 1
+
+
+async def test_a_restart_tells_of_no_infrastructure_fault_again(cluster: MemoryCluster, suite: str) -> None:
+    """Neither metric nor Event, whether the fault is in the pod or noted on the Job; one after the restart counts."""
+    labels = {"namespace": "team", "reason": "ContainerKilled"}
+    before = metric("testrun_infrastructure_faults_total", **labels)
+    prepare(cluster, suite, container_case("a"), container_case("b"))
+    await Process(cluster).settle()
+    cluster.end_pod(cluster.job("a"), exit_code=137)
+    await Process(cluster).settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 1
+    cluster.pass_time(60)
+    process = Process(cluster)
+    await process.settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 1
+    assert cluster.reasons_of_events() == ["Started", "ContainerKilled"]
+    cluster.end_pod(cluster.job("b"), exit_code=137)
+    await process.settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 2
+    assert cluster.reasons_of_events() == ["Started", "ContainerKilled", "ContainerKilled"]
+
+
+async def test_a_restart_counts_no_case_again_that_was_never_started(cluster: MemoryCluster, suite: str) -> None:
+    """A case that is skipped has no time at which it ended; it was told by the process that skipped it."""
+    prepare(cluster, suite, container_case("a"), container_case("b"), skip={"names": ["b"]})
+    await Process(cluster).settle()
+    assert metric("testrun_cases_total", suite=suite, verdict="Skipped") == 1
+    cluster.pass_time(60)
+    await Process(cluster).settle()
+    assert metric("testrun_cases_total", suite=suite, verdict="Skipped") == 1
+
+
+async def test_a_restart_does_not_say_again_why_a_run_cannot_start(cluster: MemoryCluster, suite: str) -> None:
+    """The status says it already; another cause is told."""
+    cluster.apply_run("nightly", {"suiteRef": {"name": suite}})
+    await Process(cluster).settle()
+    cluster.pass_time(60)
+    await Process(cluster).settle()
+    assert cluster.reasons_of_events() == ["SuiteNotFound"]
+    cluster.apply_suite(suite, {"cases": "many"})
+    await Process(cluster).settle()
+    assert len(cluster.reasons_of_events()) == 2
 
 
 async def test_infrastructure_faults_are_told_by_at_most_five_events(cluster: MemoryCluster, suite: str) -> None:
