@@ -19,6 +19,8 @@ SOURCES = ROOT / "operator"
 PACKAGE = SOURCES / "testrun_operator"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "dev"}
+DEV = PROJECT["optional-dependencies"]["dev"]
+WITH_DEV = ("tests", "tools", "ci", "bench")
 COMMANDS = {
     "cluster": ("cli/cluster.py", "cli/status.py", "cli/waiting.py", "cli/run.py", "cli/suites.py"),
     "postgres": ("cli/results.py", "runner/playbook/eventlog"),
@@ -96,6 +98,18 @@ def files_of(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
+def python_in(folder: str) -> list[Path]:
+    """Return the modules and scripts in Python below a folder of the repository."""
+    files = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return [path for path in files if path.suffix == ".py" or (not path.suffix and is_python(path))]
+
+
+def is_python(path: Path) -> bool:
+    """Whether a file without a suffix says that Python runs it."""
+    with path.open("rb") as file:
+        return b"python" in file.readline(100)
+
+
 def foreign(files: set[Path], *, at_once: bool = False) -> dict[str, str]:
     """Return the packages that modules import, by their names on package indexes, and who imports each."""
     owners = packages_distributions()
@@ -112,6 +126,25 @@ def foreign(files: set[Path], *, at_once: bool = False) -> dict[str, str]:
 def test_every_import_is_declared_somewhere() -> None:
     """What nobody declares is there by chance, and gone with the next release of whoever brought it."""
     assert {} == {name: file for name, file in foreign({*PACKAGE.rglob("*.py")}).items() if name not in declared("all")}
+
+
+def test_every_import_of_tests_tools_ci_and_benchmarks_is_declared() -> None:
+    """They run with the extra ``dev``, which has all of the others; what it does not name is there by chance, too.
+
+    Scripts without ``.py`` are read as well, and the programs in ``examples``, which readers copy, need nothing.
+    """
+    ours = {path.stem if path.is_file() else path.name for folder in WITH_DEV for path in python_in(folder)}
+    ours |= {path.parent.name for folder in WITH_DEV for path in python_in(folder)} | {"testrun_operator"}
+    owners = packages_distributions()
+    allowed = declared("all") | {normal(requirement) for requirement in DEV}
+    missing = {
+        f"{path.relative_to(ROOT)}: {root}"
+        for folder in (*WITH_DEV, "examples")
+        for path in python_in(folder)
+        for root in {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names - ours
+        if folder == "examples" or not allowed & {normal(owner) for owner in owners.get(root, [])}
+    }
+    assert set() == missing
 
 
 def test_the_base_is_enough_for_what_needs_no_cluster_and_no_database() -> None:
