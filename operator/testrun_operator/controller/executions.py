@@ -73,6 +73,8 @@ class ExecutionState:
     """Labels for the Jobs that the TestRun has for a queue, as it has them now."""
     asked: dict[str, datetime] = field(default_factory=dict)
     """When it was asked for that, by the Job's name."""
+    is_told: bool = False
+    """Whether what there is of it was told: by the process before, of one that was found, until it is looked at."""
     counted: set[str] = field(default_factory=set)
     """Cases whose verdict is in the metrics."""
     reported_faults: set[str] = field(default_factory=set)

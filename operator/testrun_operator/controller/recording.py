@@ -20,8 +20,8 @@ from testrun_operator.controller.inventory import Key, RunView
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.baseline import status_when_passed
-from testrun_operator.engine.outcome import CaseOutcome, CaseRecord, RunRecord
-from testrun_operator.engine.status import count_cases, final_phase, summarize_settings
+from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, RunRecord
+from testrun_operator.engine.status import count_cases, final_phase, says, summarize_settings
 from testrun_operator.kube.events import EventRecorder, EventType
 from testrun_operator.kube.references import RunReference
 
@@ -64,9 +64,12 @@ class Recorder:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def waiting(self, view: RunView, reason: ConditionReason, message: str) -> None:
-        """Tell why a run cannot start; once for each reason."""
+        """Tell why a run cannot start; once for each reason, whichever process says it first."""
         said = f"{reason}: {message}"
         if self._told.get(view.reference.uid) == said or reason is ConditionReason.SUSPENDED:
+            return
+        if view.reference.uid not in self._told and says(view.status, reason, message):
+            self._told[view.reference.uid] = said  # by the process before this one
             return
         self._told[view.reference.uid] = said
         _logger.warning("the run cannot start: %s", said, extra={"run": str(view.reference)})
@@ -83,6 +86,7 @@ class Recorder:
     async def started(self, view: RunView, state: ExecutionState) -> None:
         """Tell that an execution started."""
         self._told.pop(view.reference.uid, None)
+        state.is_told = True
         total = len(state.execution.cases)
         _logger.info(
             "started an execution of %d cases", total, extra={"run": str(view.reference), "runId": state.run_id}
@@ -112,6 +116,7 @@ class Recorder:
                     self._store(state, outcome)
         if not over:
             await self._tell_faults(state)
+        state.is_told = True
 
     async def finished(
         self, view: RunView, state: ExecutionState, status: TestRunStatus, completed_at: datetime, *, fresh: bool
@@ -156,12 +161,8 @@ class Recorder:
     def _count(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         last = outcome.last_attempt
         context = {"run": str(state.run), "runId": state.run_id, "case": outcome.case}
-        if (
-            last is not None
-            and last.finished_at is not None
-            and last.finished_at < self._began_at - timedelta(seconds=1)
-        ):
-            return  # counted by the process before this one
+        if self._was_told(state, last):
+            return
         _logger.info(
             "%s: %s%s",
             outcome.verdict,
@@ -180,6 +181,12 @@ class Recorder:
             )
         if last is not None and last.finished_at is not None:
             metrics.VERDICT_LAG.observe(max(0.0, (self._now() - last.finished_at).total_seconds()))
+
+    def _was_told(self, state: ExecutionState, last: AttemptOutcome | None) -> bool:
+        """Whether the process before this one told how an attempt, or a case without one, ended."""
+        if last is not None and last.finished_at is not None:
+            return last.finished_at < self._began_at - timedelta(seconds=1)
+        return not state.is_told
 
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         ended = state.memory.attempts.get(outcome.case, ())
@@ -212,6 +219,8 @@ class Recorder:
                 if not outcome.is_infrastructure_fault or outcome.job in state.reported_faults:
                     continue
                 state.reported_faults.add(outcome.job)
+                if self._was_told(state, outcome):
+                    continue
                 metrics.FAULTS.labels(namespace=state.run.namespace, reason=outcome.reason.value).inc()
                 context = {
                     "run": str(state.run),

@@ -272,6 +272,15 @@ def with_storing(status: TestRunStatus, subject: Subject, storing: Storing, now:
     )
 
 
+def says(status: TestRunStatus, reason: str, message: str) -> bool:
+    """Return whether a status says of a run that it is, or is not, ready for this reason and with these words."""
+    told = shorten(message, _MAX_CONDITION_MESSAGE)
+    return any(
+        condition.type == ConditionType.READY and (condition.reason, condition.message) == (reason, told)
+        for condition in status.conditions
+    )
+
+
 def remember_execution(previous: TestRunStatus) -> tuple[Execution, ...]:
     """Return the history with the execution that a status is of put before the earlier ones, 5 at most."""
     if previous.run_id is None or previous.phase is None:

@@ -117,6 +117,48 @@ async def test_a_restart_counts_nothing_again(cluster: MemoryCluster, suite: str
     assert metric("testrun_runs_total", suite=suite) == 1
 
 
+async def test_a_restart_tells_of_no_infrastructure_fault_again(cluster: MemoryCluster, suite: str) -> None:
+    """Neither metric nor Event, whether the fault is in the pod or noted on the Job; one after the restart counts."""
+    labels = {"namespace": "team", "reason": "ContainerKilled"}
+    before = metric("testrun_infrastructure_faults_total", **labels)
+    prepare(cluster, suite, container_case("a"), container_case("b"))
+    await Process(cluster).settle()
+    cluster.end_pod(cluster.job("a"), exit_code=137)
+    await Process(cluster).settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 1
+    cluster.pass_time(60)
+    process = Process(cluster)
+    await process.settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 1
+    assert cluster.reasons_of_events() == ["Started", "ContainerKilled"]
+    cluster.end_pod(cluster.job("b"), exit_code=137)
+    await process.settle()
+    assert metric("testrun_infrastructure_faults_total", **labels) == before + 2
+    assert cluster.reasons_of_events() == ["Started", "ContainerKilled", "ContainerKilled"]
+
+
+async def test_a_restart_counts_no_case_again_that_was_never_started(cluster: MemoryCluster, suite: str) -> None:
+    """A case that is skipped has no time at which it ended; it was told by the process that skipped it."""
+    prepare(cluster, suite, container_case("a"), container_case("b"), skip={"names": ["b"]})
+    await Process(cluster).settle()
+    assert metric("testrun_cases_total", suite=suite, verdict="Skipped") == 1
+    cluster.pass_time(60)
+    await Process(cluster).settle()
+    assert metric("testrun_cases_total", suite=suite, verdict="Skipped") == 1
+
+
+async def test_a_restart_does_not_say_again_why_a_run_cannot_start(cluster: MemoryCluster, suite: str) -> None:
+    """The status says it already; another cause is told."""
+    cluster.apply_run("nightly", {"suiteRef": {"name": suite}})
+    await Process(cluster).settle()
+    cluster.pass_time(60)
+    await Process(cluster).settle()
+    assert cluster.reasons_of_events() == ["SuiteNotFound"]
+    cluster.apply_suite(suite, {"cases": "many"})
+    await Process(cluster).settle()
+    assert len(cluster.reasons_of_events()) == 2
+
+
 async def test_infrastructure_faults_are_told_by_at_most_five_events(cluster: MemoryCluster, suite: str) -> None:
     """Where there are more they are all of one cause; all of them are counted."""
     before = metric("testrun_infrastructure_faults_total", namespace="team", reason="ContainerKilled")
