@@ -122,7 +122,7 @@ class _Process:
         if lease is not None:
             tasks.append(asyncio.create_task(lease.hold(), name="lease"))
         helpers = [
-            asyncio.create_task(_tell_ready(ready, self.health)),
+            asyncio.create_task(_tell_ready(ready, operator, self.health)),
             asyncio.create_task(self._watches.wait_for_rights(self._client, missing)),
         ]
         try:
@@ -190,8 +190,9 @@ async def _watch_failure(operator: Operator) -> None:
     await operator.failed
 
 
-async def _tell_ready(ready: asyncio.Event, health: HealthServer) -> None:
+async def _tell_ready(ready: asyncio.Event, operator: Operator, health: HealthServer) -> None:
     await ready.wait()
+    operator.has_listed = True
     health.ready.set()
     _logger.info("ready")
 

@@ -1,10 +1,14 @@
 """The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
 
-Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
+Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded. An
+inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is gone goes,
+too (:class:`Absence`), after one more scrape.
 """
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
@@ -106,6 +110,66 @@ RECONCILE_SECONDS = Histogram(
     buckets=_LAG_BUCKETS,
     registry=REGISTRY,
 )
+
+
+_OF_SUITES = (RUNS, CASES, FLAKY, RUN_DURATION, CASE_DURATION)
+_OF_NAMESPACES = (FAULTS,)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last execution of a suite, or of a run with a suite of its own."""
+
+    namespace: str
+    suite: str
+    passed: bool
+    completed_at: datetime
+
+
+def show_last_runs(ended: Iterable[Ended]) -> None:
+    """Show the last execution of each suite, and of no other.
+
+    Args:
+        ended: all that are to be shown; where several have the same labels, the one that ended last counts.
+    """
+    newest: dict[tuple[str, str], Ended] = {}
+    for item in sorted(ended, key=lambda item: item.completed_at):
+        newest[item.namespace, item.suite] = item
+    LAST_PHASE.clear()
+    LAST_COMPLETION.clear()
+    for labels, item in newest.items():
+        LAST_PHASE.labels(*labels).set(1 if item.passed else 0)
+        LAST_COMPLETION.labels(*labels).set(item.completed_at.timestamp())
+
+
+class Absence:
+    """Removes the series of suites and namespaces that are gone, once they were seen to be so at two scrapes.
+
+    So the last that was counted is scraped at least once after the suite is gone.
+    """
+
+    def __init__(self) -> None:
+        self._gone: set[tuple[str, ...]] = set()
+
+    def forget_absent(self, suites: Collection[tuple[str, str]]) -> None:
+        """Remove what is absent for the second time.
+
+        Args:
+            suites: namespace and suite label of everything that is there.
+        """
+        present: set[tuple[str, ...]] = {*suites} | {(namespace,) for namespace, _ in suites}
+        gone: set[tuple[str, ...]] = set()
+        for collectors, length in ((_OF_SUITES, 2), (_OF_NAMESPACES, 1)):
+            for collector in collectors:
+                for labels in list(collector._metrics):  # noqa: SLF001 - there is no public way to list them
+                    owner = labels[:length]
+                    if owner in present:
+                        continue
+                    if owner in self._gone:
+                        collector.remove(*labels)
+                    else:
+                        gone.add(owner)
+        self._gone = gone
 
 
 class ApiCalls(Collector):

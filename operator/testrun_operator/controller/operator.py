@@ -8,6 +8,7 @@ from typing import Any
 
 from testrun_operator.controller import metrics
 from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.exposing import last_runs, suites_in
 from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
@@ -43,6 +44,9 @@ class Operator:
         self._client = client
         self._inventory: Inventory | None = None
         self._key_of: dict[OwnerKey, Key] = {}
+        self._absence = metrics.Absence()
+        self.has_listed = False
+        """Whether everything there is was listed, so that what is not in the inventory does not exist."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the error after which the process must not go on."""
         store = None
@@ -210,6 +214,9 @@ class Operator:
     def refresh_metrics(self) -> None:
         """Bring the gauges up to date that show what runs."""
         states = self._reconciler.active() if self._inventory is not None else ()
+        if self._inventory is not None and self.has_listed:
+            metrics.show_last_runs(last_runs(self._inventory))
+            self._absence.forget_absent(suites_in(self._inventory))
         unfinished = [state for state in states if len(state.memory.cases) < len(state.execution.cases)]
         metrics.ACTIVE_RUNS.set(len(unfinished))
         metrics.RUNNING.set(sum(len(state.memory.underway) for state in unfinished))

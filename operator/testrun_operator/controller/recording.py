@@ -140,8 +140,6 @@ class Recorder:
         labels = {"namespace": state.run.namespace, "suite": record.suite}
         metrics.RUNS.labels(phase=record.phase.value, **labels).inc()
         metrics.RUN_DURATION.labels(**labels).observe((completed_at - record.started_at).total_seconds())
-        metrics.LAST_PHASE.labels(**labels).set(1 if record.phase is Phase.PASSED else 0)
-        metrics.LAST_COMPLETION.labels(**labels).set(completed_at.timestamp())
         summary = f"execution {state.run_id}: {record.passed} of {record.total} cases passed"
         _logger.info("an execution ended: %s", record.phase, extra={"run": str(state.run), "runId": state.run_id})
         kind = EventType.NORMAL if record.phase is Phase.PASSED else EventType.WARNING

@@ -48,11 +48,11 @@ class SuiteReconciler:
         suite, problems = _read(view)
         if suite is not None:
             await self._servers.ensure_shared(suite.test_servers)
-        before = _read_status(view)
+        before = read_status(view)
         status = TestSuiteStatus(
             observed_generation=view.generation,
             cases=None if suite is None else sum(1 for case in suite.cases for _ in expand_matrix(case)),
-            last_run=self._last_run(key) or before.last_run,
+            last_run=_newer(before.last_run, self._last_run(key)),
             conditions=self._conditions(view, before, problems),
         )
         wanted, current = render(status), dict(view.status)
@@ -103,6 +103,13 @@ class SuiteReconciler:
         )
 
 
+def _newer(known: LastRun | None, found: LastRun | None) -> LastRun | None:
+    """Return which of two ended later: a run that is gone, or is executed anew, may have ended after all that are there."""
+    if known is None or found is None or known.completion_time is None or found.completion_time is None:
+        return found or known
+    return known if known.completion_time > found.completion_time else found
+
+
 def _read(view: SuiteView) -> tuple[TestSuiteSpec | None, tuple[str, ...]]:
     try:
         suite = parse_suite(view.spec)
@@ -112,7 +119,8 @@ def _read(view: SuiteView) -> tuple[TestSuiteSpec | None, tuple[str, ...]]:
     return (None if problems else suite), problems
 
 
-def _read_status(view: SuiteView) -> TestSuiteStatus:
+def read_status(view: SuiteView) -> TestSuiteStatus:
+    """Return the status of a suite as it is; an empty one where it cannot be read."""
     try:
         return TestSuiteStatus.model_validate(dict(view.status))
     except ValidationError:

@@ -97,7 +97,6 @@ async def test_metrics_count_each_case_and_each_run_once(cluster: MemoryCluster,
     assert metric("testrun_flaky_cases_total", suite=suite) == 1
     assert metric("testrun_runs_total", suite=suite, phase="Failed") == 1
     assert metric("testrun_run_duration_seconds_count", suite=suite) == 1
-    assert metric("testrun_last_run_passed", suite=suite) == 0
 
 
 async def test_a_restart_counts_nothing_again(cluster: MemoryCluster, suite: str) -> None:
