@@ -18,6 +18,7 @@ from testrun_operator.api.report import MAX_EXECUTION_ID, ExecutionReport, Repor
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.store import queries
+from testrun_operator.store.faults import Loss, Refusal
 from testrun_operator.store.results import ResultStore, Written
 from testrun_operator.store.settings import StoreSettings
 
@@ -200,6 +201,7 @@ async def test_a_record_that_postgres_refuses_is_stored_without_its_details(serv
         assert await store.write_run(run_record(revision="价格", settings={"x": "价格"})) is None
     assert list(written.reduced) == [(RUN_ID, "bad")]
     assert written.refused == {}
+    assert {(Loss.REDUCED, Refusal.INVALID_VALUE): 2} == store.refusals
     tables = Tables(server, database, store)
     rows = tables.run("SELECT playbook_name, status, error_message FROM noetl_test.regression_results ORDER BY 1")
     assert rows[1] == ("good", "FAILED", "größer")
@@ -215,6 +217,7 @@ async def test_a_record_that_breaks_somebody_elses_rule_blocks_no_other(tables: 
     written = await tables.store.write_cases([case_record("a"), case_record("bad"), case_record("c")])
     assert list(written.refused) == [(RUN_ID, "bad")]
     assert "check constraint" in written.refused[RUN_ID, "bad"]
+    assert {(Loss.DROPPED, Refusal.CONSTRAINT_VIOLATED): 1} == tables.store.refusals
     assert await tables.store.passed_cases(RUN_ID) == {"a", "c"}
 
 

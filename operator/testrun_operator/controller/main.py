@@ -88,7 +88,7 @@ class _Process:
         self._operator: Operator | None = None
         self._watches = WatchSupervisor(client.answers)
         self.health = HealthServer(settings.http_port, metrics.REGISTRY, self._refresh_metrics, self._watches.problem)
-        metrics.REGISTRY.register(metrics.ApiCalls(client.calls))
+        metrics.REGISTRY.register(metrics.api_calls(client.calls))
 
     def _refresh_metrics(self) -> None:
         for resource, seconds in self._watches.silence().items():

@@ -1,8 +1,8 @@
 """The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
 
-Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded. An
-inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is gone goes,
-too (:class:`Absence`), after one more scrape.
+Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
+An inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is gone
+goes, too (:class:`Absence`).
 """
 
 from collections import Counter as Tally
@@ -13,6 +13,8 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
+
+from testrun_operator.store.faults import Loss, Refusal
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -172,27 +174,60 @@ class Absence:
         self._gone = gone
 
 
-class ApiCalls(Collector):
-    """Shows how often the operator called the API server, by verb and resource, kopf's lists and watches aside."""
+class Counted(Collector):
+    """Shows what is counted elsewhere, by whoever knows of it first.
 
-    def __init__(self, calls: Mapping[tuple[str, str], int]) -> None:
-        self._calls = calls
+    Args:
+        name: name of the metric, without ``_total``.
+        documentation: what it counts.
+        labelnames: names of the labels.
+        counts: the numbers, by the values of the labels; looked at whenever metrics are asked for.
+    """
+
+    def __init__(
+        self, name: str, documentation: str, labelnames: tuple[str, ...], counts: Mapping[tuple[str, ...], int]
+    ) -> None:
+        self.name = name + "_total"
+        self.labelnames = labelnames
+        self.documentation = documentation
+        self._counts = counts
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Yield the family with its current values."""
-        family = CounterMetricFamily(
-            "testrun_api_calls", "Calls to the API server, lists and watches aside.", labels=("verb", "resource")
-        )
-        for (verb, resource), count in Tally(dict(self._calls)).items():
-            family.add_metric((verb, resource), count)
+        family = CounterMetricFamily(self.name.removesuffix("_total"), self.documentation, labels=self.labelnames)
+        for labels, count in Tally(dict(self._counts)).items():
+            family.add_metric(labels, count)
         yield family
+
+
+def api_calls(calls: Mapping[tuple[str, str], int]) -> Counted:
+    """Return what shows how often the operator called the API server, by verb and resource."""
+    return Counted(
+        "testrun_api_calls", "Calls to the API server, lists and watches aside.", ("verb", "resource"), calls
+    )
+
+
+def refused_records(refusals: Mapping[tuple[Loss, Refusal], int]) -> Counted:
+    """Return what shows how many records Postgres did not accept, by what became of them and why."""
+    return Counted(
+        "testrun_store_refused_records",
+        "Outcomes that Postgres did not accept as they were: Dropped, or Reduced to the verdict.",
+        ("outcome", "reason"),
+        refusals,
+    )
+
+
+REFUSALS: Tally[tuple[Loss, Refusal]] = Tally()
+"""Where the store counts what Postgres did not accept."""
+REGISTRY.register(refused_records(REFUSALS))
 
 
 def describe() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Yield name, type, labels and help of every metric, for the reference page."""
-    for collector in (*REGISTRY._collector_to_names, ApiCalls({})):  # noqa: SLF001 - there is no public way to list them
-        if isinstance(collector, ApiCalls):
-            yield "testrun_api_calls_total", "counter", ("verb", "resource"), next(collector.collect()).documentation
+    elsewhere = (api_calls({}),)
+    for collector in (*REGISTRY._collector_to_names, *elsewhere):  # noqa: SLF001 - there is no public way to list them
+        if isinstance(collector, Counted):
+            yield collector.name, "counter", collector.labelnames, collector.documentation
         elif isinstance(collector, Counter | Gauge | Histogram):
             metric = next(iter(collector.describe()))
             suffix = "_total" if metric.type == "counter" else ""

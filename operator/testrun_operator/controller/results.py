@@ -44,6 +44,8 @@ class Results:
         on_fatal: Callable[[BaseException], None],
     ) -> None:
         self._store = ResultStore(settings) if settings is not None else None
+        if self._store is not None:
+            self._store.refusals = metrics.REFUSALS
         self._on_change = on_change
         self._on_fatal = on_fatal
         self._progress: dict[int, _Progress] = {}

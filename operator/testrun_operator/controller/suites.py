@@ -104,7 +104,7 @@ class SuiteReconciler:
 
 
 def _newer(known: LastRun | None, found: LastRun | None) -> LastRun | None:
-    """Return which of two ended later: a run that is gone, or is executed anew, may have ended after all that are there."""
+    """Return which of two ended later: one that is gone, or executed anew, may have ended after all that are there."""
     if known is None or found is None or known.completion_time is None or found.completion_time is None:
         return found or known
     return known if known.completion_time > found.completion_time else found

@@ -14,6 +14,8 @@ a value that psycopg cannot send)                                            det
 The second list is short on purpose: what an administrator can put right must not cost a result.
 """
 
+from enum import StrEnum
+
 import psycopg
 
 from testrun_operator.errors import StoreUnavailable, TestrunError
@@ -21,13 +23,54 @@ from testrun_operator.errors import StoreUnavailable, TestrunError
 WRITE_FAULTS = (psycopg.Error, OSError, TimeoutError, ValueError, TypeError, ArithmeticError)
 """All that a write may raise; the last three where a value cannot be turned into one of Postgres's."""
 
-_CONTENT_CLASSES = frozenset({"21", "22", "23", "44", "54", "P0"})
+
+class Refusal(StrEnum):
+    """Why Postgres does not accept the content of a row, by the class of its SQLSTATE."""
+
+    INVALID_VALUE = "InvalidValue"
+    """It is no value of the column's type, or too large for it (classes 21 and 22)."""
+    CONSTRAINT_VIOLATED = "ConstraintViolated"
+    """A constraint, or the condition of a view (classes 23 and 44)."""
+    LIMIT_EXCEEDED = "LimitExceeded"
+    """The row is larger than Postgres can store (class 54)."""
+    RAISED = "Raised"
+    """A trigger or a function raised it (class P0)."""
+    NOT_SENDABLE = "NotSendable"
+    """The driver cannot send it, or does not say why."""
+
+
+class Loss(StrEnum):
+    """What became of a record that Postgres refused."""
+
+    REDUCED = "Reduced"
+    """Stored without its details, or its settings."""
+    DROPPED = "Dropped"
+    """Not stored at all."""
+
+
+_REFUSALS = {
+    "21": Refusal.INVALID_VALUE,
+    "22": Refusal.INVALID_VALUE,
+    "23": Refusal.CONSTRAINT_VIOLATED,
+    "44": Refusal.CONSTRAINT_VIOLATED,
+    "54": Refusal.LIMIT_EXCEEDED,
+    "P0": Refusal.RAISED,
+}
 _INSUFFICIENT_PRIVILEGE = "42501"
 _UNDEFINED = frozenset({"3F000", "42P01", "42703"})
 
 
 class ContentRefused(TestrunError):
-    """Postgres does not accept the content of a row. Never leaves the store."""
+    """Postgres does not accept the content of a row. Never leaves the store.
+
+    Args:
+        message: what Postgres said.
+        reason: the same in a word.
+    """
+
+    def __init__(self, message: str, reason: Refusal) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class RightsMissing(StoreUnavailable):
@@ -36,7 +79,7 @@ class RightsMissing(StoreUnavailable):
 
 def _refuses_content(error: Exception) -> bool:
     if isinstance(error, psycopg.Error):
-        return error.sqlstate[:2] in _CONTENT_CLASSES if error.sqlstate else isinstance(error, psycopg.DataError)
+        return error.sqlstate[:2] in _REFUSALS if error.sqlstate else isinstance(error, psycopg.DataError)
     return not isinstance(error, OSError)  # TimeoutError is one, too
 
 
@@ -63,9 +106,9 @@ def translate(error: Exception, *, schema: str, user: str, password: str | None)
         password: what must not be in the message.
     """
     text = redact(_describe(error), password)
-    if _refuses_content(error):
-        return ContentRefused(text)
     sqlstate = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if _refuses_content(error):
+        return ContentRefused(text, _REFUSALS.get((sqlstate or "")[:2], Refusal.NOT_SENDABLE))
     if sqlstate == _INSUFFICIENT_PRIVILEGE:
         return RightsMissing(
             f"{text}; to put it right, as an administrator: GRANT USAGE ON SCHEMA {schema} TO {user}; "

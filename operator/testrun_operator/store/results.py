@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -13,7 +14,7 @@ from psycopg.sql import SQL, Composed, Identifier, Placeholder
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
 from testrun_operator.store.database import Connection, Database
-from testrun_operator.store.faults import ContentRefused
+from testrun_operator.store.faults import ContentRefused, Loss, Refusal
 from testrun_operator.store.migrating import in_schema, migrate
 from testrun_operator.store.rows import (
     AttemptRow,
@@ -60,6 +61,8 @@ class ResultStore:
 
     def __init__(self, settings: StoreSettings) -> None:
         self.database = Database(settings)
+        self.refusals: Counter[tuple[Loss, Refusal]] = Counter()
+        """How many records Postgres did not accept as they were."""
         schema = settings.schema
         self._upsert_result = _upsert(schema, "regression_results", ResultRow, ("test_run_id", "playbook_name"))
         self._upsert_summary = _upsert(schema, "regression_summary", SummaryRow, ("test_run_id",))
@@ -139,6 +142,7 @@ class ResultStore:
         try:
             await self._write_summary(record)
         except ContentRefused as refusal:
+            first = refusal
             extra = {"run": record.run_id, "problem": str(refusal)}
             logger.warning("a summary is stored without its settings", extra=extra)
         else:
@@ -148,7 +152,9 @@ class ResultStore:
         except ContentRefused as refusal:
             extra = {"run": record.run_id, "problem": str(refusal)}
             logger.error("a summary cannot be stored", extra=extra)  # noqa: TRY400 - a trace is of no use
+            self.refusals[Loss.DROPPED, refusal.reason] += 1
             return str(refusal)
+        self.refusals[Loss.REDUCED, first.reason] += 1
         return None
 
     async def passed_cases(self, run_id: int) -> frozenset[str]:
@@ -216,6 +222,7 @@ class ResultStore:
             try:
                 await self._write([record])
             except ContentRefused as refusal:
+                first = refusal
                 reduced[key] = str(refusal)
             else:
                 continue
@@ -224,10 +231,12 @@ class ResultStore:
                 await self._write([reduced_case(record, reduced[key])])
             except ContentRefused as refusal:
                 refused[key] = str(refusal)
+                self.refusals[Loss.DROPPED, refusal.reason] += 1
                 del reduced[key]
                 extra |= {"problem": str(refusal)}
                 logger.error("a result cannot be stored", extra=extra)  # noqa: TRY400 - a trace is of no use
             else:
+                self.refusals[Loss.REDUCED, first.reason] += 1
                 logger.warning("a result is stored without its details", extra=extra | {"problem": reduced[key]})
         return Written(reduced, refused)
 

@@ -1,5 +1,7 @@
 """What metrics say of suites, for as long as they are there."""
 
+from collections import Counter
+
 import pytest
 
 from support.builders import container_case, suite_document
@@ -7,6 +9,7 @@ from support.memory_cluster import MemoryCluster
 from testrun_operator.controller import metrics
 from testrun_operator.controller.exposing import last_runs, suites_in
 from testrun_operator.kube.client import TESTRUNS, TESTSUITES
+from testrun_operator.store.faults import Loss, Refusal
 from unit.controller.process import Process
 
 
@@ -121,3 +124,13 @@ async def test_what_was_counted_of_a_suite_that_is_gone_is_scraped_once_more_and
         )
         is None
     )
+
+
+def test_what_postgres_refused_is_shown_by_what_became_of_it_and_why() -> None:
+    """Both labels have words from lists, so that nothing of a result gets into a metric."""
+    counts = Counter({(Loss.DROPPED, Refusal.CONSTRAINT_VIOLATED): 1, (Loss.REDUCED, Refusal.INVALID_VALUE): 2})
+    [family] = metrics.refused_records(counts).collect()
+    assert [(sample.name, sample.labels, sample.value) for sample in family.samples] == [
+        ("testrun_store_refused_records_total", {"outcome": "Dropped", "reason": "ConstraintViolated"}, 1),
+        ("testrun_store_refused_records_total", {"outcome": "Reduced", "reason": "InvalidValue"}, 2),
+    ]

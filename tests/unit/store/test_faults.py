@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors
 
 from testrun_operator.errors import StoreUnavailable
-from testrun_operator.store.faults import ContentRefused, RightsMissing, translate
+from testrun_operator.store.faults import ContentRefused, Refusal, RightsMissing, translate
 
 
 def _translate(error: Exception) -> Exception:
@@ -59,6 +59,27 @@ def test_what_can_be_put_right_outside_is_retried(error: Exception) -> None:
 def test_what_lies_in_the_row_is_not_retried(error: Exception) -> None:
     """The same row would be refused again for ever."""
     assert isinstance(_translate(error), ContentRefused)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errors.CardinalityViolation("two rows"), Refusal.INVALID_VALUE),
+        (errors.StringDataRightTruncation("too long"), Refusal.INVALID_VALUE),
+        (errors.CheckViolation("check constraint"), Refusal.CONSTRAINT_VIOLATED),
+        (errors.WithCheckOptionViolation("view"), Refusal.CONSTRAINT_VIOLATED),
+        (errors.ProgramLimitExceeded("row is too big"), Refusal.LIMIT_EXCEEDED),
+        (errors.RaiseException("a trigger says no"), Refusal.RAISED),
+        (psycopg.DataError("cannot contain NUL (0x00) bytes"), Refusal.NOT_SENDABLE),
+        (OverflowError("too large"), Refusal.NOT_SENDABLE),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_why_a_row_is_refused_is_one_of_a_few_words(error: Exception, reason: Refusal) -> None:
+    """They are a label of a metric, which nothing that came from a pod may fill."""
+    refused = _translate(error)
+    assert isinstance(refused, ContentRefused)
+    assert reason is refused.reason
 
 
 def test_missing_rights_come_with_what_to_grant() -> None:
