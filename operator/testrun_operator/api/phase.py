@@ -11,11 +11,11 @@ class Phase(StrEnum):
     RUNNING = "Running"
     """Cases are running."""
     PASSED = "Passed"
-    """Every case that was executed passed."""
+    """Every case that was executed passed; the reason says where none was."""
     FAILED = "Failed"
     """At least one case failed or took too long."""
     ERRORED = "Errored"
-    """No case failed, but at least one could not be judged; or the spec is invalid."""
+    """No case failed, but at least one could not be judged, or too few were executed; or the spec is invalid."""
     CANCELLED = "Cancelled"
     """The run was cancelled."""
 

@@ -64,6 +64,11 @@ class TestRunSpec(Model):
     fail_fast: bool = Field(
         False, description="Start no further case once one has failed for good; the rest is skipped. Default false."
     )
+    min_executed: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0,
+        description="With fewer cases executed the run is Errored, not Passed: 1 for a run that must not be empty. "
+        "With rerun: Failed, those that passed before count. Default 0.",
+    )
     timeout: Duration = Field(timedelta(hours=1), description="Longest time of the whole run. Default 1h.")
     rerun: Rerun = Field(Rerun.ALL, description="What a new execution covers: All or Failed. Default All.")
     suspend: bool = Field(False, description="Start no further case while true. Default false.")

@@ -1,8 +1,8 @@
 """The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
 
 Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
-An inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is gone
-goes, too (:class:`Absence`).
+An inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is
+gone goes, too (:class:`Absence`).
 """
 
 from collections import Counter as Tally

@@ -21,7 +21,8 @@ from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.baseline import status_when_passed
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, RunRecord
-from testrun_operator.engine.status import count_cases, final_phase, says, summarize_settings
+from testrun_operator.engine.status import count_cases, says, summarize_settings
+from testrun_operator.engine.summary import explain_few, phase_of
 from testrun_operator.kube.events import EventRecorder, EventType
 from testrun_operator.kube.references import RunReference
 
@@ -142,8 +143,9 @@ class Recorder:
         metrics.RUN_DURATION.labels(**labels).observe((completed_at - record.started_at).total_seconds())
         summary = f"execution {state.run_id}: {record.passed} of {record.total} cases passed"
         _logger.info("an execution ended: %s", record.phase, extra={"run": str(state.run), "runId": state.run_id})
-        kind = EventType.NORMAL if record.phase is Phase.PASSED else EventType.WARNING
-        await self._event(view, kind, record.phase.value, summary)
+        _, few = explain_few(state.record, record.phase, state.memory.cases.values())
+        kind = EventType.NORMAL if record.phase is Phase.PASSED and not few else EventType.WARNING
+        await self._event(view, kind, record.phase.value, few + summary)
         self._on_suite((state.run.namespace, record.suite))
 
     def forget(self, uid: str) -> None:
@@ -242,7 +244,7 @@ class Recorder:
     def _run_record(state: ExecutionState, status: TestRunStatus, completed_at: datetime) -> RunRecord:
         outcomes = tuple(state.memory.cases.values())
         counts = count_cases(len(state.execution.cases), outcomes, 0)
-        phase = final_phase(outcomes)
+        phase = phase_of(state.record, outcomes)
         if status.run_id == state.run_id and status.phase is not None and status.phase.is_final:
             # What the status says was said when everything was known; after a restart Jobs may be missing.
             counts, phase = status.cases or CaseCounts(), status.phase

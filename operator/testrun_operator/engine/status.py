@@ -27,13 +27,13 @@ from testrun_operator.api.status import (
     PlaybookExecution,
     TestRunStatus,
 )
-from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.outcome import CaseOutcome
 from testrun_operator.engine.planning import Plan
+from testrun_operator.engine.summary import explain_few, phase_of, success_rate, sum_up
 
 _NOT_PASSED = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED, Verdict.CANCELLED)
-_EXECUTED = (Verdict.PASSED, *_NOT_PASSED)
 _MAX_CONDITION_MESSAGE = 1024
 MAX_STATUS_BYTES = 10_000
 """Every change of a status is sent to everybody who watches TestRuns, and stored by the API server once more."""
@@ -78,37 +78,6 @@ def count_cases(total: int, outcomes: Iterable[CaseOutcome], running: int) -> Ca
         cancelled=verdicts[Verdict.CANCELLED],
         flaky=flaky,
     )
-
-
-def final_phase(outcomes: Iterable[CaseOutcome]) -> Phase:
-    """Sum up an execution that is over.
-
-    ``Failed`` if the subject failed anywhere; else ``Cancelled`` if anything was; else ``Errored`` if anything could
-    not be judged; else ``Passed``. A time-out counts as a failure only where it was the case that took too long.
-    """
-    phases = set()
-    for outcome in outcomes:
-        match outcome.verdict:
-            case Verdict.FAILED:
-                phases.add(Phase.FAILED)
-            case Verdict.TIMED_OUT:
-                phases.add(Phase.FAILED if outcome.failure_class is FailureClass.TEST else Phase.ERRORED)
-            case Verdict.ERRORED:
-                phases.add(Phase.ERRORED)
-            case Verdict.CANCELLED:
-                phases.add(Phase.CANCELLED)
-            case Verdict.PASSED | Verdict.SKIPPED:
-                pass
-    order = (Phase.FAILED, Phase.CANCELLED, Phase.ERRORED)
-    return next((phase for phase in order if phase in phases), Phase.PASSED)
-
-
-def success_rate(outcomes: Iterable[CaseOutcome]) -> str | None:
-    """Return the share of executed cases that passed, in per cent with two decimals; None if none was executed."""
-    executed = [outcome for outcome in outcomes if outcome.verdict in _EXECUTED]
-    if not executed:
-        return None
-    return f"{100 * sum(outcome.verdict is Verdict.PASSED for outcome in executed) / len(executed):.2f}"
 
 
 def list_failures(outcomes: Iterable[CaseOutcome]) -> tuple[Failure, ...]:
@@ -239,7 +208,7 @@ def describe_execution(
     phase = Phase.RUNNING
     completed_at = None
     if plan.is_over:
-        phase = final_phase(outcomes)
+        phase = phase_of(record, outcomes)
         completed_at = (previous.completion_time if same else None) or now
     status = TestRunStatus(
         observed_generation=subject.generation,
@@ -257,6 +226,8 @@ def describe_execution(
         records=previous.records,
         conditions=previous.conditions,
     )
+    if phase.is_final:
+        activity = explain_few(record, phase, outcomes)
     return _with_conditions(status, subject, _execution_conditions(status, activity, storing), now)
 
 
@@ -318,15 +289,10 @@ def _execution_conditions(
             ConditionType.SUCCEEDED: (ConditionStatus.UNKNOWN, reason, message),
             ConditionType.RESULTS_STORED: stored,
         }
-    reason = {
-        Phase.PASSED: ConditionReason.ALL_PASSED,
-        Phase.FAILED: ConditionReason.CASES_FAILED,
-        Phase.ERRORED: ConditionReason.CASES_ERRORED,
-        Phase.CANCELLED: ConditionReason.CANCELLED,
-    }[status.phase]
     passed = ConditionStatus.TRUE if status.phase is Phase.PASSED else ConditionStatus.FALSE
     stalled = ConditionStatus.FALSE if status.phase is Phase.PASSED else ConditionStatus.TRUE
-    message = _sum_up(counts)
+    reason, before = activity
+    message = before + sum_up(counts)
     return {
         ConditionType.READY: (passed, reason, message),
         ConditionType.RECONCILING: (ConditionStatus.FALSE, ConditionReason.COMPLETED, "the execution is over"),
@@ -334,18 +300,6 @@ def _execution_conditions(
         ConditionType.SUCCEEDED: (passed, reason, message),
         ConditionType.RESULTS_STORED: stored,
     }
-
-
-def _sum_up(counts: CaseCounts) -> str:
-    named = [
-        (counts.passed, "passed"),
-        (counts.failed, "failed"),
-        (counts.timed_out, "timed out"),
-        (counts.errored, "errored"),
-        (counts.skipped, "skipped"),
-        (counts.cancelled, "cancelled"),
-    ]
-    return f"of {counts.total} cases: " + ", ".join(f"{count} {what}" for count, what in named if count)
 
 
 def _without_execution(subject: Subject) -> TestRunStatus:

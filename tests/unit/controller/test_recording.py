@@ -69,6 +69,20 @@ async def test_an_execution_that_did_not_pass_ends_with_a_warning(cluster: Memor
     assert (cluster.all(EVENTS)[1]["type"], cluster.all(EVENTS)[1]["reason"]) == ("Warning", "Failed")
 
 
+@pytest.mark.parametrize(("least", "reason"), [(0, "Passed"), (1, "Errored")])
+async def test_an_execution_of_nothing_ends_with_a_warning(
+    cluster: MemoryCluster, suite: str, least: int, reason: str
+) -> None:
+    """All were skipped: the Event says so, and the run is Errored where at least one was demanded."""
+    suite = suite.partition("[")[0]
+    prepare(cluster, suite, container_case("one"), skip={"names": ["one"]}, minExecuted=least)
+    await Process(cluster).settle()
+    event = cluster.all(EVENTS)[-1]
+    assert (event["type"], event["reason"]) == ("Warning", reason)
+    assert "cases were executed, and minExecuted is 1" in event["message"] or "no case was executed" in event["message"]
+    assert cluster.status("nightly")["phase"] == reason
+
+
 async def test_events_that_cannot_be_written_are_given_up(cluster: MemoryCluster, suite: str) -> None:
     """Nothing depends on them."""
     prepare(cluster, suite, container_case("one"))

@@ -38,7 +38,8 @@ from testrun_operator.engine.planning import (
     Plan,
     StartAttempt,
 )
-from testrun_operator.engine.status import count_cases, final_phase
+from testrun_operator.engine.status import count_cases
+from testrun_operator.engine.summary import final_phase
 
 _CANCELLED = Ending(Reason.RUN_CANCELLED, "the run was cancelled")
 _MOST_STEPS = 500

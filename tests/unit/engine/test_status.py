@@ -36,14 +36,13 @@ from testrun_operator.engine.status import (
     describe_execution,
     describe_invalid,
     describe_waiting,
-    final_phase,
     list_failures,
     remember_execution,
     shorten,
-    success_rate,
     summarize_settings,
     with_storing,
 )
+from testrun_operator.engine.summary import explain_few, final_phase, phase_of, success_rate
 
 RECORD = record_of(suite_of(container_case("one")), run_of(revision="4f2c1d"))
 RUNNING = (ConditionReason.RUNNING, "cases are running")
@@ -154,6 +153,43 @@ def test_the_phase_does_not_depend_on_the_order(verdicts: list[Verdict]) -> None
 def test_the_success_rate_is_of_the_executed_cases(verdicts: list[Verdict], rate: str | None) -> None:
     """What was skipped does not count; without anything executed there is none."""
     assert rate == success_rate([outcome_of(verdict=verdict) for verdict in verdicts])
+
+
+def test_a_run_in_which_nothing_was_executed_says_so() -> None:
+    """It failed nowhere, and yet nobody should take it for a proof: reason and message of the conditions tell."""
+    outcomes = {name: outcome_of(name, Verdict.SKIPPED) for name in ("one", "two")}
+    status = described(outcomes)
+    assert Phase.PASSED is status.phase
+    for kind in (ConditionType.READY, ConditionType.SUCCEEDED):
+        found = condition_of(status, kind)
+        assert (TRUE, "NothingExecuted") == (found.status, found.reason)
+        assert found.message.startswith("no case was executed; of ")
+        assert found.message.endswith(" cases: 2 skipped")
+
+
+@pytest.mark.parametrize(
+    ("least", "verdicts", "before", "phase", "reason"),
+    [
+        (0, [Verdict.SKIPPED], (), Phase.PASSED, "NothingExecuted"),
+        (1, [Verdict.SKIPPED], (), Phase.ERRORED, "TooFewExecuted"),
+        (1, [Verdict.PASSED, Verdict.SKIPPED], (), Phase.PASSED, "AllPassed"),
+        (2, [Verdict.PASSED, Verdict.SKIPPED], (), Phase.ERRORED, "TooFewExecuted"),
+        (2, [Verdict.FAILED, Verdict.SKIPPED], (), Phase.FAILED, "CasesFailed"),
+        (2, [Verdict.ERRORED, Verdict.SKIPPED], (), Phase.ERRORED, "CasesErrored"),
+        (2, [Verdict.CANCELLED, Verdict.SKIPPED], (), Phase.CANCELLED, "Cancelled"),
+        (3, [Verdict.PASSED], ("a", "b"), Phase.PASSED, "AllPassed"),
+        (4, [Verdict.PASSED], ("a", "b"), Phase.ERRORED, "TooFewExecuted"),
+    ],
+)
+def test_a_least_number_of_executed_cases_can_be_demanded(
+    least: int, verdicts: list[Verdict], before: tuple[str, ...], phase: Phase, reason: str
+) -> None:
+    """With fewer the run could not be judged; what failed counts first, and what passed before a rerun counts, too."""
+    restriction = Restriction(only=("x",), passed_before=before) if before else None
+    record = record_of(suite_of(container_case("one")), run_of(minExecuted=least), restriction=restriction)
+    outcomes = [outcome_of(f"case-{number}", verdict) for number, verdict in enumerate(verdicts)]
+    assert phase is phase_of(record, outcomes)
+    assert reason == explain_few(record, phase, outcomes)[0]
 
 
 # -- failures -----------------------------------------------------------------------------------------------------
