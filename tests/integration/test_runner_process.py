@@ -63,6 +63,7 @@ def start(case: dict[str, Any] | str, folder: Path, **environment: str) -> subpr
     text = case if isinstance(case, str) else json.dumps(case)
     variables = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "TESTRUN_CASE": text,
         "TESTRUN_TERMINATION_LOG": str(folder / "termination-log"),
         "LC_ALL": "C",

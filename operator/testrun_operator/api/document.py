@@ -19,6 +19,8 @@ DOCUMENT_DIGEST_VARIABLE = "TESTRUN_CASE_SHA256"
 """The digest of the document that is mounted; the ConfigMap that it comes from may be written by others, too."""
 FILES_PATH = "/etc/testrun/files"
 """Where the files of a ConfigMap are, for cases that bring some along."""
+TLS_PATH = "/etc/testrun-tls"
+"""Below it are, in a folder by the name of each connection with ``tls``, ca/ca.crt, client/tls.crt, client/tls.key."""
 GIT_USERNAME_VARIABLE = "TESTRUN_GIT_USERNAME"
 GIT_PASSWORD_VARIABLE = "TESTRUN_GIT_PASSWORD"  # noqa: S105 - the name of a variable
 GIT_CA_VARIABLE = "TESTRUN_GIT_CA"
@@ -59,6 +61,15 @@ class SecretHeader(Model):
     variable: str = Field(description="Environment variable that holds the value.")
 
 
+class EndpointTls(Model):
+    """How a connection is encrypted, by the files that the kubelet mounts."""
+
+    ca: str | None = Field(None, description="File with the certificates to trust; None for the usual ones.")
+    certificate: str | None = Field(None, description="File with the certificate to show.")
+    key: str | None = Field(None, description="File with its private key.")
+    server_name: str | None = Field(None, description="Name that the server's certificate must have.")
+
+
 class Endpoint(Model):
     """A connection of the suite, or a deployed test server, as the case uses it."""
 
@@ -66,6 +77,7 @@ class Endpoint(Model):
     dsn_variable: str | None = Field(None, description="Environment variable that holds the connection string.")
     headers: dict[str, str] = Field({}, description="Headers sent with each request; values may be templates.")
     secret_headers: tuple[SecretHeader, ...] = Field((), description="Headers whose values come from Secrets.")
+    tls: EndpointTls | None = Field(None, description="How it is encrypted, where something is said of that.")
 
 
 class ServerInfo(Model):

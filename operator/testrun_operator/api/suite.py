@@ -11,6 +11,7 @@ from testrun_operator.api.container import ContainerCase, KeySelector, SecretSou
 from testrun_operator.api.http import HttpCase
 from testrun_operator.api.playbook import PlaybookCase
 from testrun_operator.api.sql import SqlCase
+from testrun_operator.api.tls import Tls
 
 MAX_CASES = 500
 MAX_NEEDS = 16
@@ -60,6 +61,8 @@ class Connection(Model):
     headers_from: Annotated[tuple[HeaderFromSecret, ...], Field(max_length=8)] = Field(
         (), description="Headers whose values come from Secrets."
     )
+
+    tls: Tls | None = Field(None, description="Whom an https connection trusts, and as whom it comes.")
 
     @model_validator(mode="after")
     def _one_endpoint(self) -> Self:

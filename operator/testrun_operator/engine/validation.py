@@ -152,6 +152,10 @@ def _check_references(suite: TestSuiteSpec, path: str) -> Iterator[str]:
     servers = {server.name for server in suite.test_servers}
     for name in sorted(servers & suite.connections.keys()):
         yield f"{path}.connections.{name}: a test server has this name too; give one of them another"
+    for name, connection in suite.connections.items():
+        url = connection.url or ""
+        if connection.tls is not None and connection.dsn_from is None and url.startswith("http://"):
+            yield f"{path}.connections.{name}.tls: needs a url that begins with https://; found {url!r}"
     for index, case in enumerate(suite.cases):
         yield from _check_http(case, suite, servers, f"{path}.cases[{index}].http")
         yield from _check_sql(case, suite, servers, f"{path}.cases[{index}].sql")

@@ -30,6 +30,7 @@ from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube.pods import Luggage
 from testrun_operator.kube.references import RunReference
+from testrun_operator.kube.tls_files import endpoint_tls, mount_tls
 
 _DSN_VARIABLE = "TESTRUN_DSN"
 _FILES_VOLUME = "files"
@@ -72,12 +73,14 @@ def pack(
         cases={needed: NeededCase(outputs=dict(values)) for needed, values in outputs.items()},
     )
     config_map = source.config_map if source is not None else None
+    secured = {name: found.tls for name, found in record.suite.connections.items() if name in endpoints and found.tls}
+    tls_volumes, tls_mounts = mount_tls(secured)
     return Luggage(
         document.model_dump_json(exclude_defaults=True),
         environment=[*environment, *_git_credentials(source)],
         environment_sources=_registered_credentials(case.playbook),
-        volumes=[_files_volume(config_map)] if config_map is not None else [],
-        mounts=[_FILES_MOUNT] if config_map is not None else [],
+        volumes=[*([_files_volume(config_map)] if config_map is not None else []), *tls_volumes],
+        mounts=[*([_FILES_MOUNT] if config_map is not None else []), *tls_mounts],
     )
 
 
@@ -115,7 +118,12 @@ def _over_http(name: str, connection: Connection) -> tuple[dict[str, Endpoint], 
         variable = f"TESTRUN_SECRET_HEADER_{index}"
         secret_headers.append(SecretHeader(name=header.name, prefix=header.prefix, variable=variable))
         environment.append(_from_secret(variable, header.secret_key_ref))
-    endpoint = Endpoint(url=connection.url, headers=connection.headers, secret_headers=tuple(secret_headers))
+    endpoint = Endpoint(
+        url=connection.url,
+        headers=connection.headers,
+        secret_headers=tuple(secret_headers),
+        tls=endpoint_tls(name, connection.tls) if connection.tls is not None else None,
+    )
     return {name: endpoint}, environment
 
 

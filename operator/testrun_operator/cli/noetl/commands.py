@@ -33,6 +33,16 @@ def suite(
             metavar="URL", help="A NoETL server: its catalog if there is no DIR, its credentials and executions."
         ),
     ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With an https --server: PEM certificates to trust, not the usual ones."),
+    ] = None,
+    client_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With an https --server: PEM certificate to show it.")
+    ] = None,
+    client_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The private key of --client-certificate, without a password.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it. Default: standard output.")
     ] = None,
@@ -102,6 +112,8 @@ def suite(
     for option, given in (("--no-duration", no_duration), ("--expect-failures", expect_failures)):
         if given and not from_run:
             raise typer.BadParameter("needs --from-run", param_hint=option)
+    if (client_certificate is None) != (client_key is None):
+        raise typer.BadParameter("goes with --client-key, and that with it", param_hint="--client-certificate")
     if dsn_secret is not None and not _SECRET.fullmatch(dsn_secret):
         raise typer.BadParameter("write NAME/KEY, as in noetl-events/dsn", param_hint="--dsn-secret")
 
@@ -114,6 +126,7 @@ def suite(
     wanted = Wanted(
         folder=folder,
         server=server,
+        tls=(ca_file, client_certificate, client_key),
         name=name,
         namespace=namespace,
         connection=connection,

@@ -3,22 +3,25 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pydantic import JsonValue
 
+from testrun_operator.api.document import EndpointTls
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.noetl.folder import Found
 from testrun_operator.cli.noetl.playbooks import Playbook, Unreadable, make_playbook, read_yaml
+from testrun_operator.runner.http.tls import Security, make_security
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.playbook.ids import read_id
 from testrun_operator.runner.playbook.log import Dialect
 from testrun_operator.runner.playbook.server.client import NoetlServer
 from testrun_operator.runner.playbook.server.patience import patiently
 from testrun_operator.runner.playbook.server.transport import Transport
-from testrun_operator.runner.problem import CannotJudge, ConnectionFailed
+from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 
 _PATIENCE_SECONDS: Final = 15.0
 _GRACE_SECONDS: Final = 5.0
@@ -46,14 +49,19 @@ class Server:
 
     Args:
         url: its address.
+        tls: files with the certificates to trust, the one to show, and its key; None for each that is not given.
+
+    Raises:
+        CannotDo: one of the files is missing, or is not what it should be.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: tuple[Path | None, Path | None, Path | None] = (None, None, None)) -> None:
+        security = _security(url, tls)
         masker = Masker([urlsplit(url).password or ""])
         self.label = hide_credentials(url)
         """Its address, for people."""
-        self._transport = Transport(url, {}, masker, _patience)
-        self.api = NoetlServer(url, {}, masker, remaining_seconds=_patience)
+        self._transport = Transport(url, {}, masker, _patience, security)
+        self.api = NoetlServer(url, {}, masker, remaining_seconds=_patience, security=security)
         """What readers of event logs ask."""
         self._versions: dict[int | None, int] = {}
         """By the ids in the catalog: lists of executions of servers written in Rust have no versions."""
@@ -159,6 +167,21 @@ class Server:
             return self._transport.json(response)
 
         return _say_plainly(ask)
+
+
+def _security(url: str, files: tuple[Path | None, Path | None, Path | None]) -> Security | None:
+    if files == (None, None, None):
+        return None
+    ca, certificate, key = (str(file) if file is not None else None for file in files)
+    for file in (ca, certificate, key):
+        if file is not None and not Path(file).is_file():
+            raise CannotDo(f"there is no file {file}")
+    try:
+        return make_security(EndpointTls(ca=ca, certificate=certificate, key=key), url, "--server")
+    except InvalidCase as error:
+        what = {"caFrom": "--ca-file", "clientCertificateFrom": "--client-certificate"}
+        field, _, problem = str(error).removeprefix("--server").lstrip(".").partition(": ")
+        raise CannotDo(f"{what.get(field, '--server')}: {problem}") from None
 
 
 def hide_credentials(url: str) -> str:

@@ -46,6 +46,8 @@ class Wanted:
 
     folder: Path | None
     server: str | None
+    tls: tuple[Path | None, Path | None, Path | None]
+    """Files: the certificates to trust, the one to show, and its key."""
     name: str | None
     namespace: str | None
     connection: str
@@ -72,7 +74,7 @@ def make_suite(wanted: Wanted) -> Exit:
     """
     with ExitStack() as stack:
         progress = stack.enter_context(Progress())
-        server = stack.enter_context(Server(wanted.server)) if wanted.server is not None else None
+        server = stack.enter_context(Server(wanted.server, wanted.tls)) if wanted.server is not None else None
         found = _find(wanted, server, progress)
         progress.say("looking for credentials")
         choice = choose(found.playbooks, wanted.wishes, cache(server.lacks_credential) if server is not None else None)

@@ -1,7 +1,6 @@
 """Sends requests. What httpx raises becomes an exception of ours here, and nowhere else."""
 
 import math
-import ssl
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,9 +39,7 @@ class Client:
         self._target = target
         self._retry = retry
         self._context = context
-        # Certificates take tens of milliseconds to load, and a context without any trusts nobody.
-        verify = True if target.origin[0] == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._http = httpx.Client(verify=verify, follow_redirects=False, timeout=None)
+        self._http = httpx.Client(verify=target.security.context, follow_redirects=False, timeout=None)
         self.seconds = 0.0
         """How long all requests took together, without the waits between them."""
 
@@ -111,7 +108,12 @@ class Client:
         timeout = httpx.Timeout(patience, connect=min(patience, MAX_CONNECT_SECONDS))
         try:
             with self._http.stream(
-                request.method, request.url, headers=request.headers, content=request.content, timeout=timeout
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.content,
+                timeout=timeout,
+                extensions=self._target.security.extensions,
             ) as response:
                 body, problem = read_body(response, longest=MAX_BODY_BYTES)
         except (httpx.InvalidURL, httpx.LocalProtocolError, httpx.UnsupportedProtocol) as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from testrun_operator.api.document import Endpoint, ServerInfo
 from testrun_operator.runner.context import Context
 from testrun_operator.runner.http.exchange import Origin, origin_of
+from testrun_operator.runner.http.tls import Security, make_security, usual_security
 from testrun_operator.runner.problem import InvalidCase
 
 
@@ -23,6 +24,7 @@ class Target:
     url: str
     origin: Origin
     headers: dict[str, str] = field(repr=False)  # they contain secrets
+    security: Security
     server: Server | None
     """The test server behind the address, if it is one that the operator deploys."""
 
@@ -46,10 +48,12 @@ def find_target(name: str, context: Context, kind: str = "http") -> Target:
             raise InvalidCase(f"{path}.url", f"is needed by {kind} cases")
         url = context.templates.text(endpoint.url, f"{path}.url")
         headers = _headers(endpoint, path, context)
+        tls = endpoint.tls
     elif name in document.servers:
         path = f"servers.{name}"
         url = document.servers[name].url
         headers = {}
+        tls = None
     else:
         known = ", ".join(sorted({*document.connections, *document.servers})) or "none"
         raise InvalidCase(
@@ -61,7 +65,8 @@ def find_target(name: str, context: Context, kind: str = "http") -> Target:
         raise InvalidCase(f"{path}.url", f"{error}, not {url[:80]!r}") from None
     if "?" in url or "#" in url:
         raise InvalidCase(f"{path}.url", "must not contain '?' or '#'")
-    return Target(url, origin, headers, _server_behind(origin, document.servers))
+    security = make_security(tls, url, f"{path}.tls") if tls is not None else usual_security(url)
+    return Target(url, origin, headers, security, _server_behind(origin, document.servers))
 
 
 def _headers(endpoint: Endpoint, path: str, context: Context) -> dict[str, str]:

@@ -62,6 +62,7 @@ def run_case(context: Context) -> Conclusion:
                 plan.headers,
                 context.masker,
                 remaining_seconds=lambda: max(0.0, until - time.monotonic()),
+                security=plan.security,
             ) as server,
         ):
             return _Run(case, plan, server, context, until).run(interruption)

@@ -14,6 +14,7 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.http.connection import find_target
 from testrun_operator.runner.http.plan import CLIENT_HEADER, merge_headers
+from testrun_operator.runner.http.tls import Security
 from testrun_operator.runner.playbook.queries import render_queries, validate_queries
 from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.runner.sources.rendering import render_source
@@ -52,6 +53,8 @@ class Plan:
     outputs: Mapping[str, Expression]
 
     connection: str
+    security: Security | None = None
+    """How the server's connection is encrypted; None for the usual way."""
 
     @property
     def dsn(self) -> str | None:
@@ -93,6 +96,7 @@ def make_plan(case: PlaybookCase, context: Context) -> Plan:
     return Plan(
         url=target.url,
         headers=headers,
+        security=target.security,
         dsns=_dsns(case, context),
         path=path,
         payload=payload,

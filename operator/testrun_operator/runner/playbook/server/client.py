@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
+from testrun_operator.runner.http.tls import Security
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.playbook.ids import mapping
 from testrun_operator.runner.playbook.log import Dialect
@@ -40,12 +41,19 @@ class NoetlServer:
         headers: that each request has.
         masker: keeps secrets out of messages.
         remaining_seconds: how much of the case's time is left.
+        security: how the connection is encrypted; None for the usual way.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], masker: Masker, *, remaining_seconds: Callable[[], float]
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        masker: Masker,
+        *,
+        remaining_seconds: Callable[[], float],
+        security: Security | None = None,
     ) -> None:
-        self._transport = Transport(url, headers, masker, remaining_seconds)
+        self._transport = Transport(url, headers, masker, remaining_seconds, security)
         self._catalog = Catalog(self._transport)
         self._dialect: Dialect | None = None
 

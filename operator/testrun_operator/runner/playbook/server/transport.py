@@ -1,7 +1,6 @@
 """Sends a request to the NoETL server once, and says what became of it."""
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -12,6 +11,7 @@ from pydantic import JsonValue
 from testrun_operator.runner.http.client import MAX_CONNECT_SECONDS, describe, read_body
 from testrun_operator.runner.http.exchange import NotJson, Request, Response
 from testrun_operator.runner.http.library import httpx
+from testrun_operator.runner.http.tls import Security, usual_security
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
@@ -59,18 +59,22 @@ class Transport:
         headers: that each request has.
         masker: keeps secrets out of messages.
         remaining_seconds: how much of the case's time is left.
+        security: how it is encrypted; None for the usual way.
     """
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], masker: Masker, remaining_seconds: Callable[[], float]
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        masker: Masker,
+        remaining_seconds: Callable[[], float],
+        security: Security | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         self._masker = masker
         self.remaining_seconds = remaining_seconds
-        # Certificates take tens of milliseconds to load, and a context without any trusts nobody.
-        secure = url.lower().startswith("https:")
-        self._verify: bool | ssl.SSLContext = True if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._security = security or usual_security(url)
         self._http = self._client()
 
     def __enter__(self) -> Self:
@@ -164,7 +168,12 @@ class Transport:
         client = self._client() if alone else self._http
         try:
             with client.stream(
-                request.method, request.url, headers=request.headers, content=request.content, timeout=timeout
+                request.method,
+                request.url,
+                headers=request.headers,
+                content=request.content,
+                timeout=timeout,
+                extensions=self._security.extensions,
             ) as response:
                 until = time.monotonic() + _BODY_SECONDS
                 body, problem = read_body(response, longest=MAX_ANSWER_BYTES, until=until)
@@ -183,7 +192,7 @@ class Transport:
         return Response(request, response.status_code, headers, body, time.monotonic() - started, problem)
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(verify=self._verify, follow_redirects=False, timeout=None)
+        return httpx.Client(verify=self._security.context, follow_redirects=False, timeout=None)
 
 
 def _say_invalid(one: JsonValue) -> str:
