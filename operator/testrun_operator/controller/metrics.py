@@ -9,6 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
@@ -164,7 +165,7 @@ class Absence:
         for collectors, length in ((_OF_SUITES, 2), (_OF_NAMESPACES, 1)):
             for collector in collectors:
                 for labels in list(collector._metrics):  # noqa: SLF001 - there is no public way to list them
-                    owner = labels[:length]
+                    owner = tuple(labels[:length])
                     if owner in present:
                         continue
                     if owner in self._gone:
@@ -184,9 +185,7 @@ class Counted(Collector):
         counts: the numbers, by the values of the labels; looked at whenever metrics are asked for.
     """
 
-    def __init__(
-        self, name: str, documentation: str, labelnames: tuple[str, ...], counts: Mapping[tuple[str, ...], int]
-    ) -> None:
+    def __init__(self, name: str, documentation: str, labelnames: tuple[str, ...], counts: Mapping[Any, int]) -> None:
         self.name = name + "_total"
         self.labelnames = labelnames
         self.documentation = documentation

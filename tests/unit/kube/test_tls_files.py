@@ -9,6 +9,7 @@ from support.builders import http_case, playbook_case, sql_case, suite_of
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.errors import InvalidSpec
 
+NAME = http_case("one")["http"]["connection"]
 TLS = {
     "caFrom": {"configMapKeyRef": {"name": "company-ca", "key": "root.pem"}},
     "clientCertificateFrom": {"secretRef": {"name": "tests"}},
@@ -19,13 +20,13 @@ TLS = {
 def test_the_kubelet_mounts_what_a_connection_names() -> None:
     """Where the document says that it is; the operator names the objects, and has read none."""
     connections = {
-        "paginated-api": {"url": "https://api.example", "tls": TLS},
+        NAME: {"url": "https://api.example", "tls": TLS},
         "unused": {"url": "https://x", "tls": TLS},
     }
     parts = parts_of(http_case("one"), connections=connections)
-    tls = document_of(parts).connections["paginated-api"].tls
+    tls = document_of(parts).connections[NAME].tls
     assert tls is not None
-    folder = "/etc/testrun-tls/paginated-api"
+    folder = f"/etc/testrun-tls/{NAME}"
     assert (f"{folder}/ca/ca.crt", "api.example") == (tls.ca, tls.server_name)
     assert (f"{folder}/client/tls.crt", f"{folder}/client/tls.key") == (tls.certificate, tls.key)
     mounted = {mount["name"]: mount["mountPath"] for mount in container_of(parts.job)["volumeMounts"]}
@@ -52,9 +53,9 @@ def test_other_kinds_get_the_files_of_their_connections(case: dict[str, Any]) ->
 
 def test_an_address_without_https_needs_no_certificates() -> None:
     """It is told with the suite, before anything runs."""
-    connections = {"paginated-api": {"url": "http://api", "tls": TLS}}
+    connections = {NAME: {"url": "http://api", "tls": TLS}}
     [problem] = check_suite(suite_of(http_case("one"), connections=connections))
-    assert problem == "spec.connections.paginated-api.tls: needs a url that begins with https://; found 'http://api'"
+    assert problem == f"spec.connections.{NAME}.tls: needs a url that begins with https://; found 'http://api'"
 
 
 @pytest.mark.parametrize(
@@ -63,4 +64,4 @@ def test_an_address_without_https_needs_no_certificates() -> None:
 def test_an_authority_comes_from_one_place(given: dict[str, Any]) -> None:
     """From a Secret or from a ConfigMap."""
     with pytest.raises(InvalidSpec, match="exactly one of secretKeyRef and configMapKeyRef"):
-        suite_of(http_case("one"), connections={"paginated-api": {"url": "https://api", "tls": {"caFrom": given}}})
+        suite_of(http_case("one"), connections={NAME: {"url": "https://api", "tls": {"caFrom": given}}})
