@@ -191,3 +191,31 @@ async def test_an_operator_can_be_closed_before_it_has_begun(
     operator = Operator(Settings(), cluster.client)
     operator.refresh_metrics()
     await operator.close()
+
+
+async def test_metrics_show_the_last_runs_once_everything_is_listed(
+    cluster: MemoryCluster, make_operator: Make
+) -> None:
+    """Before that, what is not in the inventory may exist all the same, and nothing is removed."""
+    cluster.apply_run("nightly", SPEC)
+    before = await make_operator()
+    before.run_changed("team", "nightly")
+    await rest()
+    job = cluster.job("one")
+    cluster.end_pod(job)
+    before.run_changed("team", "nightly")
+    await rest()
+    metrics.show_last_runs(())
+
+    def shown() -> list[float]:
+        return [sample.value for family in metrics.LAST_PHASE.collect() for sample in family.samples]
+
+    operator = await make_operator()
+    operator.refresh_metrics()
+    assert [] == shown()
+    operator.has_listed = True
+    operator.refresh_metrics()
+    assert [1] == shown()
+    cluster.delete(TESTRUNS, "nightly")
+    operator.refresh_metrics()
+    assert [] == shown()
