@@ -237,7 +237,9 @@ def decode_from_log(log: str, reference: LogReference) -> Report:
     what, kept, head = "the report in the log", KeptDetails(), dict[str, JsonValue]()
     try:
         for name, value in DocumentReader(compressed).members("details"):
-            if name == "details":
+            if name == "details" and isinstance(value, dict) and kept.is_full(passed=value.get("passed") is not False):
+                kept.leave_out(passed=value.get("passed") is not False)
+            elif name == "details":
                 kept.add(Detail.model_validate(value, extra="ignore"))
             else:
                 head[name] = value
@@ -257,16 +259,23 @@ class KeptDetails:
         self._left_out = {False: 0, True: 0}
         self._count = 0
 
-    def add(self, detail: Detail) -> bool:
-        """Take a detail, in the order of the report; return whether it is kept, as far as can be said by now."""
-        kept, size = self._kept[detail.passed], size_of(detail)
+    def is_full(self, *, passed: bool) -> bool:
+        """Whether no further detail of those that passed, or that failed, is kept."""
+        return len(self._kept[passed]) >= MAX_DETAILS or self._left_out[passed] > 0
+
+    def leave_out(self, *, passed: bool) -> None:
+        """Count a detail that is not kept."""
+        self._left_out[passed] += 1
+
+    def add(self, detail: Detail) -> None:
+        """Take a detail, in the order of the report."""
+        size = size_of(detail)
+        if self.is_full(passed=detail.passed) or self._bytes[detail.passed] + size > MAX_DETAIL_BYTES:
+            self.leave_out(passed=detail.passed)
+            return
         self._count += 1
-        if len(kept) >= MAX_DETAILS or self._bytes[detail.passed] + size > MAX_DETAIL_BYTES:
-            self._left_out[detail.passed] += 1
-            return False
-        kept[self._count] = detail
+        self._kept[detail.passed][self._count] = detail
         self._bytes[detail.passed] += size
-        return True
 
     def all(self) -> tuple[Detail, ...]:
         """Return what is kept, in the order of the report, and at the end how many more there were."""
