@@ -166,5 +166,3 @@ class DocumentReader:
             have += len(parts[-1])
         self._text, self._at = "".join(parts), 0
         return have > 0
-
-

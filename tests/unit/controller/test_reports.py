@@ -145,9 +145,7 @@ async def test_the_event_loop_goes_round_while_a_large_report_is_read(cluster: M
     packed = base64.b64encode(zlib.compress(document, 1)).decode()
     lines = "\n".join(packed[start : start + 4000] for start in range(0, len(packed), 4000))
     cluster.put(PODS, {"metadata": {"name": "pod", "namespace": "team", "labels": {"run": RUN_ID}}})
-    cluster.logs["pod"] = (
-        f"-----BEGIN TESTRUN REPORT {reference.sha256}-----\n{lines}\n-----END TESTRUN REPORT-----\n"
-    )
+    cluster.logs["pod"] = f"-----BEGIN TESTRUN REPORT {reference.sha256}-----\n{lines}\n-----END TESTRUN REPORT-----\n"
     turns = 0
     reading = asyncio.create_task(ReportReader(cluster.client).complete("team", ended(), {1: reference}))
     while not reading.done():
