@@ -74,7 +74,16 @@ class CaseError(SubjectError):
 
 
 class MalformedReport(SubjectError):
-    """A pod's termination message or log is not the report that it claims to be."""
+    """A pod's termination message or log is not the report that it claims to be.
+
+    Args:
+        message: why.
+        is_final: whether it would be the same if it was read again; otherwise its end may not be there yet.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class FatalError(TestrunError):

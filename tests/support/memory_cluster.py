@@ -476,13 +476,15 @@ class MemoryClient(KubernetesClient):
 
         self._carry_out("deletecollection", resource, work)
 
-    async def read_log(self, namespace: str, pod: str, *, tail_lines: int | None = None) -> str:
+    async def read_log(
+        self, namespace: str, pod: str, *, tail_lines: int | None = None, limit_bytes: int | None = None
+    ) -> str:
         """Read the log of a pod."""
 
         def work() -> str:
             self._find(PODS, namespace, pod)
             lines = self._cluster.logs.get(pod, "").splitlines()
-            return "\n".join(lines[-tail_lines:] if tail_lines else lines)
+            return "\n".join(lines[-tail_lines:] if tail_lines else lines)[:limit_bytes]
 
         return self._carry_out("get", "v1/pods/log", work)
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from testrun_operator.api.base import Model
+from testrun_operator.api.large_report import MAX_DOCUMENT_BYTES, DocumentReader, check_document
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.errors import MalformedReport
@@ -24,8 +25,14 @@ from testrun_operator.errors import MalformedReport
 MAX_TERMINATION_BYTES = 4096
 MAX_OUTPUT_BYTES = 1024
 MAX_MESSAGE_CHARACTERS = 1024
-MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
-"""More than this is not unpacked: a pod is not trusted to be moderate."""
+MAX_DETAILS = 20_000
+"""More details of a report are not kept: each of them is a row of ``regression_details``."""
+MAX_DETAIL_BYTES = 4 * 1024 * 1024
+"""Nor more than this of details about what passed, and this again of what failed: a container's log is usually cut at
+10 MiB, and the report must be whole."""
+LEFT_OUT = "left out"
+"""Name of the detail that says how many others there were."""
+_DETAIL_OVERHEAD = 80
 
 MAX_EXECUTION_ID = 2**63 - 1
 MAX_EVENT_TYPES = 200
@@ -36,6 +43,9 @@ _MAX_PAGE_CHARACTERS = 512
 _MAX_STATUS_CHARACTERS = 50
 _BEGIN = "-----BEGIN TESTRUN REPORT "
 _END = "-----END TESTRUN REPORT-----"
+_LINES_AROUND = 100
+_BYTES_AROUND = 1024 * 1024
+"""What else may be in the end of a log: the case's own last lines, which may come late."""
 _LINE_LENGTH = 4000  # well below the 16 KiB at which container runtimes split a line of the log
 
 
@@ -188,8 +198,28 @@ def decode(termination_message: str) -> Report:
     return _parse(termination_message, "the termination message")
 
 
+def place_in_log(reference: LogReference) -> tuple[int, int]:
+    """Return where the whole report is in a log.
+
+    Returns:
+        How many of the last lines have it, and how many bytes they have at most.
+
+    Raises:
+        MalformedReport: it is said to be larger than any report.
+    """
+    if reference.bytes > MAX_DOCUMENT_BYTES:
+        raise MalformedReport(f"the report in the log is larger than {MAX_DOCUMENT_BYTES} bytes", is_final=True)
+    # Base64 has four characters for three bytes; compressing what cannot be compressed makes it a little longer.
+    lines = reference.bytes * 7 // (5 * _LINE_LENGTH) + 2
+    return lines + _LINES_AROUND, lines * (_LINE_LENGTH + 1) + _BYTES_AROUND
+
+
 def decode_from_log(log: str, reference: LogReference) -> Report:
     """Read the whole report from a container's log.
+
+    It is read in pieces, and of more than 20,000 details, or 4 MiB of those that failed and 4 MiB of the others, only
+    so many are kept: those that failed first, each group from its beginning. A detail at the end says how many more
+    there were.
 
     Args:
         log: the log, or its end; lines of the case itself may surround the block.
@@ -202,23 +232,90 @@ def decode_from_log(log: str, reference: LogReference) -> Report:
     end = log.find(_END, begin)
     if begin < 0 or end < 0:
         raise MalformedReport("the log does not contain the whole report that the termination message announces")
-    body = "".join(log[begin:end].splitlines()[1:])
-    unpacker = zlib.decompressobj()
+    packed = "".join(log[begin:end].splitlines()[1:])
+    compressed = check_document(packed, reference.sha256, MAX_DOCUMENT_BYTES)
+    what, kept, head = "the report in the log", KeptDetails(), dict[str, JsonValue]()
     try:
-        document = unpacker.decompress(base64.b64decode(body, validate=True), MAX_DOCUMENT_BYTES)
-    except (ValueError, zlib.error) as error:  # the first also where a foreign line is no ASCII
-        raise MalformedReport(f"the report in the log cannot be unpacked: {error}") from None
-    if unpacker.unconsumed_tail:
-        raise MalformedReport(f"the report in the log is larger than {MAX_DOCUMENT_BYTES} bytes")
-    if hashlib.sha256(document).hexdigest() != reference.sha256:
-        raise MalformedReport("the report in the log is not the one that the termination message announces")
-    return _parse(document, "the report in the log")
-
-
-def _parse(document: str | bytes, what: str) -> Report:
-    try:
-        return Report.model_validate_json(document)
+        for name, value in DocumentReader(compressed).members("details"):
+            if name == "details" and isinstance(value, dict) and kept.is_full(passed=value.get("passed") is not False):
+                kept.leave_out(passed=value.get("passed") is not False)
+            elif name == "details":
+                kept.add(Detail.model_validate(value, extra="ignore"))
+            else:
+                head[name] = value
+        return _check(head, what).model_copy(update={"details": kept.all()})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise MalformedReport(f"{what} is no report: {path}: {first['msg']}") from None
+        raise _malformed(error, what) from None
+    except (ValueError, RecursionError) as error:
+        raise MalformedReport(f"{what} is no report: {error}", is_final=True) from None
+
+
+class KeptDetails:
+    """The details of a report that are kept: as many as can be stored, those that failed first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bool, dict[int, Detail]] = {False: {}, True: {}}
+        self._bytes = {False: 0, True: 0}
+        self._left_out = {False: 0, True: 0}
+        self._count = 0
+
+    def is_full(self, *, passed: bool) -> bool:
+        """Whether no further detail of those that passed, or that failed, is kept."""
+        return len(self._kept[passed]) >= MAX_DETAILS or self._left_out[passed] > 0
+
+    def leave_out(self, *, passed: bool) -> None:
+        """Count a detail that is not kept."""
+        self._left_out[passed] += 1
+
+    def add(self, detail: Detail) -> None:
+        """Take a detail, in the order of the report."""
+        size = size_of(detail)
+        if self.is_full(passed=detail.passed) or self._bytes[detail.passed] + size > MAX_DETAIL_BYTES:
+            self.leave_out(passed=detail.passed)
+            return
+        self._count += 1
+        self._kept[detail.passed][self._count] = detail
+        self._bytes[detail.passed] += size
+
+    def all(self) -> tuple[Detail, ...]:
+        """Return what is kept, in the order of the report, and at the end how many more there were."""
+        failed, passed = self._kept[False], self._kept[True]
+        room = MAX_DETAILS - len(failed)
+        dropped = max(0, len(passed) - room)
+        places = sorted([*failed, *list(passed)[:room]])
+        details = [failed.get(place) or passed[place] for place in places]
+        return (*details, *left_out(self._left_out[False], self._left_out[True] + dropped))
+
+
+def size_of(detail: Detail) -> int:
+    """Return how long a detail's texts are together, with what JSON needs around them."""
+    texts = (detail.name, detail.expected, detail.actual, detail.message, detail.location)
+    return _DETAIL_OVERHEAD + sum(len(text.encode(errors="replace")) for text in texts)
+
+
+def left_out(failed: int, passed: int) -> tuple[Detail, ...]:
+    """Return the detail that says how many details were left out; none if none were."""
+    if not failed + passed:
+        return ()
+    message = f"{failed + passed} more details are left out: {failed} of what failed, {passed} of what passed"
+    return (Detail(kind=DetailKind.ASSERTION, name=LEFT_OUT, passed=True, skipped=True, message=message),)
+
+
+def _parse(document: str, what: str) -> Report:
+    try:
+        return Report.model_validate_json(document, extra="ignore")
+    except ValidationError as error:
+        raise _malformed(error, what) from None
+
+
+def _check(document: dict[str, JsonValue], what: str) -> Report:
+    try:
+        return Report.model_validate(document, extra="ignore")
+    except ValidationError as error:
+        raise _malformed(error, what) from None
+
+
+def _malformed(error: ValidationError, what: str) -> MalformedReport:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    return MalformedReport(f"{what} is no report: {path}: {first['msg']}", is_final=True)

@@ -149,6 +149,7 @@ class ExecutionRegister:
         shown = {stored.run_id for stored in self._inventory.records(view.reference)}
         due: list[datetime] = []
         for run_id, known in list(finished.items()):
+            self._inventory.release(view.reference.namespace, run_id)
             kept_for = ttl if ttl is not None else known.ttl
             if known.completed_at is None:
                 if run_id not in shown:
@@ -171,6 +172,7 @@ class ExecutionRegister:
         """
         self._places.note(state.claimant, 0, 0)
         self._finished.setdefault(state.run.uid, {})[state.run_id] = _Finished(completed_at, ttl)
+        self._inventory.release(state.run.namespace, state.run_id)
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
 

@@ -4,7 +4,7 @@ kopf fills the indices from lists and watches, and calls no handler before each 
 ever made from half of what there is.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -104,6 +104,8 @@ class Inventory:
     pods_index: _Index[Key, PodObservation]
     deployments_index: _Index[Key, ServerObject]
     services_index: _Index[Key, ServerObject]
+    forget: Callable[[object, Key], None] = lambda _index, _key: None
+    """Takes all values of a key out of an index."""
 
     def run(self, key: Key) -> RunView | None:
         """Return a TestRun, if it exists."""
@@ -146,6 +148,12 @@ class Inventory:
                 if active:
                     counts[run.reference.uid, stored.run_id] = active
         return counts
+
+    def release(self, namespace: str, run_id: str) -> None:
+        """Forget the Jobs and pods of an execution of which nothing remains to be done; they may exist for long."""
+        for job in self.jobs(namespace, run_id):
+            self.forget(self.pods_index, (namespace, job.name))
+        self.forget(self.jobs_index, (namespace, run_id))
 
     def pods(self, namespace: str, job: str) -> tuple[PodObservation, ...]:
         """Return the pods of a Job."""

@@ -11,6 +11,7 @@ import kopf
 
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.controller import metrics
+from testrun_operator.controller.forgetting import NoMemories
 from testrun_operator.controller.handlers import register
 from testrun_operator.controller.health import HealthServer
 from testrun_operator.controller.logs import configure_logs
@@ -23,6 +24,8 @@ from testrun_operator.kube.client import KubernetesClient, Refused, connect
 from testrun_operator.kube.lease import Lease
 
 _LEASE = "testrun-operator"
+_CHUNK = 200
+"""Objects in one answer to a list."""
 _RETRY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
@@ -147,6 +150,7 @@ class _Process:
             registry=registry,
             settings=kopf_settings,
             memo=operator,
+            memories=NoMemories(),
             # kopf would ask for the user's name, which a numeric user id in a container does not have.
             identity=cast("Any", self._settings.pod_name),
             standalone=True,
@@ -175,6 +179,7 @@ def make_kopf_settings() -> kopf.OperatorSettings:
         ("apps", "deployments"),
     ):
         settings.watching.label_selectors[group, plural] = labels.SELECTOR  # filtered on the server's side
+    settings.watching.chunk_size = _CHUNK  # all pods of a day in one answer would not fit into the memory
     settings.queueing.idle_timeout = 1.0  # a Job has few events, close together; less memory for thousands of them
     return settings
 

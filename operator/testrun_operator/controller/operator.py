@@ -9,6 +9,7 @@ from typing import Any
 from testrun_operator.controller import metrics
 from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.exposing import last_runs, suites_in
+from testrun_operator.controller.forgetting import forget_values
 from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
@@ -77,6 +78,7 @@ class Operator:
             pods_index=indices["pods"],
             deployments_index=indices["deployments"],
             services_index=indices["services"],
+            forget=forget_values,
         )
         pods = PodSettings(
             image=settings.image,

@@ -5,14 +5,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from testrun_operator.api.report import Detail, DetailKind, LogReference, decode_from_log
+from testrun_operator.api.report import Detail, DetailKind, LogReference, Report, decode_from_log, place_in_log
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.errors import ClusterUnavailable, MalformedReport
 from testrun_operator.kube.client import KubernetesClient, Refused
 
 _ATTEMPTS = 6
 _DELAY_SECONDS = 0.5
-_MAX_PARALLEL = 4  # a log may have megabytes
+_MAX_PARALLEL = 2
+"""Logs that are read side by side: each may have megabytes."""
 _logger = logging.getLogger(__name__)
 
 
@@ -51,13 +52,13 @@ class ReportReader:
             if count:
                 await asyncio.sleep(_DELAY_SECONDS * 2 ** (count - 1))
             try:
-                async with self._places:
-                    log = await self._client.read_log(namespace, str(attempt.evidence.pod))
-                report = decode_from_log(log, reference)
+                report = await self._read(namespace, str(attempt.evidence.pod), reference)
             except (ClusterUnavailable, Refused, MalformedReport) as error:
-                # The kubelet may lag behind with the end of a log, so even a malformed report is read again.
+                # The kubelet may lag behind with the end of a log, so that what is cut is read again.
                 problem = str(error)
                 if isinstance(error, Refused) and error.is_not_found:
+                    break
+                if isinstance(error, MalformedReport) and error.is_final:
                     break
             else:
                 return replace(attempt, details=report.details, execution=report.execution)
@@ -68,3 +69,10 @@ class ReportReader:
             kind=DetailKind.ASSERTION, name="details", passed=False, message=f"the details are lost: {problem}"
         )
         return replace(attempt, details=(lost,))
+
+    async def _read(self, namespace: str, pod: str, reference: LogReference) -> Report:
+        """Read a report, outside the event loop: it may take seconds, and the Lease has to be renewed meanwhile."""
+        lines, size = place_in_log(reference)
+        async with self._places:
+            log = await self._client.read_log(namespace, pod, tail_lines=lines, limit_bytes=size)
+            return await asyncio.to_thread(decode_from_log, log, reference)

@@ -6,12 +6,19 @@ case has to be killed; see ``supervisor.py``.
 
 from collections.abc import Callable
 
-from testrun_operator.api.report import Detail, DetailKind, ExecutionReport
+from testrun_operator.api.report import (
+    MAX_DETAIL_BYTES,
+    MAX_DETAILS,
+    Detail,
+    DetailKind,
+    ExecutionReport,
+    left_out,
+    size_of,
+)
 from testrun_operator.runner.masking import Masker, mask_execution
 
-MAX_DETAIL_BYTES = 4 * 1024 * 1024
-"""More than this of details about what passed is left out, and more than this again of what failed: a container's log
-is usually cut at 10 MiB, and the report must be whole."""
+_MAX_COUNT = MAX_DETAILS // 2
+"""Of what passed, and as many again of what failed, the detail included that says how many others there were."""
 MAX_LOG_CHARACTERS = 1024 * 1024
 """More than this is not written to the log, for the same reason."""
 _MAX_TEXT = 1000
@@ -44,8 +51,10 @@ class Journal:
         self._tell_execution = tell_execution
         self._bytes_of_passed = 0
         self._bytes_of_kept = 0
-        self._leaves_out_passed = False
-        self._leaves_out_kept = False
+        self._count_of_passed = 0
+        self._count_of_kept = 0
+        self._left_out_passed = 0
+        self._left_out_failed = 0
         self._log_characters = 0
         self.step_count = 0
 
@@ -91,27 +100,37 @@ class Journal:
         if self._has_room(shortened):
             self._tell_detail(shortened)
 
+    def end(self) -> None:
+        """Say how many details were left out, as a detail."""
+        for told in left_out(self._left_out_failed, self._left_out_passed):
+            self._tell_detail(told)
+
     def _has_room(self, detail: Detail) -> bool:
-        size = len(detail.model_dump_json(exclude_defaults=True))
-        if detail.passed and self._bytes_of_passed + size <= MAX_DETAIL_BYTES:
+        size = max(len(detail.model_dump_json(exclude_defaults=True)), size_of(detail))
+        fits = self._bytes_of_passed + size <= MAX_DETAIL_BYTES and self._count_of_passed < _MAX_COUNT
+        if detail.passed and fits:
             self._bytes_of_passed += size
+            self._count_of_passed += 1
             return True
         is_needed = not detail.passed or detail.kind is DetailKind.ASSERTION
         # Of the room for what failed, what passed gets a half at most.
-        room = MAX_DETAIL_BYTES // 2 if detail.passed else MAX_DETAIL_BYTES
-        if is_needed and self._bytes_of_kept + size <= room:
+        share = 2 if detail.passed else 1
+        fits = self._bytes_of_kept + size <= MAX_DETAIL_BYTES // share and self._count_of_kept < _MAX_COUNT // share - 1
+        if is_needed and fits:
             self._bytes_of_kept += size
+            self._count_of_kept += 1
             return True
         self._leave_out(detail)
         return False
 
     def _leave_out(self, detail: Detail) -> None:
-        if detail.passed and not self._leaves_out_passed:
-            self._leaves_out_passed = True
-            self.log(f"Details of what passed are left out from here on: there are {MAX_DETAIL_BYTES} bytes of them.")
-        if not detail.passed and not self._leaves_out_kept:
-            self._leaves_out_kept = True
-            self.log(f"Details of what failed are left out from here on: there are {MAX_DETAIL_BYTES} bytes of them.")
+        if detail.passed:
+            self._left_out_passed += 1
+        else:
+            self._left_out_failed += 1
+        if (self._left_out_passed if detail.passed else self._left_out_failed) == 1:
+            what = "passed" if detail.passed else "failed"
+            self.log(f"Details of what {what} are left out from here on: there are too many of them.")
 
 
 def _assertion_line(detail: Detail) -> str:

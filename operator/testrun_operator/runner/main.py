@@ -121,6 +121,7 @@ def _run_case(
     except Exception:  # noqa: BLE001 - a fault of the runner; without a conclusion the operator says NoReport
         sys.stderr.write(masker.text(traceback.format_exc()))
         return
+    journal.end()
     sender.tell_progress("ending", journal.step_count)
     # Here, because the case may have come to know secrets that this process's parent does not know.
     sender.tell_conclusion(mask_conclusion(conclusion, masker))

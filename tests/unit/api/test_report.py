@@ -5,16 +5,21 @@ import hashlib
 import random
 import re
 import string
+import tracemalloc
 import zlib
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.builders import report_of
+from testrun_operator.api import large_report as large_report_module
 from testrun_operator.api import report as module
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import (
+    MAX_DETAIL_BYTES,
+    MAX_DETAILS,
     MAX_DOCUMENT_BYTES,
     MAX_EVENT_TYPES,
     MAX_EXECUTION_ID,
@@ -290,6 +295,79 @@ def test_unpacking_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         decode_from_log(block, reference)
 
 
+def row(number: int, *, passed: bool, text: str = "") -> Detail:
+    """Return a detail of a report that has very many."""
+    return Detail(kind=DetailKind.ROW, name=f"row {number}", passed=passed, actual=text)
+
+
+def test_what_a_newer_release_adds_to_a_report_is_left_out() -> None:
+    """After a rollback the Jobs that a newer release started are still judged by what they report."""
+    message = encode(report_of())[0].decode()
+    assert decode(message[:-1] + ', "more": 1}') == report_of()
+    document = encode(report_of(details=(row(1, passed=True),)))[0]
+    changed = document.replace(b'"name"', b'"more":{"deep":[1]},"name"', 1)
+    assert changed != document
+    assert decode_from_log(*block_of(changed)) == report_of(details=(row(1, passed=True),))
+
+
+def test_of_too_many_details_those_that_failed_are_kept_and_the_others_are_counted() -> None:
+    """Every detail becomes a row, and nothing is left out silently."""
+    details = tuple(row(number, passed=number % 4 > 0) for number in range(30_000))
+    kept = decode_from_log(*announced(report_of(Verdict.FAILED, details=details))).details
+    *rows, told = kept
+    assert len(rows) == MAX_DETAILS
+    assert [one for one in rows if not one.passed] == [one for one in details if not one.passed]
+    assert [int(one.name.split()[1]) for one in rows] == sorted(int(one.name.split()[1]) for one in rows)
+    assert (told.name, told.skipped, told.passed) == ("left out", True, True)
+    assert told.message == "10000 more details are left out: 0 of what failed, 10000 of what passed"
+
+
+def test_details_are_bounded_in_bytes_too() -> None:
+    """Whoever writes a report decides how long its texts are."""
+    details = tuple(row(number, passed=False, text="x" * 100_000) for number in range(100))
+    *rows, told = decode_from_log(*announced(report_of(Verdict.FAILED, details=details))).details
+    assert sum(len(one.actual) for one in rows) <= MAX_DETAIL_BYTES
+    assert rows == list(details[: len(rows)])
+    assert told.message.startswith(f"{100 - len(rows)} more details")
+
+
+def test_a_large_report_never_takes_much_memory() -> None:
+    """It is unpacked in pieces: 30 MiB of a report need no more than what is kept of it."""
+    text = b"x" * 3000
+    details = b",".join(b'{"kind":"row","name":"%d %s","passed":true}' % (number, text) for number in range(9_900))
+    document = encode(report_of())[0][:-1] + b',"details":[' + details + b"]}"
+    assert 28 * 1024 * 1024 < len(document) < MAX_DOCUMENT_BYTES
+    block, reference = block_of(document)
+    del details, document
+    tracemalloc.start()
+    try:
+        report = decode_from_log(block, reference)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.details[-1].name == "left out"
+    assert peak < 24 * 1024 * 1024
+
+
+@given(REPORTS, st.integers(1, 40))
+def test_a_report_is_the_same_however_small_the_pieces_are(report: Report, size: int) -> None:
+    """A piece may end within a number, an escape, or a character of several bytes."""
+    document = report.model_dump_json(exclude_defaults=True).encode()
+    with patch.object(large_report_module, "_PIECE_BYTES", size):
+        assert decode_from_log(*block_of(document)) == report
+
+
+def test_what_is_wrong_for_good_is_told_from_what_may_still_come() -> None:
+    """Only the second is worth reading again."""
+    block, reference = block_of(b"[]")
+    with pytest.raises(MalformedReport) as caught:
+        decode_from_log(block, reference)
+    assert caught.value.is_final
+    with pytest.raises(MalformedReport) as caught:
+        decode_from_log(block[:80], reference)
+    assert not caught.value.is_final
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -307,7 +385,6 @@ def test_unpacking_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         "[" * 4096,
         encode(report_of())[0].decode()[:-1],
         encode(report_of())[0].decode() + "}",
-        encode(report_of())[0].decode()[:-1] + ', "more": 1}',
     ],
     ids=lambda message: message[:24] or "empty",
 )

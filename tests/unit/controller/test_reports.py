@@ -1,5 +1,11 @@
 """Details that are read from logs."""
 
+import asyncio
+import base64
+import hashlib
+import zlib
+from unittest.mock import patch
+
 import pytest
 
 from support.builders import RUN_ID, attempt_of, outcome_of, report_of
@@ -129,3 +135,65 @@ async def test_an_execution_stays_known_where_the_log_is_lost(cluster: MemoryClu
     outcome = outcome_of(attempts=(attempt_of(evidence=Evidence(pod="pod"), execution=short),))
     complete = await ReportReader(cluster.client).complete("team", outcome, {1: reference})
     assert complete.attempts[0].execution == short
+
+
+async def test_the_event_loop_goes_round_while_a_large_report_is_read(cluster: MemoryCluster) -> None:
+    """It takes seconds; the Lease has to be renewed meanwhile, and the other runs go on."""
+    details = b",".join(b'{"kind":"row","name":"%d","passed":true}' % number for number in range(700_000))
+    document = encode(report_of())[0][:-1] + b',"details":[' + details + b"]}"
+    reference = LogReference(sha256=hashlib.sha256(document).hexdigest(), bytes=len(document))
+    packed = base64.b64encode(zlib.compress(document, 1)).decode()
+    lines = "\n".join(packed[start : start + 4000] for start in range(0, len(packed), 4000))
+    cluster.put(PODS, {"metadata": {"name": "pod", "namespace": "team", "labels": {"run": RUN_ID}}})
+    cluster.logs["pod"] = f"-----BEGIN TESTRUN REPORT {reference.sha256}-----\n{lines}\n-----END TESTRUN REPORT-----\n"
+    turns = 0
+    reading = asyncio.create_task(ReportReader(cluster.client).complete("team", ended(), {1: reference}))
+    while not reading.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 20
+    *_, told = (await reading).attempts[0].details
+    assert told.message.endswith("what passed")
+    assert cluster.client.calls[LOG] == 1
+
+
+async def test_a_report_that_is_wrong_for_good_is_read_once(cluster: MemoryCluster) -> None:
+    """Another look at it shows the same, and costs the same."""
+    block_of = "-----BEGIN TESTRUN REPORT {}-----\n{}\n-----END TESTRUN REPORT-----\n"
+    document = b"[]"
+    reference = LogReference(sha256=hashlib.sha256(document).hexdigest(), bytes=len(document))
+    cluster.put(PODS, {"metadata": {"name": "pod", "namespace": "team", "labels": {"run": RUN_ID}}})
+    cluster.logs["pod"] = block_of.format(reference.sha256, base64.b64encode(zlib.compress(document)).decode())
+    complete = await ReportReader(cluster.client).complete("team", ended(), {1: reference})
+    assert "is no report" in complete.attempts[0].details[0].message
+    assert cluster.client.calls[LOG] == 1
+
+
+async def test_a_report_that_is_said_to_be_enormous_is_not_read_at_all(
+    cluster: MemoryCluster, reference: LogReference
+) -> None:
+    """What a pod says of the length of its report is believed where it speaks against it."""
+    enormous = reference.model_copy(update={"bytes": 2**40})
+    complete = await ReportReader(cluster.client).complete("team", ended(), {1: enormous})
+    assert "larger than" in complete.attempts[0].details[0].message
+    assert cluster.client.calls == {}
+
+
+async def test_no_more_of_a_log_is_read_than_the_report_may_take(
+    cluster: MemoryCluster, reference: LogReference
+) -> None:
+    """A case may write megabytes before its report; the kubelet sends the end of its log."""
+    asked: list[dict[str, int]] = []
+    read_log = cluster.client.read_log
+
+    async def read(namespace: str, pod: str, **bounds: int) -> str:
+        asked.append(bounds)
+        return await read_log(namespace, pod, **bounds)
+
+    cluster.logs["pod"] = "a line of the case\n" * 100_000 + cluster.logs["pod"] + "a late line\n" * 20
+    with patch.object(cluster.client, "read_log", read):
+        complete = await ReportReader(cluster.client).complete("team", ended(), {1: reference})
+    assert complete.attempts[0].details == DETAILS
+    [bounds] = asked
+    assert bounds["tail_lines"] < 200
+    assert bounds["limit_bytes"] < 2 * 1024 * 1024

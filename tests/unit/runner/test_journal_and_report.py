@@ -7,6 +7,8 @@ import pytest
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import (
+    MAX_DETAIL_BYTES,
+    MAX_DETAILS,
     MAX_TERMINATION_BYTES,
     Detail,
     DetailKind,
@@ -14,10 +16,11 @@ from testrun_operator.api.report import (
     Report,
     decode,
     decode_from_log,
+    encode,
 )
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.runner.context import Conclusion
-from testrun_operator.runner.journal import MAX_DETAIL_BYTES, MAX_LOG_CHARACTERS, Journal
+from testrun_operator.runner.journal import MAX_LOG_CHARACTERS, Journal
 from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.reporting import mask_conclusion, write_report
 
@@ -114,6 +117,34 @@ def test_what_failed_is_kept_where_what_passed_is_left_out() -> None:
     assert sum(len(one.model_dump_json(exclude_defaults=True)) for one in details) <= 2 * MAX_DETAIL_BYTES
     assert "what failed are left out" in lines[-1]
     assert len(lines) == 2
+
+
+def test_a_report_says_how_many_details_were_left_out() -> None:
+    """What the operator keeps of a report is bounded in number, so that the runner sends no more than that."""
+    details: list[Detail] = []
+    journal = Journal(MASKER, write_line=lambda _: None, tell_detail=details.append, tell_progress=lambda *_: None)
+    for number in range(30_000):
+        journal.detail(detail(f"row {number}", kind=DetailKind.ROW, passed=number % 2 > 0, text=""), is_logged=False)
+    journal.end()
+    sent, told = details[:-1], details[-1]
+    assert len(details) <= MAX_DETAILS
+    failed, passed = (15_000 - sum(one.passed is kind for one in sent) for kind in (False, True))
+    assert told.message == (
+        f"{failed + passed} more details are left out: {failed} of what failed, {passed} of what passed"
+    )
+    message, block = encode(report_with(tuple(details)))
+    reference = decode(message.decode()).details_in_log
+    assert reference is not None
+    assert decode_from_log(block, reference).details == tuple(details)
+
+
+def test_nothing_is_said_of_details_that_were_not_left_out() -> None:
+    """As in nearly every report."""
+    details: list[Detail] = []
+    journal = Journal(MASKER, write_line=lambda _: None, tell_detail=details.append, tell_progress=lambda *_: None)
+    journal.detail(detail("page 1"))
+    journal.end()
+    assert [one.name for one in details] == ["page 1"]
 
 
 def test_assertions_that_passed_leave_room_for_those_that_fail() -> None:
