@@ -55,7 +55,10 @@ def check(
         retries: how many retries each case has, by the name of its run and its own.
     """
     yield from truth.problems
-    yield from (f"a stored verdict was changed: {change}" for change in store.changed)
+    for (run_id, case), change in store.changed.items():
+        of_case = [found for found in attempts.values() if (found.run_id, found.case) == (str(run_id), case)]
+        if not any(attempt.disturbances for attempt in of_case):  # what was seen of it is all still there
+            yield f"the stored verdict of {case} was changed: {change}"
     by_job: dict[str, Attempt] = {attempt.job: attempt for attempt in attempts.values()}
     uids = {body["metadata"]["uid"]: body for body in server.all(TESTRUNS) if body["metadata"]["uid"] in truth.wanted}
     for (run_id, case), record in store.cases.items():
@@ -67,7 +70,7 @@ def check(
                 yield f"{case}, attempt {attempt.attempt}, is {told}, but {problem}: {by_job.get(attempt.job)}"
         name = run["metadata"]["name"] if run is not None else ""
         last = by_job.get(record.outcome.attempts[-1].job) if record.outcome.attempts else None
-        is_cut = last is not None and (last.ended_at or server.loop.time()) > last.run_over_at - 15
+        is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
         yield from _check_case(record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth)
     for uid, body in uids.items():
         yield from _check_run(uid, body, store, truth)

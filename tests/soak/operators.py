@@ -256,6 +256,10 @@ class OperatorProcess:
         for plural in plurals:
             self._channels[plural].be_silent(seconds, relists=relists)
 
+    def sees(self, plural: str) -> bool:
+        """Whether it is told at the moment of what happens."""
+        return not self.is_dead and not self._channels[plural].is_silent
+
     def _is_watched(self, plural: str, body: Body) -> bool:
         own = body["metadata"].get("labels") or {}
         return plural not in _SELECTED_BY_LABEL or own.get(labels.MANAGED_BY) == labels.MANAGER
@@ -303,6 +307,11 @@ class _Channel:
         self._silent_until = 0.0
         self._relists = False
         self.shown: set[str] = set()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it tells nothing at the moment."""
+        return self._process.loop.time() < self._silent_until
 
     def send(self, what: str, body: Body, delay: float) -> None:
         loop = self._process.loop

@@ -85,6 +85,8 @@ class Truth:
         """Ids of the executions of each TestRun that had a Job, by its uid."""
         self.told: dict[tuple[str, str], Body] = {}
         """How each execution ended by the status of its run, by the run's uid and the execution's id."""
+        self.told_at: dict[str, float] = {}
+        """When that was told, by the execution's id."""
         self.writes = 0
         """How many writes of the operator were carried out, Events not counted."""
         self.last_write = ""
@@ -197,6 +199,7 @@ class Truth:
             now = {"phase": phase, "cases": status.get("cases")}
             if told is None:
                 self.told[uid, run_id] = now
+                self.told_at[run_id] = self._server.loop.time()
             elif told != now:
                 self.report(f"the end of {body['metadata']['name']} was told as {_show(told)}, then as {_show(now)}")
         elif told is not None:

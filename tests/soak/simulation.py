@@ -68,6 +68,7 @@ class Simulation:
             self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts
         )
         self.process: OperatorProcess | None = None
+        self.server.listeners.append(self._see_evidence_go)
         self._defects: list[str] = []
 
     def run(self) -> Result:
@@ -150,6 +151,16 @@ class Simulation:
             return
         self.process.kill()
         self.loop.call_later(seconds, self._start_operator)
+
+    def _see_evidence_go(self, resource: str, what: str, body: Body, before: Body | None) -> None:
+        """Take note of a pod that is gone before the operator could see how it had ended."""
+        del before
+        is_seen = self.process is not None and self.process.sees("pods")
+        if resource == PODS and what == "DELETED" and not is_seen:
+            owner = next(iter(body["metadata"].get("ownerReferences", ())), {"uid": ""})
+            attempt = self.plane.attempts.get(owner["uid"])
+            if attempt is not None:
+                attempt.disturb("its pod went while the operator saw nothing")
 
     # -- what happens ---------------------------------------------------------------------------------------------------
 

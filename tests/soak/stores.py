@@ -14,8 +14,8 @@ class SoakStore:
         self.cases: dict[CaseKey, CaseRecord] = {}
         self.runs: dict[int, RunRecord] = {}
         self.is_down = False
-        self.changed: list[str] = []
-        """Where a row got another verdict than it had."""
+        self.changed: dict[CaseKey, str] = {}
+        """Where a row got another verdict than it had, and which."""
 
     def _answer(self) -> None:
         if self.is_down:
@@ -40,7 +40,7 @@ class SoakStore:
             before = self.cases.get(key)
             if before is not None and before.outcome.verdict is not record.outcome.verdict:
                 was, now = before.outcome, record.outcome
-                self.changed.append(f"{key}: {was.verdict} ({was.reason}) became {now.verdict} ({now.reason})")
+                self.changed[key] = f"{was.verdict} ({was.reason}) became {now.verdict} ({now.reason})"
             self.cases[key] = record
         return Written()
 
