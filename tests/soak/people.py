@@ -10,6 +10,8 @@ from soak.scenario import STRANGERS, RunScript
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES
+from testrun_operator.kube.records import record_name
+from testrun_operator.kube.references import RunReference
 
 _RECORD = "execution.json"
 _HOSTILE_IMAGE = "registry.example.com/hostile"
@@ -84,9 +86,9 @@ class People:
         copied_from = records[target % len(records)]
         record = json.loads(copied_from["data"][_RECORD])
         if kind == "words":
-            record["run_id"] = "the newest"
+            record["runId"] = "the newest"
         else:
-            record["run_id"] = str(_LARGE_ID + target)
+            record["runId"] = str(_LARGE_ID + target)
         for case in record["suite"]["cases"]:
             for name in [name for name in ("http", "sql", "playbook") if name in case]:
                 del case[name]
@@ -94,9 +96,12 @@ class People:
         metadata = copied(copied_from["metadata"])
         where = namespace or metadata["namespace"]
         metadata = {"name": f"forged-{self._random.getrandbits(40):x}", "namespace": where, "labels": metadata["labels"]}
-        metadata["labels"] = metadata["labels"] | {labels.RUN_ID: record["run_id"].replace(" ", "-")}
+        metadata["labels"] = metadata["labels"] | {labels.RUN_ID: record["runId"].replace(" ", "-")}
         if namespace is None:
-            metadata["ownerReferences"] = copied_from["metadata"]["ownerReferences"]
+            # Everything but the content is as the operator would write it: names can be worked out by everybody.
+            owner = copied_from["metadata"]["ownerReferences"][0]
+            run = RunReference(where, owner["name"], owner["uid"])
+            metadata |= {"ownerReferences": [owner], "name": record_name(run, metadata["labels"][labels.RUN_ID])}
         self._put(CONFIGMAPS, {"metadata": metadata, "data": {_RECORD: json.dumps(record)}})
 
     def _forge_job(self, kind: str, job: Body) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
-from hashlib import sha256
 from random import Random
 from typing import Any
 from unittest import mock
@@ -21,7 +20,7 @@ from soak.records import Truth
 from soak.scenario import NODES, Happening, Scenario, What
 from soak.stores import SoakStore
 from testrun_operator.controller import starting
-from testrun_operator.kube import labels
+from testrun_operator.kube import labels, records
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS
 
 _LONGEST = 4 * 3600.0
@@ -204,7 +203,7 @@ class Simulation:
                 self.people.forge_inside(detail, target)
             case What.NEWER_RELEASE:
                 self._kill(seconds)
-                self.loop.call_later(seconds / 2, age, self.server, self._leave_fields)
+                self.loop.call_later(seconds / 2, self._be_newer)
 
     def _own(self, resource: str) -> list[Body]:
         """Return what belongs to attempts, and to nobody's forgeries."""
@@ -249,6 +248,22 @@ class Simulation:
 
     # -- documents of other releases, and of long ago ---------------------------------------------------------------------
 
+    def _be_newer(self) -> None:
+        """Do what a newer release does: write everything with fields of its own, and bind records to their runs."""
+        age(self.server, self._leave_fields)
+        digests = {
+            body["metadata"]["labels"].get(labels.RUN_ID): getattr(records, "digest_of_record", str)(body)
+            for body in self.server.all(CONFIGMAPS)
+            if (CONFIGMAPS, (body["metadata"]["namespace"], body["metadata"]["name"])) not in self.truth.foreign
+        }
+
+        def bind(body: Body) -> None:
+            for bound in body.get("status", {}).get("records", ()):
+                bound["digest"] = digests.get(bound["runId"], bound["digest"])
+
+        for run in self.server.all(TESTRUNS):
+            self.server.change(TESTRUNS, (run["metadata"]["namespace"], run["metadata"]["name"]), bind)
+
     @staticmethod
     def _leave_fields(resource: str, body: Body) -> None:
         """Add to a stored document what this release does not know."""
@@ -279,7 +294,3 @@ def run(scenario: Scenario) -> Result:
     logging.getLogger("testrun_operator").setLevel(logging.CRITICAL)
     return Simulation(scenario).run()
 
-
-def digest(text: str) -> str:
-    """Return what the operator notes of a record's content."""
-    return sha256(text.encode()).hexdigest()
