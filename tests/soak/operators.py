@@ -21,9 +21,10 @@ from testrun_operator.controller import handlers, metrics
 from testrun_operator.controller import operator as operator_module
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
+from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import client as client_module
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, SERVICES, TESTRUNS, TESTSUITES
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, PODS, SERVICES, TESTRUNS, TESTSUITES
 
 _RESOURCES = {
     "testruns": TESTRUNS,
@@ -183,8 +184,7 @@ class OperatorProcess:
         self.operator._results._store = store
         await self.operator.open()
         self.operator.connect_indices(self._indices)
-        if hasattr(client, "_clock"):
-            await client.get(TESTRUNS, "team-a", "nobody")
+        await self._take_the_lead(client)
         listed = [(plural, body) for plural, resource in _RESOURCES.items() for body in self._server.all(resource)]
         self._server.listeners.append(self._listen)
         for plural, body in listed:
@@ -196,6 +196,17 @@ class OperatorProcess:
             if self._is_watched(plural, body):
                 await self._handle(plural, None, body)
         await self.operator.failed
+
+    @staticmethod
+    async def _take_the_lead(client: client_module.KubernetesClient) -> None:
+        """Make the calls that come before the watches: whether the API is served, and two for the Lease."""
+        for _ in range(3):
+            while True:
+                try:
+                    await client.get(LEASES, "testrun-system", "testrun-operator")
+                    break
+                except ClusterUnavailable:
+                    await asyncio.sleep(1.0)
 
     def _local_time(self) -> datetime:
         return self._loop.now() + timedelta(seconds=self._ahead)
