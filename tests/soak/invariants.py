@@ -63,6 +63,8 @@ def check(
     uids = {body["metadata"]["uid"]: body for body in server.all(TESTRUNS) if body["metadata"]["uid"] in truth.wanted}
     for (run_id, case), record in store.cases.items():
         run = _run_of(run_id, uids, truth)
+        if run is None and (str(run_id) in truth.gone or not _is_executed(run_id, truth)):
+            continue
         for attempt in record.outcome.attempts:
             problem = problem_of(by_job.get(attempt.job), attempt, server.loop.time(), truth.rejected)
             if problem is not None:
@@ -74,6 +76,10 @@ def check(
         yield from _check_case(record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth)
     for uid, body in uids.items():
         yield from _check_run(uid, body, store, truth)
+
+
+def _is_executed(run_id: int, truth: Truth) -> bool:
+    return any(str(run_id) in known for known in truth.executed.values())
 
 
 def _run_of(run_id: int, runs: Mapping[str, Body], truth: Truth) -> Body | None:

@@ -18,12 +18,14 @@ from soak.clock import SimulatedLoop
 from soak.records import Truth
 from soak.stores import SoakStore
 from testrun_operator.controller import handlers, metrics
-from testrun_operator.controller import operator as operator_module
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
+from testrun_operator.controller.watches import WatchSupervisor
+from testrun_operator.controller.watches import _Watch as Watch
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import client as client_module
 from testrun_operator.kube import labels
+from testrun_operator.kube.clock import ServerClock
 from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, PODS, SERVICES, TESTRUNS, TESTSUITES
 
 _RESOURCES = {
@@ -149,16 +151,10 @@ class OperatorProcess:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.is_dead = False
         self.operator: Operator
-        registry = kopf.OperatorRegistry()
-        handlers.register(registry)
+        self._watches: WatchSupervisor
         self._indexers: dict[str, list[_Index]] = {}
         self._indices: dict[str, _Index] = {}
-        for handler in registry._indexing._handlers:
-            index = self._indices[str(handler.id)] = _Index(handler.fn, _labels_of(handler))
-            self._indexers.setdefault(_plural(handler), []).append(index)
         self._handlers: dict[str, list[tuple[Any, dict[str, str]]]] = {}
-        for watcher in registry._watching._handlers:
-            self._handlers.setdefault(_plural(watcher), []).append((watcher.fn, _labels_of(watcher)))
         self._channels = {plural: _Channel(self, plural) for plural in _RESOURCES}
         self._context = contextvars.copy_context()
         self._context.run(_process.set, self)
@@ -170,32 +166,59 @@ class OperatorProcess:
         self._loop.create_task(self._start(), context=self._context)
 
     async def _start(self) -> None:
+        """Do what :mod:`testrun_operator.controller.main` does."""
         metrics.REGISTRY = CollectorRegistry()
         api: Any = _Transport(self)
         client = client_module.KubernetesClient(api)
-        if hasattr(client, "_clock"):
-            client._clock = type(client._clock)(self._local_time, self._loop.time)
-        else:
-            operator_module._utc_now = self._local_time
-        # Without Postgres in the settings: the real writer writes to a store of ours.
-        settings = Settings(start_timeout="300s")
-        self.operator = Operator(settings, client)
+        client._clock = ServerClock(self._local_time, self._loop.time)
+        self._watches = WatchSupervisor(client.answers)
+        await self._take_the_lead(client)
+        self._server.listeners.append(self._listen)
+        while True:
+            await self._operate(client)
+
+    async def _operate(self, client: client_module.KubernetesClient) -> None:
+        """Read everything there is and do what is to be done, until it has to be read anew."""
+        self._watches.begin()
+        self.operator = Operator(Settings(start_timeout="300s"), client)
+        # Without Postgres in the settings, the real writer writes to a store of ours.
         store: Any = self._store
         self.operator._results._store = store
         await self.operator.open()
+        self._register()
         self.operator.connect_indices(self._indices)
-        await self._take_the_lead(client)
-        listed = [(plural, body) for plural, resource in _RESOURCES.items() for body in self._server.all(resource)]
-        self._server.listeners.append(self._listen)
+        listed = [(plural, body) for plural in _RESOURCES for body in self.current(plural)]
+        for plural in _RESOURCES:
+            self._channels[plural].forget()
+            self.note_list(plural)
         for plural, body in listed:
-            if self._is_watched(plural, body):
-                self._channels[plural].shown.add(body["metadata"]["uid"])
-                for index in self._indexers.get(plural, ()):
-                    index.take(None, body, self.operator)
+            for index in self._indexers.get(plural, ()):
+                index.take(None, body, self.operator)
         for plural, body in listed:
-            if self._is_watched(plural, body):
-                await self._handle(plural, None, body)
-        await self.operator.failed
+            await self._handle(plural, None, body)
+        restart = asyncio.create_task(self._watches.restart.wait())
+        try:
+            await asyncio.wait({self.operator.failed, restart}, return_when=asyncio.FIRST_COMPLETED)
+            if self.operator.failed.done():
+                self.operator.failed.result()
+        finally:
+            restart.cancel()
+            await self.operator.close()
+
+    def _register(self) -> None:
+        """Take the operator's own handlers, and make indices as kopf does."""
+        registry = kopf.OperatorRegistry()
+        handlers.register(registry, self._watches)
+        self._indexers, self._indices, self._handlers = {}, {}, {}
+        for handler in registry._indexing._handlers:
+            index = self._indices[str(handler.id)] = _Index(handler.fn, _labels_of(handler))
+            self._indexers.setdefault(_plural(handler), []).append(index)
+        for watcher in registry._watching._handlers:
+            self._handlers.setdefault(_plural(watcher), []).append((watcher.fn, _labels_of(watcher)))
+
+    def note_list(self, plural: str) -> None:
+        """Let the supervisor of the watches see that kopf lists something."""
+        self._watches._note(Watch(plural, ""), 200, is_list=True)
 
     @staticmethod
     async def _take_the_lead(client: client_module.KubernetesClient) -> None:
@@ -287,6 +310,8 @@ class OperatorProcess:
             self._loop.create_task(self._deliver(plural, what, body), context=self._context)
 
     async def _deliver(self, plural: str, what: str | None, body: Body) -> None:
+        if plural not in self._handlers:
+            return  # everything is about to be listed anew
         for index in self._indexers.get(plural, ()):
             index.take(what, body, self.operator)
         await self._handle(plural, what, body)
@@ -317,7 +342,6 @@ class _Channel:
         self._free_at = 0.0
         self._silent_until = 0.0
         self._relists = False
-        self.shown: set[str] = set()
 
     @property
     def is_silent(self) -> bool:
@@ -333,11 +357,9 @@ class _Channel:
         loop.call_at(self._free_at, self._show, what, body)
 
     def _show(self, what: str | None, body: Body) -> None:
-        uid = body["metadata"]["uid"]
         if self._process.loop.time() < self._silent_until:
             self._waiting.append((what or "MODIFIED", body))
             return
-        (self.shown.discard if what == "DELETED" else self.shown.add)(uid)
         self._process.deliver(self._plural, what, body)
 
     def be_silent(self, seconds: float, *, relists: bool) -> None:
@@ -356,8 +378,14 @@ class _Channel:
             for what, body in waiting:
                 self._show(what, body)
             return
+        self._process.note_list(self._plural)
         for body in self._process.current(self._plural):
             self._show(None, body)
+
+    def forget(self) -> None:
+        """Drop what was not shown yet: everything is listed anew."""
+        self._waiting.clear()
+        self._silent_until, self._relists = 0.0, False
 
 
 def _plural(handler: Any) -> str:

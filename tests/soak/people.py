@@ -41,8 +41,26 @@ class People:
             metadata = {"name": f"suite-of-{run.name}", "namespace": run.namespace}
             suite: Body = {"apiVersion": api, "kind": "TestSuite", "metadata": metadata, "spec": copied(run.suite)}
             self._server.create(TESTSUITES, suite)
+        self._create_run(run)
+
+    def recreate(self, run: RunScript) -> None:
+        """Delete a run and apply it again a second later, as ``kubectl replace --force`` does."""
+        before = self._server.find(TESTRUNS, run.namespace, run.name)
+        if before is None:
+            return
+        self._truth.gone |= self._truth.executed.get(before["metadata"]["uid"], set())
+        self._truth.ended_runs.add(before["metadata"]["uid"])
+        self._server.remove(TESTRUNS, (run.namespace, run.name))
+        self._server.loop.call_later(1.0, self._create_run, run)
+
+    def _create_run(self, run: RunScript) -> None:
         metadata = {"name": run.name, "namespace": run.namespace}
-        body: Body = {"apiVersion": api, "kind": "TestRun", "metadata": metadata, "spec": copied(run.spec)}
+        body: Body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "TestRun",
+            "metadata": metadata,
+            "spec": copied(run.spec),
+        }
         created = self._server.create(TESTRUNS, body)
         self._truth.wanted[created["metadata"]["uid"]] += 1
 

@@ -77,6 +77,8 @@ class Truth:
         """Names of the Jobs that somebody deleted."""
         self.foreign: set[tuple[str, Key]] = set()
         """What people made who have no business with it."""
+        self.gone: set[str] = set()
+        """Ids of the executions whose TestRun was deleted."""
         self.ended_runs: set[str] = set()
         """Uids of the TestRuns that somebody cancelled, or gave another revision."""
         self.wanted: Counter[str] = Counter()

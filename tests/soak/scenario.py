@@ -63,6 +63,7 @@ class What(StrEnum):
     CANCEL = "somebody cancels a run"
     SUSPEND = "somebody suspends a run for a while"
     REVISION = "somebody changes the revision of a run"
+    RECREATE = "somebody deletes a run and applies it again"
     QUOTA = "a quota on pods or Jobs is filled for a while"
     STORE_DOWN = "Postgres is away"
     FORGE = "people of other namespaces copy labels"
@@ -204,6 +205,7 @@ _SHARES = {
     What.CANCEL: 1,
     What.SUSPEND: 1,
     What.REVISION: 1,
+    What.RECREATE: 1,
     What.QUOTA: 2,
     What.STORE_DOWN: 2,
     What.FORGE: 3,

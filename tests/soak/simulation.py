@@ -86,10 +86,13 @@ class Simulation:
     def _end(self) -> None:
         if self.process is not None:
             self.process.kill()
+        if self.loop.is_closed():
+            return
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:
             task.cancel()
-        self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
         self.loop.close()
 
     def _take_note_of_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -191,6 +194,8 @@ class Simulation:
                 self.loop.call_later(seconds, lambda: self.people.change_spec(run, suspend=False))
             case What.REVISION:
                 self.people.change_spec(run, revision=f"revision-{happening.at:.3f}")
+            case What.RECREATE:
+                self.people.recreate(run)
             case What.QUOTA:
                 self.plane.quotas[run.namespace, detail] = 1
                 self.loop.call_later(seconds, self.plane.quotas.pop, (run.namespace, detail), None)
