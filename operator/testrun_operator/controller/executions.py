@@ -142,7 +142,8 @@ class ExecutionState:
         """
         jobs = inventory.jobs(self.run.namespace, self.run_id)
         shown_job = next((seen for seen in jobs if seen.name == job.name), None)
-        self.created.pop(job.name, None)
+        if job.name in self.created:
+            self.created[job.name] = job  # which no watch has shown yet: it must not seem to be gone
         self.read[job.name] = _Read(job, pods, shown_job, inventory.pods(self.run.namespace, job.name))
         self.has_read = True
         return self._complete(job, pods, now)

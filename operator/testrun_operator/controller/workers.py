@@ -22,6 +22,7 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 WOKEN_DELAY_SECONDS = 2.0
 """How long a mark does not end the wait after an error: a storm of events must not make a hot loop of the retries."""
+_CANCEL_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
 Look = Callable[[_K], Awaitable[datetime | None]]
@@ -66,10 +67,12 @@ class Workers(Generic[_K]):
     async def close(self) -> None:
         """End all workers, wherever they are: nothing of value lives in them."""
         self._closed = True
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = set(self._tasks.values())
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # Again until it is heard: a library may swallow a cancellation that comes together with what it waits for.
+            _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
 
     async def _work(self, key: _K) -> None:
         mark = self._marks[key]
@@ -127,6 +130,8 @@ class Workers(Generic[_K]):
 
     async def _wait(self, mark: asyncio.Event, seconds: float) -> None:
         try:
-            await asyncio.wait_for(mark.wait(), max(0.0, seconds))
+            # Not asyncio.wait_for: until Python 3.12 it swallows a cancellation that comes together with the mark.
+            async with asyncio.timeout(max(0.0, seconds)):
+                await mark.wait()
         except TimeoutError:
             mark.set()

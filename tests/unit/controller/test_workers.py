@@ -237,3 +237,15 @@ async def test_a_server_that_asks_to_be_left_alone_is(looks: Looks, caplog: pyte
     await looks.wait_for(2)
     assert asyncio.get_running_loop().time() - began > 0.25
     assert "is tried again in 0.3 s" in caplog.text
+
+
+async def test_workers_end_though_a_mark_comes_at_the_same_moment(looks: Looks) -> None:
+    """When everything is read anew, events come while the old workers are ended; they must not go on waiting."""
+    looks.answers["a"] = [datetime.now(UTC) + timedelta(hours=1)]
+    looks.workers.mark("a")
+    await looks.wait_for(1)
+    await looks.rest()
+    looks.workers.mark("a")
+    async with asyncio.timeout(0.9):
+        await looks.workers.close()
+    assert looks.seen == ["a"]

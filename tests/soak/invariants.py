@@ -1,0 +1,148 @@
+"""What has to hold whatever happens: checked when everything has come to rest."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from soak.apiserver import ApiServer, Body
+from soak.attempts import Attempt, problem_of
+from soak.records import Truth
+from soak.stores import SoakStore
+from testrun_operator.api.phase import Phase
+from testrun_operator.api.reason import Reason
+from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.engine.outcome import CaseOutcome
+from testrun_operator.kube.client import TESTRUNS
+
+_FINAL = {phase.value for phase in Phase if phase.is_final}
+_COUNTED = {
+    "passed": Verdict.PASSED,
+    "failed": Verdict.FAILED,
+    "errored": Verdict.ERRORED,
+    "timedOut": Verdict.TIMED_OUT,
+    "cancelled": Verdict.CANCELLED,
+}
+_MAX_INFRASTRUCTURE_RETRIES = 2
+
+
+def is_at_rest(server: ApiServer, uids: Mapping[str, int]) -> bool:
+    """Whether every run is over by its status, and everything is stored by its condition.
+
+    Args:
+        server: the API server.
+        uids: the runs of which that is asked.
+    """
+    for body in server.all(TESTRUNS):
+        if body["metadata"]["uid"] not in uids:
+            continue
+        status = body.get("status") or {}
+        stored = [found for found in status.get("conditions", ()) if found["type"] == "ResultsStored"]
+        is_current = status.get("observedGeneration") == body["metadata"]["generation"]
+        if not is_current or status.get("phase") not in _FINAL or not stored or stored[0]["status"] != "True":
+            return False
+    return True
+
+
+def check(
+    server: ApiServer, truth: Truth, store: SoakStore, attempts: Mapping[str, Attempt], retries: Mapping[str, int]
+) -> Iterator[str]:
+    """Yield what is wrong.
+
+    Args:
+        server: the API server.
+        truth: what was seen on the way.
+        store: Postgres.
+        attempts: the truth of each attempt, by the uid of its Job.
+        retries: how many retries each case has, by the name of its run and its own.
+    """
+    yield from truth.problems
+    for (run_id, case), change in store.changed.items():
+        of_case = [found for found in attempts.values() if (found.run_id, found.case) == (str(run_id), case)]
+        if not any(attempt.disturbances for attempt in of_case):  # what was seen of it is all still there
+            yield f"the stored verdict of {case} was changed: {change}"
+    by_job: dict[str, Attempt] = {attempt.job: attempt for attempt in attempts.values()}
+    uids = {body["metadata"]["uid"]: body for body in server.all(TESTRUNS) if body["metadata"]["uid"] in truth.wanted}
+    for (run_id, case), record in store.cases.items():
+        run = _run_of(run_id, uids, truth)
+        if run is None and (str(run_id) in truth.gone or not _is_executed(run_id, truth)):
+            continue
+        for attempt in record.outcome.attempts:
+            problem = problem_of(by_job.get(attempt.job), attempt, server.loop.time(), truth.rejected)
+            if problem is not None:
+                told = f"{attempt.verdict} ({attempt.failure_class}, {attempt.reason}: {attempt.message})"
+                yield f"{case}, attempt {attempt.attempt}, is {told}, but {problem}: {by_job.get(attempt.job)}"
+        name = run["metadata"]["name"] if run is not None else ""
+        last = by_job.get(record.outcome.attempts[-1].job) if record.outcome.attempts else None
+        is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
+        yield from _check_case(record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth)
+    for uid, body in uids.items():
+        yield from _check_run(uid, body, store, truth)
+
+
+def _is_executed(run_id: int, truth: Truth) -> bool:
+    return any(str(run_id) in known for known in truth.executed.values())
+
+
+def _run_of(run_id: int, runs: Mapping[str, Body], truth: Truth) -> Body | None:
+    for uid, body in runs.items():
+        status = body.get("status") or {}
+        history = {entry["runId"] for entry in status.get("history", ())}
+        if str(run_id) in {status.get("runId"), *history, *truth.executed.get(uid, ())}:
+            return body
+    return None
+
+
+def _check_case(outcome: CaseOutcome, retries: int | None, run: Body | None, truth: Truth) -> Iterator[str]:
+    said = f"{outcome.case} is {outcome.verdict} ({outcome.reason})"
+    if run is None:
+        yield f"{said}, and there is no such run"
+        return
+    was_ended = run["metadata"]["uid"] in truth.ended_runs
+    if outcome.verdict is Verdict.CANCELLED and not was_ended:
+        yield f"{said}, and nobody cancelled the run"
+    if retries is None or not outcome.attempts:
+        return
+    last = outcome.attempts[-1]
+    if outcome.verdict is not Verdict.CANCELLED and last.verdict is not outcome.verdict:
+        yield f"{said}, and its last attempt {last.verdict}"
+    if [attempt.attempt for attempt in outcome.attempts] != list(range(1, len(outcome.attempts) + 1)) and not truth.deleted:
+        yield f"{said}, and its attempts are {[attempt.attempt for attempt in outcome.attempts]}"
+    is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or bool(truth.deleted)
+    failures = sum(attempt.failure_class in {FailureClass.TEST, FailureClass.DEPENDENCY} for attempt in outcome.attempts)
+    faults = sum(attempt.failure_class is FailureClass.INFRASTRUCTURE for attempt in outcome.attempts)
+    if last.failure_class is FailureClass.INFRASTRUCTURE and faults <= _MAX_INFRASTRUCTURE_RETRIES and not is_final:
+        yield f"{said} after {faults} faults of the infrastructure"
+    if last.failure_class is FailureClass.TEST and failures <= retries and not is_final:
+        yield f"{said} after {failures} of {retries + 1} attempts"
+
+
+def _check_run(uid: str, body: Body, store: SoakStore, truth: Truth) -> Iterator[str]:
+    name, status = body["metadata"]["name"], body.get("status") or {}
+    run_id, cases = status.get("runId"), status.get("cases")
+    if run_id is None or cases is None:
+        yield f"{name} is {status.get('phase')}, and was never executed: {_why(status)}"
+        return
+    parts = sum(count for part, count in cases.items() if part not in {"total", "flaky"})
+    if parts != cases["total"] or cases.get("pending") or cases.get("running"):
+        yield f"the cases of {name} do not add up: {cases}"
+    rows = Counter(record.outcome.verdict for (run, _), record in store.cases.items() if run == int(run_id))
+    for part, verdict in _COUNTED.items():
+        # A case that never had an attempt cannot be told, after a restart, from one whose Job is gone.
+        is_exact = part in {"passed", "failed"} and not truth.deleted
+        if rows[verdict] > cases.get(part, 0) or (is_exact and rows[verdict] != cases.get(part, 0)):
+            yield f"{name}: {cases.get(part, 0)} cases {part} by its status, {rows[verdict]} by Postgres"
+    summary = store.runs.get(int(run_id))
+    if summary is None:
+        yield f"Postgres has no summary of {name}"
+    elif (summary.phase.value, summary.total, summary.passed, summary.failed) != (
+        status["phase"],
+        cases["total"],
+        cases.get("passed", 0),
+        cases.get("failed", 0),
+    ):
+        yield f"the summary of {name} in Postgres is not what its status says: {summary}, {cases}"
+    if not truth.executed.get(uid) and uid not in truth.ended_runs and not truth.rejected and not cases.get("timedOut"):
+        yield f"{name} is {status.get('phase')}, and had no Job"
+
+
+def _why(status: Body) -> str:
+    return "; ".join(f"{found['type']} {found['status']}: {found['message']}" for found in status.get("conditions", ()))

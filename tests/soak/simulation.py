@@ -1,0 +1,301 @@
+"""One simulation: a scenario in simulated time, and what was wrong with how it went."""
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from unittest import mock
+
+from soak import invariants
+from soak.apiserver import ApiServer, Body, merge_of
+from soak.attempts import Attempt
+from soak.clock import SimulatedLoop
+from soak.controllers import ControlPlane
+from soak.machines import Machine
+from soak.operators import OperatorProcess, make_task
+from soak.people import People, age
+from soak.records import Truth
+from soak.scenario import NODES, Happening, Scenario, What
+from soak.stores import SoakStore
+from testrun_operator.controller import starting
+from testrun_operator.kube import labels, records
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS
+
+_LONGEST = 4 * 3600.0
+"""Seconds after which everything must have come to rest: longer than the timeout of every run."""
+_QUIET = 120.0
+"""Seconds in which nothing may be written any more."""
+_LOOK_EVERY = 15.0
+_RECORD = "execution.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a simulation went."""
+
+    scenario: Scenario
+    problems: tuple[str, ...]
+    seconds: float
+    """How much time passed in it."""
+    attempts: int
+
+
+class Simulation:
+    """A simulation.
+
+    Args:
+        scenario: what happens.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.loop = SimulatedLoop()
+        self.loop.set_task_factory(make_task)
+        self._random = Random(f"delays {scenario.seed}")
+        self.server = ApiServer(self.loop, self._random)
+        self.truth = Truth(self.server)
+        self.store = SoakStore()
+        self.people = People(self.server, self.truth, self._random)
+        self.machines = [
+            Machine(name, self.server, self._random, ahead)
+            for name, ahead in zip(NODES, scenario.node_clocks, strict=True)
+        ]
+        timeouts = {run.name: 60.0 * int(run.fields["timeout"].removesuffix("m")) for run in scenario.runs}
+        self.plane = ControlPlane(
+            self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts
+        )
+        self.process: OperatorProcess | None = None
+        self.server.listeners.append(self._see_evidence_go)
+        self._defects: list[str] = []
+
+    def run(self) -> Result:
+        """Let everything happen, until nothing does any more."""
+        entropy = mock.Mock(randbits=self._random.getrandbits)
+        self.loop.set_exception_handler(self._take_note_of_defect)
+        try:
+            with mock.patch.object(starting, "secrets", entropy):
+                self.loop.run_until_complete(self._live())
+            problems = [*self._defects, *self._check()]
+        finally:
+            self._end()
+        attempts = len(self.plane.attempts)
+        return Result(self.scenario, tuple(problems), self.loop.time(), attempts)
+
+    def _end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+        if self.loop.is_closed():
+            return
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
+        self.loop.close()
+
+    def _take_note_of_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        del loop
+        error = context.get("exception")
+        self._defects.append(f"{context['message']}: {type(error).__name__}: {error}")
+
+    # -- time -----------------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        scenario = self.scenario
+        for number in range(scenario.finished_runs):
+            self._put_finished_run(number)
+        self._start_operator()
+        for run in scenario.runs:
+            self.loop.call_at(run.at, self.people.apply, run)
+        for happening in scenario.happenings:
+            self.loop.call_at(happening.at, self._let_happen, happening)
+        last = max((found.at + found.seconds for found in scenario.happenings), default=0.0)
+        await asyncio.sleep(max(last, max(run.at for run in scenario.runs)) + 1.0)
+        self.truth.heal()
+        while not invariants.is_at_rest(self.server, self.truth.wanted):
+            await asyncio.sleep(_LOOK_EVERY)
+            if self.loop.time() > _LONGEST:
+                self.truth.report("the runs do not come to rest: " + "; ".join(self._unfinished()))
+                return
+        await asyncio.sleep(_QUIET)  # pods that were stopped may still end, and the last status be written
+        before = self.truth.writes
+        await asyncio.sleep(_QUIET)
+        if self.truth.writes != before:
+            self.truth.report(f"there are writes though everything is over: {self.truth.last_write}")
+
+    def _unfinished(self) -> list[str]:
+        return [
+            f"{body['metadata']['name']} is {json.dumps(body.get('status'))}"
+            for body in self.server.all(TESTRUNS)
+            if body["metadata"]["uid"] in self.truth.wanted
+            and not invariants.is_at_rest(self.server, {body["metadata"]["uid"]: 1})
+        ]
+
+    def _check(self) -> list[str]:
+        retries = {
+            f"{run.name}/{case['name']}": case["retries"] for run in self.scenario.runs for case in run.suite["cases"]
+        }
+        found = invariants.check(self.server, self.truth, self.store, self.plane.attempts, retries)
+        return list(dict.fromkeys(found))
+
+    # -- the operator ---------------------------------------------------------------------------------------------------
+
+    def _start_operator(self) -> None:
+        self.process = OperatorProcess(
+            self.server, self.truth, self.store, self._random, self.scenario.operator_clock
+        )
+        self.process.start()
+
+    def _kill(self, seconds: float) -> None:
+        if self.process is None or self.process.is_dead:
+            return
+        self.process.kill()
+        self.loop.call_later(seconds, self._start_operator)
+
+    def _see_evidence_go(self, resource: str, what: str, body: Body, before: Body | None) -> None:
+        """Take note of a pod that is gone before the operator could see how it had ended."""
+        del before
+        is_seen = self.process is not None and self.process.sees("pods")
+        if resource == PODS and what == "DELETED" and not is_seen:
+            owner = next(iter(body["metadata"].get("ownerReferences", ())), {"uid": ""})
+            attempt = self.plane.attempts.get(owner["uid"])
+            if attempt is not None:
+                attempt.disturb("its pod went while the operator saw nothing")
+
+    # -- what happens ---------------------------------------------------------------------------------------------------
+
+    def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912 - a line or two for each
+        seconds, target, detail = happening.seconds, happening.target, happening.detail
+        run = self.scenario.runs[target % len(self.scenario.runs)]
+        match happening.what:
+            case What.KILL:
+                self._kill(seconds)
+            case What.SILENCE:
+                if self.process is not None and not self.process.is_dead:
+                    self.process.silence(detail[0], seconds, relists=detail[1])
+            case What.ANSWER:
+                self.truth.arm(*detail)
+            case What.OUTAGE:
+                self.truth.is_down = True
+                self.loop.call_later(seconds, setattr, self.truth, "is_down", False)
+            case What.NODE_SILENT | What.NODE_DIES:
+                machine = self.machines[target % len(self.machines)]
+                self.plane.lose_node(machine, seconds, dies=happening.what is What.NODE_DIES)
+            case What.DELETE_POD | What.EVICT_POD:
+                self._disturb_pod(happening)
+            case What.DELETE_JOB | What.SUSPEND_JOB:
+                self._disturb_job(happening)
+            case What.CANCEL:
+                self.people.change_spec(run, cancel=True)
+            case What.SUSPEND:
+                self.people.change_spec(run, suspend=True)
+                self.loop.call_later(seconds, lambda: self.people.change_spec(run, suspend=False))
+            case What.REVISION:
+                self.people.change_spec(run, revision=f"revision-{happening.at:.3f}")
+            case What.RECREATE:
+                self.people.recreate(run)
+            case What.QUOTA:
+                self.plane.quotas[run.namespace, detail] = 1
+                self.loop.call_later(seconds, self.plane.quotas.pop, (run.namespace, detail), None)
+            case What.STORE_DOWN:
+                self.store.is_down = True
+                self.loop.call_later(seconds, setattr, self.store, "is_down", False)
+            case What.FORGE:
+                self.people.forge(detail, target)
+            case What.FORGE_INSIDE:
+                self.people.forge_inside(detail, target)
+            case What.NEWER_RELEASE:
+                self._kill(seconds)
+                self.loop.call_later(seconds / 2, self._be_newer)
+
+    def _own(self, resource: str) -> list[Body]:
+        """Return what belongs to attempts, and to nobody's forgeries."""
+        uids = self.plane.attempts.keys()
+        found = self.server.all(resource)
+        if resource == JOBS:
+            return [body for body in found if body["metadata"]["uid"] in uids]
+        return [body for body in found if (body["metadata"].get("ownerReferences") or [{}])[0].get("uid") in uids]
+
+    def _attempt_of(self, body: Body) -> Attempt:
+        owner = (body["metadata"].get("ownerReferences") or [{}])[0].get("uid")
+        return self.plane.attempts.get(body["metadata"]["uid"]) or self.plane.attempts[owner]
+
+    def _disturb_pod(self, happening: Happening) -> None:
+        pods = self._own(PODS)
+        if not pods:
+            return
+        pod = pods[happening.target % len(pods)]
+        self._attempt_of(pod).disturb(str(happening.what))
+        if happening.what is What.EVICT_POD:
+            self.plane.evict(pod, "EvictionByEvictionAPI")
+        else:
+            self.server.ask_to_go(PODS, (pod["metadata"]["namespace"], pod["metadata"]["name"]))
+
+    def _disturb_job(self, happening: Happening) -> None:
+        jobs = self._own(JOBS)
+        if not jobs:
+            return
+        job = jobs[happening.target % len(jobs)]
+        key = job["metadata"]["namespace"], job["metadata"]["name"]
+        self._attempt_of(job).disturb(str(happening.what))
+        if happening.what is What.DELETE_JOB:
+            self.truth.deleted.add(key[1])
+            self.server.ask_to_go(JOBS, key)
+            return
+        if any(found["type"] for found in job.get("status", {}).get("conditions", ())):
+            return  # a Job that is over cannot be suspended
+        self.server.change(JOBS, key, merge_of({"spec": {"suspend": True}}))
+        self.loop.call_later(
+            happening.seconds, lambda: self.server.change(JOBS, key, merge_of({"spec": {"suspend": False}}))
+        )
+
+    # -- documents of other releases, and of long ago ---------------------------------------------------------------------
+
+    def _be_newer(self) -> None:
+        """Do what a newer release does: write everything with fields of its own, and bind records to their runs."""
+        age(self.server, self._leave_fields)
+        digests = {
+            body["metadata"]["labels"].get(labels.RUN_ID): getattr(records, "digest_of_record", str)(body)
+            for body in self.server.all(CONFIGMAPS)
+            if (CONFIGMAPS, (body["metadata"]["namespace"], body["metadata"]["name"])) not in self.truth.foreign
+        }
+
+        def bind(body: Body) -> None:
+            for bound in body.get("status", {}).get("records", ()):
+                bound["digest"] = digests.get(bound["runId"], bound["digest"])
+
+        for run in self.server.all(TESTRUNS):
+            self.server.change(TESTRUNS, (run["metadata"]["namespace"], run["metadata"]["name"]), bind)
+
+    @staticmethod
+    def _leave_fields(resource: str, body: Body) -> None:
+        """Add to a stored document what this release does not know."""
+        if resource == TESTRUNS and body.get("status"):
+            body["status"]["fieldOfANewerRelease"] = {"some": "thing"}
+        annotations = body["metadata"].get("annotations") or {}
+        for name in (labels.OUTCOME, getattr(labels, "ASKED_TO_END", "")):
+            if name in annotations:
+                annotations[name] = json.dumps(json.loads(annotations[name]) | {"field_of_a_newer_release": 1})
+        if resource == CONFIGMAPS and _RECORD in body.get("data", {}):
+            record = json.loads(body["data"][_RECORD])
+            body["data"][_RECORD] = json.dumps(record | {"field_of_a_newer_release": 1})
+
+    def _put_finished_run(self, number: int) -> None:
+        """Put a run there that ended long ago."""
+        del number
+
+
+def run(scenario: Scenario) -> Result:
+    """Run a scenario.
+
+    Args:
+        scenario: what happens.
+
+    Returns:
+        How it went.
+    """
+    logging.getLogger("testrun_operator").setLevel(logging.CRITICAL)
+    return Simulation(scenario).run()
+

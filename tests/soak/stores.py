@@ -1,0 +1,62 @@
+"""Postgres in memory, which notices when something that was stored is stored with another verdict."""
+
+from collections.abc import Iterable, Mapping
+
+from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
+from testrun_operator.errors import StoreUnavailable
+from testrun_operator.store.results import CaseKey, Written
+
+
+class SoakStore:
+    """What :class:`testrun_operator.store.writer.ResultWriter` and the controller need of Postgres."""
+
+    def __init__(self) -> None:
+        self.cases: dict[CaseKey, CaseRecord] = {}
+        self.runs: dict[int, RunRecord] = {}
+        self.is_down = False
+        self.changed: dict[CaseKey, str] = {}
+        """Where a row got another verdict than it had, and which."""
+
+    def _answer(self) -> None:
+        if self.is_down:
+            raise StoreUnavailable("no route to host")
+
+    async def open(self) -> None:
+        """There is nothing to open."""
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    async def migrate(self) -> tuple[int, ...]:
+        """There is no schema."""
+        self._answer()
+        return ()
+
+    async def write_cases(self, records: list[CaseRecord], /) -> Written:
+        """Store cases."""
+        self._answer()
+        for record in records:
+            key = record.run_id, record.outcome.case
+            before = self.cases.get(key)
+            if before is not None and before.outcome.verdict is not record.outcome.verdict:
+                was, now = before.outcome, record.outcome
+                self.changed[key] = f"{was.verdict} ({was.reason}) became {now.verdict} ({now.reason})"
+            self.cases[key] = record
+        return Written()
+
+    async def write_run(self, record: RunRecord, /) -> str | None:
+        """Store the summary of an execution."""
+        self._answer()
+        self.runs[record.run_id] = record
+        return None
+
+    async def passed_cases(self, run_id: int) -> frozenset[str]:
+        """Return the cases that passed in an earlier execution."""
+        self._answer()
+        return frozenset(case for run, case in self.cases if run == run_id)
+
+    async def baselines(self, names: Iterable[str]) -> Mapping[str, Baseline]:
+        """There are none."""
+        del names
+        self._answer()
+        return {}
