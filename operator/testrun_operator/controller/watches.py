@@ -134,10 +134,12 @@ class WatchSupervisor:
         """Pass a request on, and take note of what is answered."""
         response = await handler(request)
         if request.method == "GET" and (watch := _watch_of(request.url.path)) is not None:
-            self._note(watch, response.status, is_list="watch" not in request.url.query)
+            # A list comes in pieces; it is the first one that begins another list.
+            is_new_list = not {"watch", "continue"} & request.url.query.keys()
+            self._note(watch, response.status, is_new_list=is_new_list)
         return response
 
-    def _note(self, watch: _Watch, status: int, *, is_list: bool) -> None:
+    def _note(self, watch: _Watch, status: int, *, is_new_list: bool) -> None:
         if status != _OK:
             metrics.WATCH_FAILURES.labels(resource=watch.resource, status=str(status)).inc()
             if status == _FORBIDDEN:
@@ -145,7 +147,7 @@ class WatchSupervisor:
             return
         self._heard[watch] = asyncio.get_running_loop().time()
         self.note_right(watch.namespace, watch.resource)
-        if is_list:
+        if is_new_list:
             self._lists[watch] += 1
             if self._lists[watch] > 1:
                 _logger.warning("the watch of %s began anew; everything is read again", watch)

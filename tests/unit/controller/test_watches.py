@@ -53,8 +53,9 @@ class ApiServer:
             self.refusals += 1
             return web.json_response({"kind": "Status", "code": self.status}, status=self.status)
         if "watch" not in request.query:
-            self.lists += 1
-            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": []})
+            self.lists += "continue" not in request.query
+            more = {"continue": "next"} if "continue" not in request.query else {}
+            return web.json_response({"metadata": {"resourceVersion": "7"} | more, "items": []})
         self.watches += 1
         response = web.StreamResponse()
         await response.prepare(request)
