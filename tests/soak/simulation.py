@@ -124,6 +124,9 @@ class Simulation:
         await asyncio.sleep(_QUIET)
         if self.truth.writes != before:
             self.truth.report(f"there are writes though everything is over: {self.truth.last_write}")
+        for pod in self._own(PODS):
+            if pod["status"].get("phase") == "Running" and not self._attempt_of(pod).disturbances:
+                self.truth.report(f"the pod {pod['metadata']['name']} still runs")
 
     def _unfinished(self) -> list[str]:
         return [
