@@ -99,4 +99,3 @@ def main(arguments: list[str]) -> int:
     problems = simulation.run(scenario).problems
     print("\n".join(f"WRONG: {problem}" for problem in problems) or "nothing is wrong")
     return 1 if problems else 0
-

@@ -63,7 +63,11 @@ MUTATIONS = (
         "lost-node",
         "whoever runs for too long by the operator's clock is blamed, though its node is silent",
         (
-            Change("engine/judging.py", "    if pod.node_silent:\n        given_up_at = deadline", "    if False:\n        given_up_at = deadline"),
+            Change(
+                "engine/judging.py",
+                "    if pod.node_silent:\n        given_up_at = deadline",
+                "    if False:\n        given_up_at = deadline",
+            ),
             Change("engine/judging.py", "pod.running_seen_at, now), confirm=True)", "pod.running_seen_at, now))"),
         ),
     ),
@@ -72,15 +76,25 @@ MUTATIONS = (
         "nothing is read before an attempt is stopped for its time, and the stop is not conditional",
         (
             Change(
-                "controller/acting.py", "must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}", "must_read = False"
+                "controller/acting.py",
+                "must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}",
+                "must_read = False",
             ),
-            Change("controller/acting.py", "stop_patch(outcome, stop.job.resource_version, ", 'stop_patch(outcome, "", '),
+            Change(
+                "controller/acting.py", "stop_patch(outcome, stop.job.resource_version, ", 'stop_patch(outcome, "", '
+            ),
         ),
     ),
     Mutation(
         "new-list",
         "when a watch begins with a new list, nothing is read anew, and nobody tells what has gone",
-        (Change("controller/watches.py", "                self.restart.set()\n\n    def note_refusal", "\n    def note_refusal"),),
+        (
+            Change(
+                "controller/watches.py",
+                "                self.restart.set()\n\n    def note_refusal",
+                "\n    def note_refusal",
+            ),
+        ),
     ),
     Mutation(
         "clock-of-a-node",
