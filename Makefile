@@ -102,6 +102,15 @@ test-unit: venv ## tests that need nothing but Python, in as many processes as t
 search: venv ## look for what no fixed example shows: random, an hour or more (SEARCH=tests/unit/engine, some of the tests)
 	HYPOTHESIS_PROFILE=search nice $(PYTEST) -m hypothesis --timeout 0 --numprocesses $(or $(PROCESSES),auto) $(or $(SEARCH),$(UNIT))
 
+.PHONY: soak
+soak: venv ## the whole operator over a simulated cluster, with whatever happens there (SEEDS=10000, or SEED=n for one)
+	@PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(ONLY),--only $(ONLY)) $(if $(PROCESSES),--processes $(PROCESSES))
+
+.PHONY: soak-mutations
+soak-mutations: venv ## undo what was mended, one thing at a time: the soak has to find each (SEEDS=1000)
+	@PYTHONPATH=tests $(BIN)/python -m soak.mutations $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only $(ONLY))
+
 .PHONY: test-integration
 test-integration: venv databases cluster ## tests against a real API server, PostgreSQL and MariaDB
 	$(PYTEST) tests/integration --ignore tests/integration/noetl --numprocesses 2 --dist loadfile

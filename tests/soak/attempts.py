@@ -90,7 +90,9 @@ def draw_behaviour(seed: str, timeout: float, *, has_report: bool) -> Behaviour:
     )
 
 
-def problem_of(attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str]) -> str | None:
+def problem_of(  # noqa: PLR0911 - a line for each verdict
+    attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str]
+) -> str | None:
     """Say what is wrong with the outcome of an attempt; None if it may be so.
 
     Args:

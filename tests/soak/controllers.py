@@ -1,8 +1,8 @@
 """What runs in the control plane: the Job controller, the scheduler, the node controller, quotas.
 
-Jobs behave as from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed`` once
-every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are marked as
-not ready, 300 seconds later they are asked to go, and they stay until the node is back.
+Jobs behave as from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed``
+once every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are marked
+as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,13 @@ class ControlPlane:
     """
 
     def __init__(
-        self, server: ApiServer, machines: list[Machine], random: Random, seed: int, sidecar: str, timeouts: Mapping[str, float]
+        self,
+        server: ApiServer,
+        machines: list[Machine],
+        random: Random,
+        seed: int,
+        sidecar: str,
+        timeouts: Mapping[str, float],
     ) -> None:
         self._server = server
         self._loop = server.loop
@@ -172,7 +178,10 @@ class ControlPlane:
         metadata = job["metadata"]
         about = {"kind": "Job", "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]}
         event: Body = {
-            "metadata": {"name": f"{metadata['name']}.{self._random.getrandbits(64):x}", "namespace": about["namespace"]},
+            "metadata": {
+                "name": f"{metadata['name']}.{self._random.getrandbits(64):x}",
+                "namespace": about["namespace"],
+            },
             "involvedObject": about,
             "type": "Warning",
             "reason": "FailedCreate",

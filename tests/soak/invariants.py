@@ -104,10 +104,14 @@ def _check_case(outcome: CaseOutcome, retries: int | None, run: Body | None, tru
     last = outcome.attempts[-1]
     if outcome.verdict is not Verdict.CANCELLED and last.verdict is not outcome.verdict:
         yield f"{said}, and its last attempt {last.verdict}"
-    if [attempt.attempt for attempt in outcome.attempts] != list(range(1, len(outcome.attempts) + 1)) and not truth.deleted:
+    if [attempt.attempt for attempt in outcome.attempts] != list(
+        range(1, len(outcome.attempts) + 1)
+    ) and not truth.deleted:
         yield f"{said}, and its attempts are {[attempt.attempt for attempt in outcome.attempts]}"
     is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or bool(truth.deleted)
-    failures = sum(attempt.failure_class in {FailureClass.TEST, FailureClass.DEPENDENCY} for attempt in outcome.attempts)
+    failures = sum(
+        attempt.failure_class in {FailureClass.TEST, FailureClass.DEPENDENCY} for attempt in outcome.attempts
+    )
     faults = sum(attempt.failure_class is FailureClass.INFRASTRUCTURE for attempt in outcome.attempts)
     if last.failure_class is FailureClass.INFRASTRUCTURE and faults <= _MAX_INFRASTRUCTURE_RETRIES and not is_final:
         yield f"{said} after {faults} faults of the infrastructure"

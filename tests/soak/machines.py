@@ -95,9 +95,7 @@ class Machine:
         self._report(truth)
         self._loop.call_later(truth.attempt.behaviour.start_seconds, lambda: self._when_heard(lambda: self._run(truth)))
         if truth.deadline_seconds:
-            self._loop.call_later(
-                truth.deadline_seconds, lambda: self._when_heard(lambda: self._meet_deadline(truth))
-            )
+            self._loop.call_later(truth.deadline_seconds, lambda: self._when_heard(lambda: self._meet_deadline(truth)))
 
     def _run(self, truth: PodTruth) -> None:
         if truth.is_over or truth.told_to_end:
@@ -238,7 +236,7 @@ class Machine:
         statuses: list[Body] = [{"name": CONTAINER, "state": truth.state}]
         own: Body = {
             "phase": truth.phase,
-            "startTime": format_time((self._loop.now().replace(microsecond=0))),
+            "startTime": format_time(self._loop.now().replace(microsecond=0)),
             "containerStatuses": statuses,
             "reason": truth.reason or None,
         }
@@ -247,11 +245,15 @@ class Machine:
             statuses.append({"name": "proxy", "state": beside})
         elif truth.sidecar == "native":
             started = truth.attempt.running_at is not None
-            own["initContainerStatuses"] = [{"name": "proxy", "started": started and truth.sidecar_runs, "state": beside}]
+            own["initContainerStatuses"] = [
+                {"name": "proxy", "started": started and truth.sidecar_runs, "state": beside}
+            ]
 
         def edit(pod: Body) -> None:
             status = pod.setdefault("status", {})
-            others = [found for found in status.get("conditions", []) if found["type"] not in {"Ready", "ContainersReady"}]
+            others = [
+                found for found in status.get("conditions", []) if found["type"] not in {"Ready", "ContainersReady"}
+            ]
             start = status.get("startTime") or self.stamp()
             status.update({name: value for name, value in own.items() if value is not None})
             status["startTime"] = start
@@ -269,7 +271,5 @@ def _words_of(attempt: Attempt, server: ApiServer) -> tuple[int, str]:
     if not attempt.has_report:
         return (0, "") if ends is Ends.PASSES else (1, "assertion failed")
     verdict, failure_class, reason = _REPORTS[ends]
-    report = report_of(
-        verdict, case=attempt.case, attempt=attempt.number, failure_class=failure_class, reason=reason
-    )
+    report = report_of(verdict, case=attempt.case, attempt=attempt.number, failure_class=failure_class, reason=reason)
     return 0 if verdict is Verdict.PASSED else 1, encode(report)[0].decode()

@@ -25,8 +25,8 @@ from testrun_operator.controller.watches import _Watch as Watch
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import client as client_module
 from testrun_operator.kube import labels
-from testrun_operator.kube.clock import ServerClock
 from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, PODS, SERVICES, TESTRUNS, TESTSUITES
+from testrun_operator.kube.clock import ServerClock
 
 _RESOURCES = {
     "testruns": TESTRUNS,

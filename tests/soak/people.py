@@ -113,7 +113,11 @@ class People:
             case["container"] = {"image": _HOSTILE_IMAGE, "command": ["hostile"]}
         metadata = copied(copied_from["metadata"])
         where = namespace or metadata["namespace"]
-        metadata = {"name": f"forged-{self._random.getrandbits(40):x}", "namespace": where, "labels": metadata["labels"]}
+        metadata = {
+            "name": f"forged-{self._random.getrandbits(40):x}",
+            "namespace": where,
+            "labels": metadata["labels"],
+        }
         metadata["labels"] = metadata["labels"] | {labels.RUN_ID: record["runId"].replace(" ", "-")}
         if namespace is None:
             # Everything but the content is as the operator would write it: names can be worked out by everybody.

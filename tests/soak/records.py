@@ -20,15 +20,19 @@ _DENIED: dict[Answer, tuple[int, str, str, dict[str, str]]] = {
     Answer.FORBIDDEN: (
         403,
         "Forbidden",
-        'jobs.batch is forbidden: User "system:serviceaccount:testrun-system:testrun-operator" cannot create resource '
-        '"jobs" in API group "batch" in the namespace "team-a"',
+        (
+            'jobs.batch is forbidden: User "system:serviceaccount:testrun-system:testrun-operator" cannot create '
+            'resource "jobs" in API group "batch" in the namespace "team-a"'
+        ),
         {},
     ),
     Answer.QUOTA_CONFLICT: (
         409,
         "Conflict",
-        'Operation cannot be fulfilled on resourcequotas "small": the object has been modified; please apply your '
-        "changes to the latest version and try again",
+        (
+            'Operation cannot be fulfilled on resourcequotas "small": the object has been modified; please apply your '
+            "changes to the latest version and try again"
+        ),
         {},
     ),
     Answer.GONE: (410, "Expired", "the provided continue parameter is too old", {}),
@@ -217,5 +221,3 @@ def mark_foreign(truth: Truth, resource: str, body: Body) -> None:
     """Take note that an object was made by people who have no business with it."""
     metadata = body["metadata"]
     truth.foreign.add((resource, (metadata["namespace"], metadata["name"])))
-
-

@@ -155,9 +155,11 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
     """
     random = Random(f"scenario {seed}")
     runs = tuple(_draw_run(random, index) for index in range(random.choice([1, 1, 2, 2, 3])))
-    happenings = sorted(
-        (_draw_happening(random) for _ in range(random.choice([0, 1, 1, 2, 2, 3, 4, 6]))), key=lambda found: found.at
-    )
+    drawn = [_draw_happening(random) for _ in range(random.choice([0, 1, 1, 2, 2, 3, 4, 6]))]
+    # What is deleted while nobody looks is what a new list says nothing of.
+    unseen = [found for found in drawn if found.what is What.SILENCE and random.random() < 0.2]
+    drawn += [Happening(What.RECREATE, found.at + found.seconds / 2, 0.0, found.target) for found in unseen]
+    happenings = sorted(drawn, key=lambda found: found.at)
     clocks = random.random() < 0.3
     return Scenario(
         seed=seed,
@@ -244,5 +246,5 @@ def _draw_happening(random: Random) -> Happening:
 
 
 FORGERIES = ("record", "words", "passed", "failed", "passed and gone")
-"""What a stranger copies: the record of an execution, with contents of their own or with none that make sense; a Job and
-its pod that passed, that failed, and one that is deleted again."""
+"""What a stranger copies: the record of an execution, with contents of their own or with none that make sense; a Job
+and its pod that passed, that failed, and one that is deleted again."""

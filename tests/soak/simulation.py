@@ -4,12 +4,13 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 from typing import Any
 from unittest import mock
 
 from soak import invariants
-from soak.apiserver import ApiServer, Body, merge_of
+from soak.apiserver import ApiServer, Body, copied, merge_of
 from soak.attempts import Attempt
 from soak.clock import SimulatedLoop
 from soak.controllers import ControlPlane
@@ -19,9 +20,15 @@ from soak.people import People, age
 from soak.records import Truth
 from soak.scenario import NODES, Happening, Scenario, What
 from soak.stores import SoakStore
+from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.api.parse import parse_run, parse_suite
+from testrun_operator.api.run import SuiteReference
+from testrun_operator.api.status import format_time
 from testrun_operator.controller import starting
+from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
 from testrun_operator.kube import labels, records
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS
+from testrun_operator.kube.references import RunReference
 
 _LONGEST = 4 * 3600.0
 """Seconds after which everything must have come to rest: longer than the timeout of every run."""
@@ -63,9 +70,7 @@ class Simulation:
             for name, ahead in zip(NODES, scenario.node_clocks, strict=True)
         ]
         timeouts = {run.name: 60.0 * int(run.fields["timeout"].removesuffix("m")) for run in scenario.runs}
-        self.plane = ControlPlane(
-            self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts
-        )
+        self.plane = ControlPlane(self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts)
         self.process: OperatorProcess | None = None
         self.server.listeners.append(self._see_evidence_go)
         self._defects: list[str] = []
@@ -100,7 +105,7 @@ class Simulation:
         error = context.get("exception")
         self._defects.append(f"{context['message']}: {type(error).__name__}: {error}")
 
-    # -- time -----------------------------------------------------------------------------------------------------------
+    # -- time ---------------------------------------------------------------------------------------------------------
 
     async def _live(self) -> None:
         scenario = self.scenario
@@ -112,7 +117,7 @@ class Simulation:
         for happening in scenario.happenings:
             self.loop.call_at(happening.at, self._let_happen, happening)
         last = max((found.at + found.seconds for found in scenario.happenings), default=0.0)
-        await asyncio.sleep(max(last, max(run.at for run in scenario.runs)) + 1.0)
+        await asyncio.sleep(max(last, *(run.at for run in scenario.runs)) + 1.0)
         self.truth.heal()
         while not invariants.is_at_rest(self.server, self.truth.wanted):
             await asyncio.sleep(_LOOK_EVERY)
@@ -124,6 +129,9 @@ class Simulation:
         await asyncio.sleep(_QUIET)
         if self.truth.writes != before:
             self.truth.report(f"there are writes though everything is over: {self.truth.last_write}")
+        for pod in self._own(PODS):
+            if pod["status"].get("phase") == "Running" and not self._attempt_of(pod).disturbances:
+                self.truth.report(f"the pod {pod['metadata']['name']} still runs")
 
     def _unfinished(self) -> list[str]:
         return [
@@ -140,12 +148,10 @@ class Simulation:
         found = invariants.check(self.server, self.truth, self.store, self.plane.attempts, retries)
         return list(dict.fromkeys(found))
 
-    # -- the operator ---------------------------------------------------------------------------------------------------
+    # -- the operator -------------------------------------------------------------------------------------------------
 
     def _start_operator(self) -> None:
-        self.process = OperatorProcess(
-            self.server, self.truth, self.store, self._random, self.scenario.operator_clock
-        )
+        self.process = OperatorProcess(self.server, self.truth, self.store, self._random, self.scenario.operator_clock)
         self.process.start()
 
     def _kill(self, seconds: float) -> None:
@@ -164,7 +170,7 @@ class Simulation:
             if attempt is not None:
                 attempt.disturb("its pod went while the operator saw nothing")
 
-    # -- what happens ---------------------------------------------------------------------------------------------------
+    # -- what happens -------------------------------------------------------------------------------------------------
 
     def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912 - a line or two for each
         seconds, target, detail = happening.seconds, happening.target, happening.detail
@@ -251,13 +257,13 @@ class Simulation:
             happening.seconds, lambda: self.server.change(JOBS, key, merge_of({"spec": {"suspend": False}}))
         )
 
-    # -- documents of other releases, and of long ago ---------------------------------------------------------------------
+    # -- documents of other releases, and of long ago -----------------------------------------------------------------
 
     def _be_newer(self) -> None:
         """Do what a newer release does: write everything with fields of its own, and bind records to their runs."""
         age(self.server, self._leave_fields)
         digests = {
-            body["metadata"]["labels"].get(labels.RUN_ID): getattr(records, "digest_of_record", str)(body)
+            body["metadata"]["labels"].get(labels.RUN_ID): records.digest_of_record(body)
             for body in self.server.all(CONFIGMAPS)
             if (CONFIGMAPS, (body["metadata"]["namespace"], body["metadata"]["name"])) not in self.truth.foreign
         }
@@ -283,8 +289,44 @@ class Simulation:
             body["data"][_RECORD] = json.dumps(record | {"field_of_a_newer_release": 1})
 
     def _put_finished_run(self, number: int) -> None:
-        """Put a run there that ended long ago."""
-        del number
+        """Put a run there that ended an hour ago; of an older release, every other one names no record in its status."""
+        run = self.scenario.runs[0]
+        name, spec = f"finished-{number}", run.fields | {"suite": run.suite}
+        body: Body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "TestRun",
+            "metadata": {"name": name, "namespace": run.namespace},
+            "spec": copied(spec),
+        }
+        created = self.server.create(TESTRUNS, body)
+        reference = RunReference(run.namespace, name, created["metadata"]["uid"])
+        began, ended = self.loop.now() - timedelta(hours=2), self.loop.now() - timedelta(hours=1)
+        parsed, total = parse_run(spec), len(run.suite["cases"])
+        record = ExecutionRecord(
+            run_id=make_run_id(began, number),
+            spec_digest=digest_of(parsed),
+            suite_name=name,
+            started_at=began,
+            run=parsed.model_copy(update={"suite": None, "suite_ref": SuiteReference(name=name)}),
+            suite=parse_suite(run.suite),
+        )
+        manifest = records.record_manifest(reference, record)
+        notes = records.notes_patch(records.Notes(completed_at=ended, stored=True))
+        manifest["metadata"]["annotations"] = notes["metadata"]["annotations"]
+        status: Body = {
+            "observedGeneration": 1,
+            "phase": "Passed",
+            "runId": record.run_id,
+            "specDigest": record.spec_digest,
+            "startTime": format_time(began),
+            "completionTime": format_time(ended),
+            "cases": {"total": total, "passed": total},
+            "conditions": [],
+        }
+        if number % 2:
+            status["records"] = [{"runId": record.run_id, "digest": records.digest_of_record(manifest)}]
+        self.server.create(CONFIGMAPS, manifest)
+        self.server.change(TESTRUNS, (run.namespace, name), lambda found: found.update(status=status))
 
 
 def run(scenario: Scenario) -> Result:
@@ -298,4 +340,3 @@ def run(scenario: Scenario) -> Result:
     """
     logging.getLogger("testrun_operator").setLevel(logging.CRITICAL)
     return Simulation(scenario).run()
-

@@ -116,6 +116,7 @@ class _Planner:
         self._next: list[StartAttempt] = []
         self._stops: dict[str, StopAttempt] = {}
         self._lingering: list[StopAttempt] = []
+        self._lingering_soon: list[StopAttempt] = []
         self._questions: list[AskWhy] = []
         self._ending: set[str] = set()
         self._wakes: list[datetime] = []
@@ -177,10 +178,12 @@ class _Planner:
     def _end_lingering(self, job: JobObservation, ended: EndedAttempt) -> None:
         # Containers that something else has put into the pod need not end by themselves; some do when the case's does.
         due = ended.known_since + _LINGERING_GRACE
+        stop = StopAttempt(job, ended.outcome, StopCause.LINGERING)
         if self._now < due:
             self._wakes.append(due)
+            self._lingering_soon.append(stop)
         else:
-            self._lingering.append(StopAttempt(job, ended.outcome, StopCause.LINGERING))
+            self._lingering.append(stop)
 
     def _end(self, job: JobObservation, outcome: AttemptOutcome, report_in_log: LogReference | None = None) -> None:
         ended = EndedAttempt(replace(job, pod=None, decided=None), outcome, self._now, report_in_log)
@@ -350,6 +353,9 @@ class _Planner:
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:
             self._wakes.append(self._run_deadline)
+        elif not self._controls.over:
+            # Nobody looks at an execution that is over: what lingers now would go on until its pod's own deadline.
+            self._lingering += self._lingering_soon
         due = [moment for moment in self._wakes if moment > self._now]
         return Plan(
             actions=(*self._stops.values(), *self._lingering, *starts, *self._questions),

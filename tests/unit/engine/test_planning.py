@@ -29,7 +29,7 @@ from support.builders import (
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.judgement import JudgingSettings
-from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
+from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import (
     AskWhy,
@@ -570,3 +570,12 @@ def test_nobody_looks_again_at_a_suspended_job_before_the_runs_timeout() -> None
     result = planned(execution_of(ONE, timeout="1h"), job("one", suspended=True))
     assert result.actions == ()
     assert result.look_again_at == NOON + timedelta(hours=1)
+
+
+def test_what_lingers_when_the_run_is_over_is_ended_at_once() -> None:
+    """Nobody looks at a run that is over: the pod of its last case would go on until its own deadline."""
+    lingering = replace(ended_pod(0), phase=PodPhase.RUNNING, others_running=True)
+    result = planned(execution_of(ONE), job("one", pod=lingering))
+    assert result.is_over
+    assert stopped(result) == [("one", Verdict.PASSED, Reason.EXIT_CODE_ZERO)]
+    assert not stopped(planned(execution_of(ONE, TWO), job("one", pod=lingering), running("two")))

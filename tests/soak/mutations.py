@@ -1,0 +1,206 @@
+"""``make soak-mutations``: undoes what was mended, one thing at a time, and shows that the soak finds each.
+
+A mutation is a change of the operator's source, made in a copy of it. A text that is not found any more fails loudly:
+then the source has changed, and the mutation has to follow.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A text of the source that is replaced; it must be there once."""
+
+    file: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """What was mended, undone."""
+
+    name: str
+    undone: str
+    changes: tuple[Change, ...]
+
+
+_OF_LABELS = """    if owner is None:
+        own = metadata.get("labels") or {}
+        name, uid = own.get(labels.RUN), own.get(labels.RUN_UID)
+        return RunReference(str(metadata["namespace"]), str(name), str(uid)) if uid else None
+    if owner is None or"""
+
+MUTATIONS = (
+    Mutation(
+        "forged-record",
+        "a ConfigMap with the right labels and name is believed, whatever is in it",
+        (Change("controller/execution_register.py", "if not self._is_bound(view, stored):", "if False:"),),
+    ),
+    Mutation(
+        "other-namespaces",
+        "Jobs and records are joined to a run by labels alone, from whatever namespace",
+        (
+            Change("kube/belonging.py", "    if owner is None or", _OF_LABELS),
+            Change(
+                "controller/inventory.py",
+                "tuple(self.jobs_index.get((namespace, run_id), ()))",
+                "tuple(job for key in self.jobs_index if key[1] == run_id for job in self.jobs_index.get(key, ()))",
+            ),
+        ),
+    ),
+    Mutation(
+        "lost-node",
+        "whoever runs for too long by the operator's clock is blamed, though its node is silent",
+        (
+            Change(
+                "engine/judging.py",
+                "    if pod.node_silent:\n        given_up_at = deadline",
+                "    if False:\n        given_up_at = deadline",
+            ),
+            Change("engine/judging.py", "pod.running_seen_at, now), confirm=True)", "pod.running_seen_at, now))"),
+        ),
+    ),
+    Mutation(
+        "silent-watch",
+        "nothing is read before an attempt is stopped for its time, and the stop is not conditional",
+        (
+            Change(
+                "controller/acting.py",
+                "must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}",
+                "must_read = False",
+            ),
+            Change(
+                "controller/acting.py", "stop_patch(outcome, stop.job.resource_version, ", 'stop_patch(outcome, "", '
+            ),
+        ),
+    ),
+    Mutation(
+        "new-list",
+        "when a watch begins with a new list, nothing is read anew, and nobody tells what has gone",
+        (
+            Change(
+                "controller/watches.py",
+                "                self.restart.set()\n\n    def note_refusal",
+                "\n    def note_refusal",
+            ),
+        ),
+    ),
+    Mutation(
+        "clock-of-a-node",
+        "how long a container has run is counted from what its node's clock said",
+        (
+            Change(
+                "engine/judging.py",
+                "deadline = (pod.running_seen_at or now) +",
+                "deadline = (pod.running_since or now) +",
+            ),
+        ),
+    ),
+    Mutation(
+        "clock-of-the-operator",
+        "the operator goes by the clock of its own machine",
+        (Change("kube/clock.py", "            self._offset = offset\n", "            pass\n"),),
+    ),
+    Mutation(
+        "any-conflict",
+        "every 409 is taken for AlreadyExists",
+        (Change("controller/acting.py", "if not error.already_exists:", "if not error.is_conflict:"),),
+    ),
+    Mutation(
+        "unauthorized",
+        "a 401 is taken for a fault of what was sent",
+        (Change("kube/client.py", "    if status == _UNAUTHORIZED:", "    if False:"),),
+    ),
+    Mutation(
+        "sidecar",
+        "a pod is left alone though its case has ended and a sidecar goes on",
+        (Change("engine/planning.py", "if job.pod.lingers and job.decided is None and", "if False and"),),
+    ),
+    Mutation(
+        "deadline-before-end",
+        "the pod's own deadline is looked at before how its container ended",
+        (
+            Change(
+                "engine/judging.py",
+                "    if is_disturbed(pod) and not _ended_undisturbed(kind, pod, terminated):",
+                "    if is_disturbed(pod):",
+            ),
+        ),
+    ),
+)
+
+
+def apply(mutation: Mutation, package: Path) -> None:
+    """Change a copy of the operator's source.
+
+    Raises:
+        SystemExit: a text is not there, or more than once.
+    """
+    for change in mutation.changes:
+        path = package / change.file
+        text = path.read_text()
+        if text.count(change.before) != 1:
+            sys.exit(f"{mutation.name}: {change.file} has {text.count(change.before)} times {change.before!r}")
+        path.write_text(text.replace(change.before, change.after))
+
+
+def find(mutation: Mutation, seeds: int) -> tuple[str, float]:
+    """Run the soak against a mutation.
+
+    Returns:
+        The first line of what was found, or an empty text; and the seconds that it took.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        package = Path(folder, "testrun_operator")
+        shutil.copytree(_ROOT / "operator" / "testrun_operator", package)
+        apply(mutation, package)
+        path = os.pathsep.join([folder, str(_ROOT / "tests")])
+        done = subprocess.run(
+            [sys.executable, "-m", "soak", "--seeds", str(seeds), "--failures", "1", "--forget"],
+            env=os.environ | {"PYTHONPATH": path},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    told = [line.strip() for line in done.stdout.splitlines() if line.startswith("seed ") or "WRONG" in line]
+    if done.returncode not in {0, 1} or (done.returncode == 1 and not told):
+        sys.exit(done.stdout + done.stderr)
+    return " ".join(told[:2])[:260], time.monotonic() - began
+
+
+def main() -> int:
+    """Try all mutations.
+
+    Returns:
+        The exit code: 1 if the soak has missed one.
+    """
+    parser = argparse.ArgumentParser(prog="make soak-mutations", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000, help="within how many each has to be found (default 1000)")
+    parser.add_argument("--only", default="", help="one of them, by its name")
+    given = parser.parse_args()
+    missed = []
+    for mutation in MUTATIONS:
+        if given.only not in {"", mutation.name}:
+            continue
+        found, seconds = find(mutation, given.seeds)
+        if not found:
+            missed.append(mutation.name)
+        print(f"{mutation.name}: {mutation.undone}\n  {found or 'NOT FOUND'} ({seconds:.0f} s)", flush=True)
+    print(f"missed: {', '.join(missed)}" if missed else "every one was found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
