@@ -218,7 +218,7 @@ class OperatorProcess:
 
     def note_list(self, plural: str) -> None:
         """Let the supervisor of the watches see that kopf lists something."""
-        self._watches._note(Watch(plural, ""), 200, is_list=True)
+        self._watches._note(Watch(plural, ""), 200, is_new_list=True)
 
     @staticmethod
     async def _take_the_lead(client: client_module.KubernetesClient) -> None:
