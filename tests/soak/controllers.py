@@ -1,8 +1,8 @@
 """What runs in the control plane: the Job controller, the scheduler, the node controller, quotas.
 
 Jobs behave as from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed``
-once every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are marked
-as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
+once every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are
+marked as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
 """
 
 from collections.abc import Callable, Mapping

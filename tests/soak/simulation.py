@@ -289,7 +289,7 @@ class Simulation:
             body["data"][_RECORD] = json.dumps(record | {"field_of_a_newer_release": 1})
 
     def _put_finished_run(self, number: int) -> None:
-        """Put a run there that ended an hour ago; of an older release, every other one names no record in its status."""
+        """Put a run there that ended an hour ago; every other one is of a release that named no record in its status."""
         run = self.scenario.runs[0]
         name, spec = f"finished-{number}", run.fields | {"suite": run.suite}
         body: Body = {
