@@ -1,8 +1,8 @@
 """What runs in the control plane: the Job controller, the scheduler, the node controller, quotas.
 
 Jobs behave as from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed``
-once every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are marked
-as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
+once every pod has ended. A node is lost on the real timetable: after 40 to 50 seconds without a word its pods are
+marked as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
 """
 
 from collections.abc import Callable, Mapping
@@ -313,10 +313,15 @@ class ControlPlane:
         machine.fall_silent(dies=dies)
         since = machine.silent_since
         not_ready = self._random.uniform(_NOT_READY_SECONDS, _NOT_READY_SECONDS + 10)
-        self._loop.call_later(not_ready, lambda: machine.silent_since == since and self._mark_not_ready(machine))
+        self._loop.call_later(not_ready, self._if_silent, machine, since, self._mark_not_ready)
         evicted = not_ready + _EVICTION_SECONDS
-        self._loop.call_later(evicted, lambda: machine.silent_since == since and self._evict_all(machine))
+        self._loop.call_later(evicted, self._if_silent, machine, since, self._evict_all)
         self._loop.call_later(seconds, machine.come_back)
+
+    @staticmethod
+    def _if_silent(machine: Machine, since: float | None, act: Callable[[Machine], None]) -> None:
+        if machine.silent_since == since:
+            act(machine)
 
     def _pods_on(self, machine: Machine) -> list[Body]:
         return [pod for pod in self._server.all(PODS) if pod["spec"].get("nodeName") == machine.name]
