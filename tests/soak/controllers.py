@@ -52,6 +52,8 @@ class ControlPlane:
         self._timeouts = timeouts
         self.attempts: dict[str, Attempt] = {}
         """The attempts by the uid of their Job."""
+        self.refusals = 0
+        """How often a quota refused something."""
         self.run_over_at: dict[str, float] = {}
         """When the timeout of each execution is over, about."""
         self.quotas: dict[tuple[str, str], int] = {}
@@ -78,6 +80,7 @@ class ControlPlane:
         else:
             what = "count/jobs.batch"
         if len(used) >= limit:
+            self.refusals += 1
             message = (
                 f'{plural} "{body["metadata"]["name"]}" is forbidden: exceeded quota: small, requested: {what}=1, '
                 f"used: {what}={len(used)}, limited: {what}={limit}"

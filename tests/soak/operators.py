@@ -180,6 +180,7 @@ class OperatorProcess:
     async def _operate(self, client: client_module.KubernetesClient) -> None:
         """Read everything there is and do what is to be done, until it has to be read anew."""
         self._watches.begin()
+        self._truth.restarts += 1
         self.operator = Operator(Settings(), client)
         # Without Postgres in the settings, the real writer writes to a store of ours.
         store: Any = self._store

@@ -96,6 +96,8 @@ class Truth:
         self.writes = 0
         """How many writes of the operator were carried out, Events not counted."""
         self.last_write = ""
+        self.restarts = 0
+        """How often an operator began: what only the one before knew is forgotten then."""
         self.has_troubled = False
         """Whether a call went wrong: what the operator tidies up at the end it tries once."""
         self.is_down = False
