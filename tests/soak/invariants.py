@@ -74,6 +74,8 @@ def check(
         name = run["metadata"]["name"] if run is not None else ""
         last = by_job.get(record.outcome.attempts[-1].job) if record.outcome.attempts else None
         is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
+        # One that ended with the status told already, and whose evidence was destroyed before it was stored.
+        is_cut = is_cut or (last is not None and truth.restarts > 1 and bool(last.disturbances))
         yield from _check_case(record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth)
     for uid, body in uids.items():
         yield from _check_run(uid, body, store, truth)
