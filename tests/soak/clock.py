@@ -39,7 +39,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         """Return the seconds since the simulation began."""
         return self._simulated.elapsed
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # noqa: ARG002 - as asyncio's
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]  # noqa: ARG002 - as asyncio's
         """Do at once what would be done in another thread."""
         future = self.create_future()
         try:

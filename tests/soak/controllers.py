@@ -52,6 +52,8 @@ class ControlPlane:
         self._timeouts = timeouts
         self.attempts: dict[str, Attempt] = {}
         """The attempts by the uid of their Job."""
+        self.refusals = 0
+        """How often a quota refused something."""
         self.run_over_at: dict[str, float] = {}
         """When the timeout of each execution is over, about."""
         self.quotas: dict[tuple[str, str], int] = {}
@@ -78,6 +80,7 @@ class ControlPlane:
         else:
             what = "count/jobs.batch"
         if len(used) >= limit:
+            self.refusals += 1
             message = (
                 f'{plural} "{body["metadata"]["name"]}" is forbidden: exceeded quota: small, requested: {what}=1, '
                 f"used: {what}={len(used)}, limited: {what}={limit}"
@@ -313,10 +316,15 @@ class ControlPlane:
         machine.fall_silent(dies=dies)
         since = machine.silent_since
         not_ready = self._random.uniform(_NOT_READY_SECONDS, _NOT_READY_SECONDS + 10)
-        self._loop.call_later(not_ready, lambda: machine.silent_since == since and self._mark_not_ready(machine))
+        self._loop.call_later(not_ready, self._if_silent, machine, since, self._mark_not_ready)
         evicted = not_ready + _EVICTION_SECONDS
-        self._loop.call_later(evicted, lambda: machine.silent_since == since and self._evict_all(machine))
+        self._loop.call_later(evicted, self._if_silent, machine, since, self._evict_all)
         self._loop.call_later(seconds, machine.come_back)
+
+    @staticmethod
+    def _if_silent(machine: Machine, since: float | None, act: Callable[[Machine], None]) -> None:
+        if machine.silent_since == since:
+            act(machine)
 
     def _pods_on(self, machine: Machine) -> list[Body]:
         return [pod for pod in self._server.all(PODS) if pod["spec"].get("nodeName") == machine.name]

@@ -180,7 +180,8 @@ class OperatorProcess:
     async def _operate(self, client: client_module.KubernetesClient) -> None:
         """Read everything there is and do what is to be done, until it has to be read anew."""
         self._watches.begin()
-        self.operator = Operator(Settings(start_timeout="300s"), client)
+        self._truth.restarts += 1
+        self.operator = Operator(Settings(), client)
         # Without Postgres in the settings, the real writer writes to a store of ours.
         store: Any = self._store
         self.operator._results._store = store
@@ -197,8 +198,9 @@ class OperatorProcess:
         for plural, body in listed:
             await self._handle(plural, None, body)
         restart = asyncio.create_task(self._watches.restart.wait())
+        waited: set[asyncio.Future[Any]] = {self.operator.failed, restart}
         try:
-            await asyncio.wait({self.operator.failed, restart}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if self.operator.failed.done():
                 self.operator.failed.result()
         finally:

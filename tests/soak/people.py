@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from soak.apiserver import ApiServer, Body, Key, copied
@@ -167,7 +168,7 @@ def age(server: ApiServer, change: Callable[[str, Body], None]) -> None:
     """Rewrite every stored document, as another release of the operator does that was here for a while."""
     for resource in (TESTRUNS, CONFIGMAPS, JOBS):
         for body in server.all(resource):
-            server.change(resource, _key_of(body), lambda found, of=resource: change(of, found))
+            server.change(resource, _key_of(body), partial(change, resource))
 
 
 def _key_of(body: Body) -> Key:

@@ -96,6 +96,10 @@ class Truth:
         self.writes = 0
         """How many writes of the operator were carried out, Events not counted."""
         self.last_write = ""
+        self.restarts = 0
+        """How often an operator began: what only the one before knew is forgotten then."""
+        self.has_troubled = False
+        """Whether a call went wrong: what the operator tidies up at the end it tries once."""
         self.is_down = False
         """Whether the API server does not answer."""
         self._armed: list[_Armed] = []
@@ -115,10 +119,12 @@ class Truth:
     def trouble_for(self, call: Call) -> Trouble | None:
         """Return how a call goes wrong; None if it does not."""
         if self.is_down:
+            self.has_troubled = True
             return Trouble(aiohttp.ClientConnectionError("no route to host"))
         for armed in self._armed:
             if (armed.verb, armed.resource) == (call.verb, call.resource) and self._is_possible(call, armed.answer):
                 armed.left -= 1
+                self.has_troubled = True
                 if not armed.left:
                     self._armed.remove(armed)
                 return self._make(call, armed.answer)

@@ -219,7 +219,8 @@ _SHARES = {
 def _draw_happening(random: Random) -> Happening:
     what = random.choices(list(_SHARES), list(_SHARES.values()))[0]
     at, target = random.uniform(1, 120), random.randrange(100)
-    seconds, detail = 0.0, None
+    seconds = 0.0
+    detail: Any = None
     match what:
         case What.KILL:
             seconds = random.choice([0.5, 3, 20, 120, 500])

@@ -131,6 +131,11 @@ class ExecutionRegister:
             return stored.run_id in {status.run_id, *(entry.run_id for entry in status.history)}
         return is_named(status, stored.run_id, stored.digest)
 
+    def is_stored(self, view: RunView, run_id: str | None) -> bool:
+        """Whether the record of an execution says that everything of it is stored."""
+        records = self._inventory.records(view.reference)
+        return any(stored.run_id == run_id and stored.notes.stored for stored in records)
+
     def _is_finished(self, stored: StoredRecord) -> bool:
         noted = stored.notes
         return noted.completed_at is not None and (noted.stored or not self._results.is_configured)

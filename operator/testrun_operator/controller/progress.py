@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.status import TestRunStatus
+from testrun_operator.api.status import Condition, TestRunStatus
 from testrun_operator.controller.activity import describe_activity
 from testrun_operator.controller.execution_register import ExecutionRegister, is_named
 from testrun_operator.controller.executions import ExecutionState
@@ -104,10 +105,17 @@ class ProgressWriter:
         status = with_storing(subject.previous, subject, storing, self._now())
         return await self._statuses.write(view, status, at_once=stored)
 
-    async def note_generation(self, view: RunView, status: TestRunStatus) -> datetime | None:
-        """Say of an execution that is over that a change of the spec which starts no new one was seen."""
-        if status.observed_generation == view.generation:
-            return None
+    async def note_generation(self, view: RunView, status: TestRunStatus, *, stored: bool) -> datetime | None:
+        """Say of an execution that is over that a change of the spec which starts no new one was seen.
+
+        Args:
+            view: the run.
+            status: its status.
+            stored: whether the execution's record says that all of it is stored. The process that has noted that may
+                have been killed before it could write it into the status.
+        """
+        if stored and any(_says_not_stored(condition) for condition in status.conditions):
+            status = with_storing(status, self._statuses.subject(view), ALL_STORED, self._now())
         return await self._statuses.write(view, status.model_copy(update={"observed_generation": view.generation}))
 
     async def wait_for_person(self, view: RunView, reason: ConditionReason, problem: str) -> None:
@@ -115,3 +123,7 @@ class ProgressWriter:
         await self._recorder.waiting(view, reason, problem)
         if view.stalled_for != reason:
             await self._statuses.write_stalled(view, describe_stalled(view.generation, reason, problem, self._now()))
+
+
+def _says_not_stored(condition: Condition) -> bool:
+    return condition.type == ConditionType.RESULTS_STORED and condition.status != ConditionStatus.TRUE

@@ -161,7 +161,8 @@ class RunReconciler:
             return earliest(wakes)
         status = self._statuses.newest(view)
         if current is None and _is_finished_with(status, digest):
-            wakes.append(await self._progress.note_generation(view, status))
+            stored = self._register.is_stored(view, status.run_id)
+            wakes.append(await self._progress.note_generation(view, status, stored=stored))
         elif current is None:
             wakes.append(await self._start(view, spec, status))
         else:
