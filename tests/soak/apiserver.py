@@ -270,6 +270,8 @@ class ApiServer:
         del part
         before = self._must_find(resource, key)
         if isinstance(call.body, list):
+            if is_status:
+                return self._write_status(resource, key, before, call.body)
             patch = {"spec": {"template": call.body[0]["value"]}}
         else:
             patch = copied(call.body)
@@ -284,6 +286,20 @@ class ApiServer:
         if resource == CONFIGMAPS and before.get("immutable") and (patch.keys() & {"data", "binaryData"}):
             raise Denied(422, "Invalid", "the data of an immutable ConfigMap may not be changed")
         after = self.change(resource, key, merge_of(patch))
+        assert after is not None
+        return after
+
+    def _write_status(self, resource: str, key: Key, before: Body, operations: list[Body]) -> Body:
+        test, *writes = operations
+        if before["metadata"]["uid"] != test["value"]:
+            raise Denied(422, "Invalid", "the server rejected our request due to an error in our request")
+
+        def edit(body: Body) -> None:
+            for write in writes:
+                field = write["path"].removeprefix("/status").removeprefix("/")
+                body["status"] = body.get("status", {}) | {field: write["value"]} if field else copied(write["value"])
+
+        after = self.change(resource, key, edit)
         assert after is not None
         return after
 

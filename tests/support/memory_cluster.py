@@ -436,12 +436,16 @@ class MemoryClient(KubernetesClient):
 
         return self._carry_out("patch", resource, work)
 
-    async def patch_status(self, resource: str, namespace: str, name: str, body: Body) -> Body:
-        """Merge a patch into an object's status."""
+    async def write_status(
+        self, resource: str, namespace: str, name: str, uid: str, status: Body, *, whole: bool = True
+    ) -> Body:
+        """Write an object's status, or some fields of it."""
 
         def work() -> Body:
             found = self._find(resource, namespace, name)
-            merge(found.setdefault("status", {}), body)
+            if found["metadata"]["uid"] != uid:
+                raise Refused(404, "NotFound", f"{name} was replaced by another one of its name")
+            found["status"] = ({} if whole else found.get("status", {})) | copy.deepcopy(status)
             return found
 
         return self._carry_out("patch", f"{resource}/status", work)

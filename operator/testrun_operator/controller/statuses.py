@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from testrun_operator.api.base import Document, Model
 from testrun_operator.api.status import Condition, TestRunStatus
@@ -55,10 +54,9 @@ class StatusWriter:
         if not at_once and uid in self._written and (due := self._written[uid][1] + self._interval) > now:
             return due
         try:
-            namespace, name = run.key
-            await self._client.patch_status(TESTRUNS, namespace, name, with_removals(wanted, current))
+            await self._client.write_status(TESTRUNS, *run.key, uid, wanted)
         except Refused as error:
-            if not error.is_not_found:  # deleted in the meantime
+            if not error.is_not_found:  # deleted in the meantime, perhaps with another one of its name in its place
                 raise
         self._written[uid] = status, now
         return None
@@ -75,7 +73,7 @@ class StatusWriter:
         """
         patch = {"observedGeneration": run.generation, "conditions": [render(condition) for condition in conditions]}
         try:
-            await self._client.patch_status(TESTRUNS, *run.key, patch)
+            await self._client.write_status(TESTRUNS, *run.key, run.reference.uid, patch, whole=False)
         except Refused as error:
             if not error.is_not_found:
                 raise
@@ -88,9 +86,3 @@ class StatusWriter:
 def render(status: Model) -> Document:
     """Render a status as it is stored: without the fields that have no value."""
     return status.model_dump(mode="json", exclude_none=True)
-
-
-def with_removals(wanted: Document, current: Document) -> Document:
-    """Make a merge patch of a status: fields that are to go are null in it (RFC 7386)."""
-    removals: dict[str, Any] = dict.fromkeys(current.keys() - wanted.keys())
-    return wanted | removals

@@ -12,7 +12,7 @@ from testrun_operator.api.status import Condition, LastRun, TestSuiteStatus
 from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.controller.inventory import Inventory, Key, SuiteView
 from testrun_operator.controller.servers import ServerKeeper
-from testrun_operator.controller.statuses import render, with_removals
+from testrun_operator.controller.statuses import render
 from testrun_operator.engine.selection import expand_matrix
 from testrun_operator.engine.status import shorten
 from testrun_operator.engine.validation import check_suite
@@ -58,7 +58,7 @@ class SuiteReconciler:
         wanted, current = render(status), dict(view.status)
         if wanted != current:
             try:
-                await self._client.patch_status(TESTSUITES, *key, with_removals(wanted, current))
+                await self._client.write_status(TESTSUITES, *key, view.uid, wanted)
             except Refused as error:
                 if not error.is_not_found:
                     raise

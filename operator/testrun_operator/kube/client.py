@@ -33,6 +33,9 @@ from testrun_operator.kube.clock import ServerClock
 _TIMEOUT_SECONDS: Final = 30.0
 _RECENTLY_SECONDS: Final = 15.0
 _READS: Final = frozenset({"get", "list"})
+_UNPROCESSABLE: Final = 422
+_PATCH_FAILED: Final = "the server rejected our request due to an error in our request"
+"""In the API server's answer to a JSON patch of which a test fails."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _JSON_PATCH: Final = "application/json-patch+json"
 _NOT_FOUND: Final = 404
@@ -199,12 +202,31 @@ class KubernetesClient:
             "patch", resource, "PATCH", _path(resource, namespace, name), operations, content_type=_JSON_PATCH
         )
 
-    async def patch_status(self, resource: str, namespace: str, name: str, body: Document) -> Document:
-        """Merge a patch into an object's status; nothing else of the object can change by it."""
-        path = _path(resource, namespace, name) + "/status"
-        return await self._call(
-            "patch", f"{resource}/status", "PATCH", path, {"status": body}, content_type=_MERGE_PATCH
-        )
+    async def write_status(
+        self, resource: str, namespace: str, name: str, uid: str, status: Document, *, whole: bool = True
+    ) -> Document:
+        """Write an object's status; nothing else of the object can change by it.
+
+        The patch tests the uid (RFC 6902), since another object may have the name now; one in a merge patch is ignored.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where.
+            name: the object.
+            uid: its uid.
+            status: what it is to have.
+            whole: whether that is all of its status; else only these fields are written.
+        """
+        path, call = _path(resource, namespace, name) + "/status", f"{resource}/status"
+        fields = {"/status": status} if whole else {f"/status/{field}": value for field, value in status.items()}
+        operations = [{"op": "add", "path": place, "value": value} for place, value in fields.items()]
+        operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": uid})
+        try:
+            return await self._call("patch", call, "PATCH", path, operations, content_type=_JSON_PATCH)
+        except Refused as error:
+            if error.status == _UNPROCESSABLE and _PATCH_FAILED in str(error):
+                raise Refused(_NOT_FOUND, "NotFound", f"{name} was replaced by another one of its name") from None
+            raise
 
     async def update(self, resource: str, namespace: str, name: str, body: Document) -> Document:
         """Replace an object; refused with a conflict if its resourceVersion is not the newest."""

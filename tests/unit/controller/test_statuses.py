@@ -9,7 +9,7 @@ from support.memory_cluster import MemoryCluster
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.status import TestRunStatus
 from testrun_operator.controller.inventory import RunView
-from testrun_operator.controller.statuses import StatusWriter, with_removals
+from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import TESTRUNS, Refused
 
@@ -59,15 +59,6 @@ async def test_a_status_may_be_written_at_once(cluster: MemoryCluster, statuses:
     await statuses.write(view(cluster), RUNNING)
     assert await statuses.write(view(cluster), PASSED, at_once=True) is None
     assert cluster.status("nightly")["phase"] == "Passed"
-
-
-async def test_fields_that_go_are_null_in_the_patch(cluster: MemoryCluster, statuses: StatusWriter) -> None:
-    """A merge patch that leaves a field out would leave it in the status."""
-    await statuses.write(view(cluster), RUNNING)
-    cluster.pass_time(1)
-    await statuses.write(view(cluster), PASSED)
-    assert "successRate" not in cluster.status("nightly")
-    assert with_removals({"a": 1}, {"a": 0, "b": 2}) == {"a": 1, "b": None}
 
 
 async def test_a_run_that_is_gone_is_fine(cluster: MemoryCluster, statuses: StatusWriter) -> None:

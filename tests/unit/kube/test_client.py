@@ -163,8 +163,8 @@ CALLS: dict[str, tuple[Call, str, str, tuple[str, str]]] = {
         "/apis/apps/v1/namespaces/team/deployments/one",
         ("patch", "apps/v1/deployments"),
     ),
-    "patch_status": (
-        lambda api: api.patch_status(TESTRUNS, "team", "one", {}),
+    "write_status": (
+        lambda api: api.write_status(TESTRUNS, "team", "one", "1", {}),
         "PATCH",
         "/apis/testrun.dev/v1alpha1/namespaces/team/testruns/one/status",
         ("patch", "testrun.dev/v1alpha1/testruns/status"),
@@ -277,22 +277,39 @@ async def test_a_body_is_sent_as_it_is(server: FakeServer, kubernetes: Kubernete
     """No field is added, renamed or left out; null removes a field in a merge patch."""
     await kubernetes.create(CONFIGMAPS, "team", CONFIG_MAP)
     await kubernetes.patch(CONFIGMAPS, "team", "one", {"data": {"text": None}})
-    await kubernetes.patch_status(TESTRUNS, "team", "one", {"phase": "Running"})
     assert [request.body for request in server.received] == [
         CONFIG_MAP,
         {"data": {"text": None}},
-        {"status": {"phase": "Running"}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("whole", "written"),
+    [
+        (True, [{"op": "add", "path": "/status", "value": {"phase": "Running"}}]),
+        (False, [{"op": "add", "path": "/status/phase", "value": "Running"}]),
+    ],
+)
+async def test_a_status_is_written_for_the_object_with_this_uid_alone(
+    server: FakeServer, kubernetes: KubernetesClient, whole: bool, written: list[dict[str, Any]]
+) -> None:
+    """Another one of its name is none of what was looked at; the API server ignores a uid in a merge patch."""
+    await kubernetes.write_status(TESTRUNS, "team", "one", "17", {"phase": "Running"}, whole=whole)
+    assert server.received[-1].body == [{"op": "test", "path": "/metadata/uid", "value": "17"}, *written]
+    server.status = 422
+    server.answer = {"message": "the server rejected our request due to an error in our request", "reason": "Invalid"}
+    with pytest.raises(Refused) as caught:
+        await kubernetes.write_status(TESTRUNS, "team", "one", "17", {"phase": "Running"}, whole=whole)
+    assert caught.value.is_not_found
 
 
 async def test_patches_are_merge_patches(server: FakeServer, kubernetes: KubernetesClient) -> None:
     """Custom resources know no strategic merge patch, and everything else is JSON."""
     await kubernetes.patch(JOBS, "team", "one", {})
-    await kubernetes.patch_status(TESTRUNS, "team", "one", {})
     await kubernetes.create(JOBS, "team", {})
     await kubernetes.update(LEASES, "team", "one", {})
     types = [request.headers["Content-Type"] for request in server.received]
-    assert types == ["application/merge-patch+json"] * 2 + ["application/json"] * 2
+    assert types == ["application/merge-patch+json"] + ["application/json"] * 2
 
 
 async def test_a_part_that_is_replaced_keeps_nothing_of_what_it_was(
