@@ -327,11 +327,7 @@ class KubernetesClient:
         return answer
 
     def _seconds_for(self, verb: str, resource: str) -> float:
-        """Return how long a call may take: no write may be under way when somebody else may hold the Lease.
-
-        Raises:
-            ClusterUnavailable: the Lease is not certainly ours any more.
-        """
+        # No write may be under way when somebody else may hold the Lease.
         if self.fence is None or verb in _READS or resource == LEASES:
             return _TIMEOUT_SECONDS
         left = self.fence()
