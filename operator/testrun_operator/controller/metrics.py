@@ -223,8 +223,13 @@ REGISTRY.register(refused_records(REFUSALS))
 
 def describe() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Yield name, type, labels and help of every metric, for the reference page."""
-    elsewhere = (api_calls({}),)
-    for collector in (*REGISTRY._collector_to_names, *elsewhere):  # noqa: SLF001 - there is no public way to list them
+    calls = api_calls({})
+    registered = (
+        collector
+        for collector in REGISTRY._collector_to_names  # noqa: SLF001 - there is no public way to list them
+        if not isinstance(collector, Counted) or collector.name != calls.name  # a process registers those of its own
+    )
+    for collector in (*registered, calls):
         if isinstance(collector, Counted):
             yield collector.name, "counter", collector.labelnames, collector.documentation
         elif isinstance(collector, Counter | Gauge | Histogram):
