@@ -11,13 +11,12 @@ from typing import Any
 import aiohttp
 import kopf
 from multidict import CIMultiDict
-from prometheus_client import CollectorRegistry
 
 from soak.apiserver import ApiServer, Body, Call, Denied, answer_of
 from soak.clock import SimulatedLoop
 from soak.records import Truth
 from soak.stores import SoakStore
-from testrun_operator.controller import handlers, metrics
+from testrun_operator.controller import handlers
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
 from testrun_operator.controller.watches import WatchSupervisor
@@ -167,7 +166,6 @@ class OperatorProcess:
 
     async def _start(self) -> None:
         """Do what :mod:`testrun_operator.controller.main` does."""
-        metrics.REGISTRY = CollectorRegistry()
         api: Any = _Transport(self)
         client = client_module.KubernetesClient(api)
         client._clock = ServerClock(self._local_time, self._loop.time)
