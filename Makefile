@@ -123,6 +123,11 @@ test-noetl: venv databases ## tests against real NoETL servers; needs a Python o
 test-noetl-rust: venv databases ## tests against the NoETL that is written in Rust; builds it with cargo first, once
 	TESTRUN_NOETL_RELEASES=rust-3.54.0 $(PYTEST) tests/integration/noetl
 
+.PHONY: chaos
+chaos: install ## faults on the native cluster, and what becomes of verdicts (ROUNDS=50, SEED=…, SHORT=1, FAULTS=quota,drained)
+	PYTHONPATH=tests $(BIN)/python -m chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SHORT),--short) $(if $(FAULTS),--only $(FAULTS))
+
 LEFT_OUT := LEFT OUT: tests/integration/noetl, as there is no Python of 3.12 or later here. The recorded executions of \
 	NoETL were tested (test-unit), and so is NoETL in the cluster (test-e2e).
 
