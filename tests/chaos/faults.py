@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos import machine, more_faults, truth
-from chaos.scene import Scene, operator_address, running
+from chaos.scene import Scene, operator_address, running, tolerant, until
 from support.cluster import SYSTEM_NAMESPACE, kill_operator, kubectl, operator_pod
 
 STAGES = ("pending", "running", "ended")
@@ -38,11 +38,14 @@ def operator_killed(scene: Scene) -> None:
     """Kill the operator again and again, until its run is over."""
     while not scene.over():
         scene.pause(0.5, 9)
+        # It may be between two pods, or a pod without a container yet.
+        until(lambda: tolerant(lambda: running(operator_pod())) or scene.over(), "the operator runs", 90)
+        pod = operator_pod()
         kill_operator()
         scene.note("SIGKILL")
         # A second crash would have the kubelet wait for 10 s and more; so a new pod takes the place of such a one.
-        if operator_pod()["status"]["containerStatuses"][0]["restartCount"]:
-            name = operator_pod()["metadata"]["name"]
+        if pod["status"]["containerStatuses"][0]["restartCount"]:
+            name = pod["metadata"]["name"]
             kubectl("-n", SYSTEM_NAMESPACE, "delete", "pod", name, "--grace-period=0", "--force", check=False)
 
 
@@ -61,9 +64,11 @@ def watches_cut(scene: Scene) -> None:
 def api_server_restarted(scene: Scene) -> None:
     """Kill the API server and etcd, and start them again."""
     scene.wait_for_running(2)
-    machine.kill("kube-apiserver", "etcd")
-    scene.note("SIGKILL of kube-apiserver and etcd")
-    machine.repair()
+    try:
+        machine.kill("kube-apiserver", "etcd")
+        scene.note("SIGKILL of kube-apiserver and etcd")
+    finally:
+        machine.repair()
     scene.note("started again")
 
 

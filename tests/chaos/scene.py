@@ -66,11 +66,11 @@ def tolerant(read: Callable[[], Any]) -> Any:
     """Read something of the cluster; None while it does not answer, which is what these tests are about."""
     try:
         return read()
-    except (AssertionError, subprocess.TimeoutExpired, json.JSONDecodeError):
+    except (AssertionError, subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
         return None
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float) -> None:
     """Wait for a condition.
 
     Raises:
