@@ -124,9 +124,9 @@ test-noetl-rust: venv databases ## tests against the NoETL that is written in Ru
 	TESTRUN_NOETL_RELEASES=rust-3.54.0 $(PYTEST) tests/integration/noetl
 
 .PHONY: chaos
-chaos: install ## faults on the native cluster, and what becomes of verdicts (ROUNDS=50, SEED=…, SHORT=1, FAULTS=quota,drained)
+chaos: install ## faults on the native cluster, and what becomes of verdicts (ROUNDS=50, SEED=…, SHORT=1, FAULTS=quota,drained, OUTPUT=…)
 	PYTHONPATH=tests $(BIN)/python -m chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(SHORT),--short) $(if $(FAULTS),--only $(FAULTS))
+		$(if $(SHORT),--short) $(if $(FAULTS),--only $(FAULTS)) $(if $(OUTPUT),--output $(OUTPUT))
 
 LEFT_OUT := LEFT OUT: tests/integration/noetl, as there is no Python of 3.12 or later here. The recorded executions of \
 	NoETL were tested (test-unit), and so is NoETL in the cluster (test-e2e).

@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help=f"only {', '.join(faults.SHORT)}, with 3 kills")
     parser.add_argument("--only", default="", help="names of faults, with commas; --list lists them")
     parser.add_argument("--list", action="store_true", help="list the faults")
-    parser.add_argument("--report", type=Path, default=Path("build/chaos.json"), help="default: %(default)s")
+    parser.add_argument("--output", type=Path, default=Path("build/chaos.json"), help="default: %(default)s")
     arguments = parser.parse_args()
     if arguments.list:
         print("\n".join(f"{fault.name:<22}{(fault.inject.__doc__ or '').splitlines()[0]}" for fault in faults.ALL))  # noqa: T201
@@ -36,9 +36,9 @@ def main() -> int:
             for trial in trials.trials_of(fault, random.Random(f"{seed} {fault.name}"), rounds):
                 done.append(trial)
                 tell(trial)
-                report.write(arguments.report, done, about)
+                report.write(arguments.output, done, about)
     finally:
-        print(f"\nseed {seed}\n{report.table(done)}\n\n{arguments.report}")  # noqa: T201
+        print(f"\nseed {seed}\n{report.table(done)}\n\n{arguments.output}")  # noqa: T201
     return 0 if all(trial.outcome.holds for trial in done) else 1
 
 

@@ -24,14 +24,18 @@ class Seen:
     """What a run left behind.
 
     Args:
+        phase: ``status.phase``.
         counts: ``status.cases``, by the name of the count.
+        failures: the verdict of each case in ``status.failures``.
         results: the rows of its cases.
         attempts: the rows of their attempts.
         jobs: the names of Jobs that the API server created, one entry for each creation.
         run_ids: every ``status.runId`` that was seen.
     """
 
+    phase: str
     counts: Mapping[str, int]
+    failures: Mapping[str, str]
     results: Sequence[Row]
     attempts: Sequence[Row]
     jobs: Sequence[str]
@@ -71,10 +75,13 @@ def compare(truth: Mapping[str, str], seen: Seen) -> Outcome:
             unknown.append(f"{case}: {true}, Errored {row.reason} after the infrastructure's budget")
         else:
             wrong.append(f"{case}: {true}, seen {row.verdict} {row.failure_class} {row.reason}")
-    wrong += _counts_that_differ(seen)
+    wrong += [*_counts_that_differ(seen), *_told_otherwise(seen)]
     repeated = [f"Job {name} was created {count} times" for name, count in _more_than_once(seen.jobs)]
     pairs = [f"{row.case} attempt {row.attempt}" for row in seen.attempts]
     repeated += [f"{pair} has {count} rows" for pair, count in _more_than_once(pairs)]
+    # Fewer Jobs than attempts is what the log says where the API server was ended between a write and its line.
+    if len(set(seen.jobs)) > len(set(pairs)):
+        repeated.append(f"{len(set(seen.jobs))} Jobs were created for {len(set(pairs))} attempts")
     if len(seen.run_ids) > 1:
         repeated.append(f"executed as {', '.join(sorted(seen.run_ids))}")
     return Outcome(
@@ -102,6 +109,19 @@ def _counts_that_differ(seen: Seen) -> list[str]:
         for name, verdict in names.items()
         if seen.counts.get(name, 0) != rows[verdict]
     ]
+
+
+def _told_otherwise(seen: Seen) -> list[str]:
+    """Return where phase and failures of the status are not what follows from the rows."""
+    rows = {row.case: row.verdict for row in seen.results if row.verdict != "Passed"}
+    told = [
+        f"{case}: the status says {seen.failures.get(case, 'nothing')}, Postgres {rows.get(case, 'nothing')}"
+        for case in sorted(rows.keys() | seen.failures.keys())
+        if rows.get(case) != seen.failures.get(case)
+    ]
+    verdicts = set(rows.values())
+    phase = "Failed" if verdicts & {"Failed", "TimedOut"} else "Errored" if verdicts else "Passed"
+    return told if seen.phase == phase else [*told, f"the phase is {seen.phase}, and follows from the rows as {phase}"]
 
 
 def _more_than_once(words: Iterable[str]) -> list[tuple[str, int]]:

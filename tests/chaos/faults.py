@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos import machine, more_faults, truth
-from chaos.scene import Scene, operator_address, running, tolerant, until
-from support.cluster import SYSTEM_NAMESPACE, kill_operator, kubectl, operator_pod
+from chaos.scene import NOT_RUNNING, Scene, operator_address, operator_container, operators_ready, running, until
+from support.cluster import SYSTEM_NAMESPACE, kill_operator, kubectl
 
+KILLS_OF_A_RUN = 8
 STAGES = ("pending", "running", "ended")
 
 
@@ -35,18 +36,27 @@ def none(scene: Scene) -> None:
 
 
 def operator_killed(scene: Scene) -> None:
-    """Kill the operator again and again, until its run is over."""
-    while not scene.over():
+    """Kill the operator at random moments of its run, its own start included."""
+    for _ in range(KILLS_OF_A_RUN):
         scene.pause(0.5, 9)
-        # It may be between two pods, or a pod without a container yet.
-        until(lambda: tolerant(lambda: running(operator_pod())) or scene.over(), "the operator runs", 90)
-        pod = operator_pod()
-        kill_operator()
-        scene.note("SIGKILL")
-        # A second crash would have the kubelet wait for 10 s and more; so a new pod takes the place of such a one.
-        if pod["status"]["containerStatuses"][0]["restartCount"]:
-            name = pod["metadata"]["name"]
-            kubectl("-n", SYSTEM_NAMESPACE, "delete", "pod", name, "--grace-period=0", "--force", check=False)
+        if scene.over():
+            return
+        _kill_operator(scene)
+
+
+def _kill_operator(scene: Scene) -> None:
+    until(lambda: operator_container() != NOT_RUNNING, "the operator's container runs", 30)
+    before = operator_container()
+    kill_operator()
+    scene.note("SIGKILL")
+    try:
+        until(lambda: operator_container() not in {NOT_RUNNING, before}, "it is started again", 5)
+    except TimeoutError:
+        # The kubelet lets a container wait that ends again and again; a new pod does not wait. But it is another
+        # holder of the Lease: killed before it has it, again and again, nobody would ever lead.
+        pod, _ = before
+        kubectl("-n", SYSTEM_NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force", check=False)
+        until(lambda: operators_ready() not in ([], [pod]), "another pod leads", 90)
 
 
 def watches_cut(scene: Scene) -> None:
@@ -62,11 +72,22 @@ def watches_cut(scene: Scene) -> None:
 
 
 def api_server_restarted(scene: Scene) -> None:
-    """Kill the API server and etcd, and start them again."""
+    """Kill the API server, and start it again."""
+    _restarted(scene, "kube-apiserver")
+
+
+def etcd_restarted(scene: Scene) -> None:
+    """Kill etcd, and start it again."""
+    _restarted(scene, "etcd")
+
+
+def _restarted(scene: Scene, daemon: str) -> None:
     scene.wait_for_running(2)
+    scene.pause(0, 5)
     try:
-        machine.kill("kube-apiserver", "etcd")
-        scene.note("SIGKILL of kube-apiserver and etcd")
+        machine.kill(daemon)
+        scene.note(f"SIGKILL of {daemon}")
+        scene.pause(0, 8)
     finally:
         machine.repair()
     scene.note("started again")
@@ -139,6 +160,7 @@ ALL = (
     Fault("operator-killed", operator_killed, repeated=True),
     Fault("watches-cut", watches_cut),
     Fault("api-server-restarted", api_server_restarted),
+    Fault("etcd-restarted", etcd_restarted),
     Fault("api-server-silent", api_server_silent, truth.of_containers, limit_seconds=300),
     Fault("kubelet-stopped", kubelet_stopped, truth.long_running, limit_seconds=600),
     Fault("clock-behind", more_faults.clock_behind),

@@ -16,15 +16,19 @@ class Trial:
 
     Args:
         fault: the fault's name.
+        injections: how often something was done.
         injected: what was done, and how many seconds after the start of the run.
         outcome: how what was seen differs from the truth.
         seconds: from the run's creation until its results were stored, and the fault was undone.
+        evidence: objects and logs, where a promise was broken.
     """
 
     fault: str
+    injections: int
     injected: tuple[str, ...]
     outcome: Outcome
     seconds: float
+    evidence: str = ""
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -42,9 +46,16 @@ def table(trials: Sequence[Trial]) -> str:
 
 
 def write(path: Path, trials: Sequence[Trial], about: Mapping[str, object]) -> None:
-    """Write everything as JSON: what was injected, expected and seen."""
+    """Write everything as JSON: what was injected, expected and seen; evidence goes into files beside it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**about, "trials": [asdict(trial) for trial in trials]}, indent=2) + "\n")
+    told = []
+    for number, trial in enumerate(trials, 1):
+        line = asdict(trial)
+        if trial.evidence:
+            line["evidence"] = f"{path.stem}-{number}-{trial.fault}.txt"
+            (path.parent / line["evidence"]).write_text(trial.evidence)
+        told.append(line)
+    path.write_text(json.dumps({**about, "trials": told}, indent=2) + "\n")
 
 
 def differences(trial: Trial) -> list[str]:
@@ -56,7 +67,7 @@ def differences(trial: Trial) -> list[str]:
 def _line(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:
     outcomes = [trial.outcome for trial in trials]
     numbers = (
-        sum(len(trial.injected) for trial in trials),
+        sum(trial.injections for trial in trials),
         len(trials),
         sum(outcome.cases for outcome in outcomes),
         sum(outcome.right for outcome in outcomes),

@@ -11,6 +11,8 @@ from typing import Any
 
 from support.cluster import FINAL_PHASES, SYSTEM_NAMESPACE, Body, Namespace, kubectl, operator_pod
 
+NOT_RUNNING = ("", "")
+
 
 @dataclass
 class Scene:
@@ -92,6 +94,13 @@ def running(pod: Body) -> bool:
 def operator_address() -> str:
     """Return the address of the operator's pod."""
     return str(operator_pod()["status"]["podIP"])
+
+
+def operator_container() -> tuple[str, str]:
+    """Return the names of the operator's pod and of its container, if it runs; empty ones while it does not."""
+    pod = tolerant(operator_pod) or {}
+    states = [found for found in pod.get("status", {}).get("containerStatuses", []) if "running" in found["state"]]
+    return (pod["metadata"]["name"], states[0]["containerID"]) if states else NOT_RUNNING
 
 
 def operators_ready() -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,12 +12,13 @@ from chaos import machine
 from chaos.comparison import Outcome, Row, Seen, compare
 from chaos.faults import Fault
 from chaos.report import Trial
-from chaos.scene import Scene, operators_ready, until
+from chaos.scene import Scene, operators_ready, tolerant, until
 from chaos.truth import SQL_DSN, SQL_SECRET, Suite
-from support.cluster import condition, query, temporary_namespace
+from support.cluster import SYSTEM_NAMESPACE, condition, kubectl, query, temporary_namespace
 from support.sql_cluster import add_secret
 
 RUN = "trial"
+OPERATORS = "app.kubernetes.io/component=operator"
 STORING_SECONDS = 120.0
 CREATED = 201
 
@@ -27,7 +29,7 @@ def trials_of(fault: Fault, rng: random.Random, rounds: int) -> Iterator[Trial]:
     while True:
         trial = _trial(fault, rng)
         yield trial
-        injected += len(trial.injected)
+        injected += trial.injections
         if not fault.repeated or injected >= rounds:
             return
 
@@ -45,7 +47,10 @@ def _trial(fault: Fault, rng: random.Random) -> Trial:
         scene.cleanup.close()
         seen = _what_is_seen(scene)
         outcome = compare(suite.truth, seen) if seen else _everything_lost(suite)
-        return Trial(fault.name, (*scene.injected, *trouble), outcome, time.monotonic() - began)
+        evidence = "" if outcome.holds and not trouble else _evidence(scene)
+        return Trial(
+            fault.name, len(scene.injected), (*scene.injected, *trouble), outcome, time.monotonic() - began, evidence
+        )
 
 
 def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
@@ -53,7 +58,7 @@ def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
     try:
         fault.inject(scene)
         until(scene.over, "the run is over", fault.limit_seconds)
-    except (AssertionError, TimeoutError) as trouble:
+    except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as trouble:
         return [f"trouble: {trouble}"]
     return []
 
@@ -70,12 +75,26 @@ def _what_is_seen(scene: Scene) -> Seen | None:
     results = query(f"SELECT {columns} FROM noetl_test.regression_results {where}")
     attempts = query(f"SELECT {columns}, attempt FROM noetl_test.regression_attempts {where}")
     return Seen(
+        str(status.get("phase", "")),
         status.get("cases", {}),
+        {failure["case"]: failure["verdict"] for failure in status.get("failures", [])},
         [Row(case, verdict, kind, reason) for case, verdict, kind, reason in results],
         [Row(case, verdict, kind, why, int(attempt)) for case, verdict, kind, why, attempt in attempts],
         list(_jobs_created(scene.namespace.name)),
         frozenset(scene.run_ids),
     )
+
+
+def _evidence(scene: Scene) -> str:
+    """Return what is needed to find out why: the run's objects, and what the operator logged meanwhile."""
+    objects = tolerant(lambda: scene.namespace.kubectl("get", "testruns,jobs,pods,configmaps,events", "-o", "yaml"))
+    logs = [_log_of_operators("--previous"), _log_of_operators("--all-containers")]
+    return "\n---\n".join([objects or "", *logs])
+
+
+def _log_of_operators(option: str) -> str:
+    words = ("-n", SYSTEM_NAMESPACE, "logs", "-l", OPERATORS, "--prefix", "--tail=4000", option)
+    return str(tolerant(lambda: kubectl(*words)) or "")
 
 
 def _is_stored(scene: Scene) -> bool:

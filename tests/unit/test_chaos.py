@@ -9,6 +9,8 @@ from chaos.report import Trial, differences, table
 
 TRUTH = {"a": "Passed", "b": "Failed"}
 GOOD = Seen(
+    phase="Failed",
+    failures={"b": "Failed"},
     counts={"passed": 1, "failed": 1},
     results=[Row("a", "Passed", "", "ExitCodeZero"), Row("b", "Failed", "Test", "ExitCodeNotZero")],
     attempts=[Row("a", "Passed", "", "ExitCodeZero", 1), Row("b", "Failed", "Test", "ExitCodeNotZero", 1)],
@@ -21,7 +23,11 @@ def errored(attempts: int) -> Seen:
     """Return what is seen where infrastructure spoiled so many attempts of `a`, all there were."""
     lost = [Row("a", "Errored", "Infrastructure", "NodeLost", number + 1) for number in range(attempts)]
     return replace(
-        GOOD, counts={"errored": 1, "failed": 1}, results=[lost[0], GOOD.results[1]], attempts=[*lost, GOOD.attempts[1]]
+        GOOD,
+        counts={"errored": 1, "failed": 1},
+        failures={"a": "Errored", "b": "Failed"},
+        results=[lost[0], GOOD.results[1]],
+        attempts=[*lost, GOOD.attempts[1]],
     )
 
 
@@ -34,7 +40,13 @@ def test_the_truth_holds() -> None:
 def test_a_wrong_verdict_is_told_with_its_reason() -> None:
     """A fault of the cluster that is called the subject's is what this is all about."""
     timed_out = Row("a", "TimedOut", "Test", "CaseTimeout")
-    outcome = compare(TRUTH, replace(GOOD, counts={"timedOut": 1, "failed": 1}, results=[timed_out, GOOD.results[1]]))
+    seen = replace(
+        GOOD,
+        counts={"timedOut": 1, "failed": 1},
+        failures={"a": "TimedOut", "b": "Failed"},
+        results=[timed_out, GOOD.results[1]],
+    )
+    outcome = compare(TRUTH, seen)
     assert outcome.wrong == ("a: Passed, seen TimedOut Test CaseTimeout",)
     assert not outcome.holds
 
@@ -52,13 +64,18 @@ def test_a_case_without_a_row_is_lost() -> None:
     """The status counts it, Postgres does not have it: both are told."""
     outcome = compare(TRUTH, replace(GOOD, results=GOOD.results[:1]))
     assert outcome.lost == ("b: Failed, no verdict",)
-    assert outcome.wrong == ("the status counts 1 Failed, Postgres 0",)
+    assert outcome.wrong == (
+        "the status counts 1 Failed, Postgres 0",
+        "b: the status says Failed, Postgres nothing",
+        "the phase is Failed, and follows from the rows as Passed",
+    )
 
 
 @pytest.mark.parametrize(
     "seen",
     [
         replace(GOOD, jobs=["run-a-1", "run-a-1", "run-b-1"]),
+        replace(GOOD, jobs=["run-a-1", "run-a-2", "run-b-1"]),
         replace(GOOD, attempts=[*GOOD.attempts, GOOD.attempts[0]]),
         replace(GOOD, run_ids=frozenset({"1", "2"})),
     ],
@@ -71,7 +88,9 @@ def test_a_job_an_attempt_or_a_run_that_is_there_twice_is_told(seen: Seen) -> No
 def test_the_table_has_a_line_for_each_fault_and_one_for_all() -> None:
     """Trials of one fault are added up."""
     outcome = compare(TRUTH, GOOD)
-    lines = table([Trial("kill", ("1.0 s: SIGKILL",), outcome, 10.2), Trial("kill", (), outcome, 9.9)]).splitlines()
+    lines = table(
+        [Trial("kill", 1, ("1.0 s: SIGKILL",), outcome, 10.2), Trial("kill", 0, (), outcome, 9.9)]
+    ).splitlines()
     assert [line.split()[0] for line in lines] == ["fault", "kill", "all"]
     assert lines[1].split() == ["kill", "1", "2", "4", "4", "0", "0", "0", "0", "20"]
 
@@ -79,4 +98,4 @@ def test_the_table_has_a_line_for_each_fault_and_one_for_all() -> None:
 def test_differences_are_told_worst_first() -> None:
     """Wrong before lost."""
     outcome = compare(TRUTH, replace(GOOD, results=GOOD.results[:1]))
-    assert [line.split(":")[0] for line in differences(Trial("kill", (), outcome, 1))] == ["wrong", "lost"]
+    assert [line.split(":")[0] for line in differences(Trial("kill", 0, (), outcome, 1))] == ["wrong"] * 3 + ["lost"]
