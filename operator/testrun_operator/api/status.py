@@ -122,8 +122,8 @@ class TestRunStatus(Model):
     )
     records: Annotated[tuple[RecordDigest, ...], Field(max_length=MAX_RECORDS)] | None = Field(
         None,
-        description="The executions that the operator has started and not yet removed, with digests of their records: "
-        "a record that is not named here is not the operator's.",
+        description="The executions of which anything remains to be done, with digests of their records: nothing is "
+        "started by a record that is not named here.",
     )
     conditions: Annotated[tuple[Condition, ...], Field(max_length=8)] = Field(
         (), description="Ready, Reconciling, Stalled, Succeeded and ResultsStored."

@@ -107,9 +107,12 @@ class ExecutionRegister:
         for stored in self._inventory.records(view.reference):
             if stored.run_id in known or stored.run_id in finished:
                 continue
-            if not self._is_bound(view, stored):
+            is_finished = self._is_finished(stored)
+            # One that is over starts nothing, and is removed in its time: the status need not name it any more.
+            is_left_over = is_finished and stored.run_id != self._statuses.newest(view).run_id
+            if not is_left_over and not self._is_bound(view, stored):
                 FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
-            elif self._is_finished(stored):
+            elif is_finished:
                 finished[stored.run_id] = _Finished(stored.notes.completed_at)
             else:
                 known[stored.run_id] = self._take_up_one(view, stored)

@@ -32,10 +32,7 @@ from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.planning import Controls, Ending, Plan, plan
-from testrun_operator.engine.status import (
-    describe_invalid,
-    describe_waiting,
-)
+from testrun_operator.engine.status import describe_invalid, describe_waiting
 from testrun_operator.errors import InvalidSpec
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.records import Notes

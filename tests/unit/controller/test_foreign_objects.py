@@ -252,3 +252,26 @@ async def test_a_job_that_is_in_the_way_of_an_attempt_is_not_adopted(cluster: Me
     [failure] = cluster.status("nightly")["failures"]
     assert (failure["verdict"], failure["reason"]) == ("Errored", "JobRejected")
     assert "the run does not control it" in failure["message"]
+
+
+async def test_an_execution_that_another_one_followed_is_removed_in_its_time_after_a_restart(
+    cluster: MemoryCluster, store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The status names what anything remains to be done of; what is over and stored is not foreign for that."""
+    cluster.apply_run("nightly", {"suite": SUITE, "revision": "a"})
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    await process.store()
+    first = cluster.status("nightly")["runId"]
+    cluster.apply_run("nightly", {"suite": SUITE, "revision": "b"})
+    await process.settle()
+    process = Process(cluster, store)
+    await process.settle()
+    cluster.pass_time(25 * 3600)
+    await process.settle()
+    left = {record["metadata"]["labels"][labels.RUN_ID] for record in cluster.all(CONFIGMAPS)}
+    assert first not in left
+    assert first not in {job["metadata"]["labels"][labels.RUN_ID] for job in cluster.all(JOBS)}
+    assert "says that it belongs to a run" not in caplog.text
