@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from support.cluster import Namespace, kubectl, temporary_namespace
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, LEASES, KubernetesClient, Refused, connect
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, LEASES, KubernetesClient, connect
 from testrun_operator.kube.lease import Lease
 
 pytestmark = pytest.mark.cluster

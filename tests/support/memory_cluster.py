@@ -21,6 +21,7 @@ from testrun_operator.controller import watching
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
+from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -31,7 +32,6 @@ from testrun_operator.kube.client import (
     TESTRUNS,
     TESTSUITES,
     KubernetesClient,
-    Refused,
 )
 from testrun_operator.kube.observe import CONTAINER
 

@@ -10,7 +10,8 @@ from testrun_operator.cli.manifest import Wanted, make_manifest
 from testrun_operator.cli.suites import check_suite_is_valid
 from testrun_operator.cli.terminal import clean, make_console, show
 from testrun_operator.cli.waiting import wait_and_tell
-from testrun_operator.kube.client import TESTRUNS, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import TESTRUNS
 
 
 async def run_suite(wanted: Wanted, *, wait: bool, limit: timedelta) -> Exit:

@@ -29,8 +29,9 @@ from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.starting import cause_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
+from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.belonging import run_of
-from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, PODS, KubernetesClient, Refused
+from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, PODS, KubernetesClient
 from testrun_operator.kube.job import build_job, job_name
 from testrun_operator.kube.observe import JOB_NAME_LABEL, read_job, read_pod
 from testrun_operator.kube.outcomes import stop_patch

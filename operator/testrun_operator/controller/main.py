@@ -20,7 +20,8 @@ from testrun_operator.controller.settings import Settings, read_settings
 from testrun_operator.controller.watches import WatchSupervisor, set_up_watching
 from testrun_operator.errors import ClusterUnavailable, FatalError
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import KubernetesClient, Refused, connect
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import KubernetesClient, connect
 from testrun_operator.kube.lease import Lease
 
 _LEASE = "testrun-operator"

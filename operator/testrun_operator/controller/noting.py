@@ -5,7 +5,8 @@ import logging
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient
 from testrun_operator.kube.records import Notes, notes_patch, record_name
 from testrun_operator.kube.references import RunReference
 

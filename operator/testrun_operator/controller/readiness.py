@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from testrun_operator.api.base import format_duration
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.servers import ServerKeeper
-from testrun_operator.kube.client import Refused
+from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.servers import PlacedServer
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from testrun_operator.api.report import Detail, DetailKind, LogReference, Report, decode_from_log, place_in_log
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.errors import ClusterUnavailable, MalformedReport
-from testrun_operator.kube.client import KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import KubernetesClient
 
 _ATTEMPTS = 6
 _DELAY_SECONDS = 0.5

@@ -7,7 +7,8 @@ from testrun_operator.api.suite import TestServer, TestServerScope
 from testrun_operator.controller.inventory import Inventory, ServerObject
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, KubernetesClient
 from testrun_operator.kube.references import RunReference
 from testrun_operator.kube.servers import (
     PlacedServer,

@@ -18,7 +18,8 @@ from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_run, check_suite
 from testrun_operator.errors import ClusterUnavailable, InvalidSpec, StoreUnavailable
-from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient
 from testrun_operator.kube.records import digest_of_record, record_manifest
 
 _logger = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from testrun_operator.api.base import Document, Model
 from testrun_operator.api.status import Condition, TestRunStatus
 from testrun_operator.controller.inventory import RunView
 from testrun_operator.engine.status import Subject
-from testrun_operator.kube.client import TESTRUNS, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import TESTRUNS, KubernetesClient
 
 
 class StatusWriter:

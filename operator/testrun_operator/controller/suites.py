@@ -17,7 +17,8 @@ from testrun_operator.engine.selection import expand_matrix
 from testrun_operator.engine.status import shorten
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.errors import InvalidSpec
-from testrun_operator.kube.client import TESTSUITES, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import TESTSUITES, KubernetesClient
 
 _MAX_MESSAGE = 1024
 

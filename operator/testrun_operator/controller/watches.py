@@ -15,6 +15,7 @@ import kopf
 
 from testrun_operator.controller import metrics
 from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import (
     CONFIGMAPS,
     DEPLOYMENTS,
@@ -24,7 +25,6 @@ from testrun_operator.kube.client import (
     TESTRUNS,
     TESTSUITES,
     KubernetesClient,
-    Refused,
 )
 
 WATCHED = (TESTRUNS, TESTSUITES, JOBS, PODS, CONFIGMAPS, SERVICES, DEPLOYMENTS)

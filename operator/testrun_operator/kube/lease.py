@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from testrun_operator.api.base import Document
 from testrun_operator.errors import ClusterUnavailable, LeadershipLost
-from testrun_operator.kube.client import LEASES, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import LEASES, KubernetesClient
 from testrun_operator.kube.observe import read_time
 
 _DURATION_SECONDS = 15

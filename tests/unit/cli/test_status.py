@@ -5,7 +5,7 @@ from tests.unit.cli.conftest import ClusterWith, Invoke
 from tests.unit.cli.fakes import make_condition, make_run
 
 from testrun_operator.errors import ClusterUnavailable
-from testrun_operator.kube.client import Refused
+from testrun_operator.kube.answers import Refused
 
 COUNTS = {
     "total": 5,

@@ -16,7 +16,8 @@ from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import AskWhy, StartAttempt, StopAttempt
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS
 from testrun_operator.kube.client import PODS as POD_RESOURCE
 from testrun_operator.kube.outcomes import decode_outcome
 from testrun_operator.kube.references import RunReference

@@ -24,7 +24,8 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.errors import TransientError
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES
 from unit.controller.process import MemoryStore, Process, condition
 
 _FINAL = {"Passed", "Failed", "Errored", "Cancelled"}

@@ -18,7 +18,8 @@ from testrun_operator.controller.main import make_kopf_settings
 from testrun_operator.controller.settings import Settings
 from testrun_operator.controller.watches import EndlessBackoffs, WatchSupervisor, set_up_watching
 from testrun_operator.errors import LeadershipLost
-from testrun_operator.kube.client import JOBS, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import JOBS, KubernetesClient
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": "team", "uid": "1"}}
 RESOURCE = {"name": "configmaps", "singularName": "configmap", "kind": "ConfigMap", "namespaced": True}

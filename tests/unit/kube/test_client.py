@@ -17,16 +17,8 @@ from kubernetes.aio.config import ConfigException
 from testrun_operator import __version__
 from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube import client as module
-from testrun_operator.kube.client import (
-    CONFIGMAPS,
-    DEPLOYMENTS,
-    JOBS,
-    LEASES,
-    TESTRUNS,
-    KubernetesClient,
-    Refused,
-    connect,
-)
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, TESTRUNS, KubernetesClient, connect
 
 TOKEN = "the-token"
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"text": "ä"}}

@@ -8,7 +8,8 @@ import pytest
 
 from support.builders import NOON
 from testrun_operator.errors import ClusterUnavailable
-from testrun_operator.kube.client import EVENTS, KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import EVENTS, KubernetesClient
 from testrun_operator.kube.events import EventRecorder, EventType
 
 

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from testrun_operator.errors import ClusterUnavailable, LeadershipLost
-from testrun_operator.kube.client import KubernetesClient, Refused
+from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.lease import Lease
 
 CONFLICT = Refused(409, "Conflict", "the object has been modified")
