@@ -38,11 +38,13 @@ class ClusterUnavailable(TransientError):
         message: what happened.
         retry_after: seconds after which the server wants to be asked again, by its ``Retry-After``; None if it said
             nothing.
+        status: HTTP status of its answer; None if there was none.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.status = status
 
 
 class StoreUnavailable(TransientError):

@@ -36,7 +36,7 @@ _RESOURCES = {
     "services": SERVICES,
     "deployments": DEPLOYMENTS,
 }
-_SELECTED_BY_LABEL = {"jobs", "pods", "configmaps", "services", "deployments"}
+_DEPENDENTS = {"jobs", "pods", "configmaps", "services", "deployments"}
 _process: contextvars.ContextVar["OperatorProcess | None"] = contextvars.ContextVar("process", default=None)
 
 
@@ -183,6 +183,7 @@ class OperatorProcess:
         # Without Postgres in the settings, the real writer writes to a store of ours.
         store: Any = self._store
         self.operator._results._store = store
+        self.operator.dependents._has_store = True
         await self.operator.open()
         self._register()
         self.operator.connect_indices(self._indices)
@@ -190,9 +191,10 @@ class OperatorProcess:
         for plural in _RESOURCES:
             self._channels[plural].forget()
             self.note_list(plural)
-        for plural, body in listed:
-            for index in self._indexers.get(plural, ()):
-                index.take(None, body, self.operator)
+        for plural, body in sorted(listed, key=lambda found: found[0] != "configmaps"):
+            self._take(plural, None, body)
+            if plural == "configmaps":
+                self.operator.dependents.release_finished()
         for plural, body in listed:
             await self._handle(plural, None, body)
         restart = asyncio.create_task(self._watches.restart.wait())
@@ -217,8 +219,8 @@ class OperatorProcess:
             self._handlers.setdefault(_plural(watcher), []).append((watcher.fn, _labels_of(watcher)))
 
     def note_list(self, plural: str) -> None:
-        """Let the supervisor of the watches see that kopf lists something."""
-        self._watches._note(Watch(plural, ""), 200, is_new_list=True)
+        """Let the supervisor of the watches see that something is listed."""
+        self._watches._note(Watch(plural, ""), 200, is_new_list=plural not in _DEPENDENTS)
 
     @staticmethod
     async def _take_the_lead(client: client_module.KubernetesClient) -> None:
@@ -296,7 +298,7 @@ class OperatorProcess:
 
     def _is_watched(self, plural: str, body: Body) -> bool:
         own = body["metadata"].get("labels") or {}
-        return plural not in _SELECTED_BY_LABEL or own.get(labels.MANAGED_BY) == labels.MANAGER
+        return plural not in _DEPENDENTS or own.get(labels.MANAGED_BY) == labels.MANAGER
 
     def _listen(self, resource: str, what: str, body: Body, before: Body | None) -> None:
         del before
@@ -310,11 +312,22 @@ class OperatorProcess:
             self._loop.create_task(self._deliver(plural, what, body), context=self._context)
 
     async def _deliver(self, plural: str, what: str | None, body: Body) -> None:
-        if plural not in self._handlers:
+        if not self._handlers:
             return  # everything is about to be listed anew
+        self._take(plural, what, body)
+        await self._handle(plural, what, body)
+
+    def _take(self, plural: str, what: str | None, body: Body) -> None:
+        if plural in _DEPENDENTS:
+            self.operator.dependents.see(_RESOURCES[plural], what, body)
         for index in self._indexers.get(plural, ()):
             index.take(what, body, self.operator)
-        await self._handle(plural, what, body)
+
+    def tell_vanished(self, plural: str) -> None:
+        """Let our own watches tell what a new list does not have any more; kopf's tell nothing of it."""
+        if plural in _DEPENDENTS and not self.is_dead:
+            uids = [body["metadata"]["uid"] for body in self.current(plural)]
+            self.operator.dependents.retain(_RESOURCES[plural], None, uids)
 
     async def _handle(self, plural: str, what: str | None, body: Body) -> None:
         own = body["metadata"].get("labels") or {}
@@ -381,6 +394,7 @@ class _Channel:
         self._process.note_list(self._plural)
         for body in self._process.current(self._plural):
             self._show(None, body)
+        self._process.tell_vanished(self._plural)
 
     def forget(self) -> None:
         """Drop what was not shown yet: everything is listed anew."""

@@ -107,7 +107,7 @@ class ExecutionRegister:
         for stored in self._inventory.records(view.reference):
             if stored.run_id in known or stored.run_id in finished:
                 continue
-            is_finished = self._is_finished(stored)
+            is_finished = self._is_finished(view, stored)
             # One that is over starts nothing, and is removed in its time: the status need not name it any more.
             is_left_over = is_finished and stored.run_id != self._statuses.newest(view).run_id
             if not is_left_over and not self._is_bound(view, stored):
@@ -139,9 +139,10 @@ class ExecutionRegister:
         records = self._inventory.records(view.reference)
         return any(stored.run_id == run_id and stored.notes.stored for stored in records)
 
-    def _is_finished(self, stored: StoredRecord) -> bool:
-        noted = stored.notes
-        return noted.completed_at is not None and (noted.stored or not self._results.is_configured)
+    def _is_finished(self, view: RunView, stored: StoredRecord) -> bool:
+        # One whose Jobs are forgotten must never be taken up: all of it would be executed again.
+        is_released = self._inventory.is_released(view.reference.namespace, stored.run_id)
+        return is_released or stored.is_over(has_store=self._results.is_configured)
 
     async def remove_finished(self, view: RunView, ttl: timedelta | None) -> datetime | None:
         """Remove the Jobs and records of executions of which nothing remains to be done, when their time has come.

@@ -1,7 +1,7 @@
-"""What is in the cluster, as values: kopf's indices, behind names that say what they are.
+"""What is in the cluster, as values: the indices of all watches, behind names that say what they are.
 
-kopf fills the indices from lists and watches, and calls no handler before each of them is complete. So no plan is
-ever made from half of what there is.
+They are filled from lists and watches, by kopf and by ``controller/dependents.py``, and nothing is looked at before
+each of them is complete. So no plan is ever made from half of what there is.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -87,7 +87,7 @@ class ServerObject:
 
 
 class _Index(Protocol[_K, _V]):
-    """The part of kopf's index that is used: a read-only mapping from a key to a collection of values."""
+    """The part of an index that is used: a read-only mapping from a key to a collection of values."""
 
     def get(self, key: _K, default: Collection[_V], /) -> Collection[_V]: ...
     def __iter__(self) -> Iterator[_K]: ...
@@ -104,8 +104,10 @@ class Inventory:
     pods_index: _Index[Key, PodObservation]
     deployments_index: _Index[Key, ServerObject]
     services_index: _Index[Key, ServerObject]
-    forget: Callable[[object, Key], None] = lambda _index, _key: None
-    """Takes all values of a key out of an index."""
+    release: Callable[[str, str], None] = lambda _namespace, _run_id: None
+    """Forgets the Jobs and pods of an execution of which nothing remains to be done; they may exist for long."""
+    is_released: Callable[[str, str], bool] = lambda _namespace, _run_id: False
+    """Whether the Jobs and pods of an execution are forgotten."""
 
     def run(self, key: Key) -> RunView | None:
         """Return a TestRun, if it exists."""
@@ -143,17 +145,11 @@ class Inventory:
         counts = {}
         for run in self.runs():
             for stored in self.records(run.reference):
-                jobs = () if stored.is_finished else self.jobs(run.reference.namespace, stored.run_id)
+                jobs = self.jobs(run.reference.namespace, stored.run_id)
                 active = sum(job.state is JobState.ACTIVE and job.decided is None for job in jobs)
                 if active:
                     counts[run.reference.uid, stored.run_id] = active
         return counts
-
-    def release(self, namespace: str, run_id: str) -> None:
-        """Forget the Jobs and pods of an execution of which nothing remains to be done; they may exist for long."""
-        for job in self.jobs(namespace, run_id):
-            self.forget(self.pods_index, (namespace, job.name))
-        self.forget(self.jobs_index, (namespace, run_id))
 
     def pods(self, namespace: str, job: str) -> tuple[PodObservation, ...]:
         """Return the pods of a Job."""

@@ -11,6 +11,7 @@ import kopf
 
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.controller import metrics
+from testrun_operator.controller.dependents import watch_dependents
 from testrun_operator.controller.forgetting import NoMemories
 from testrun_operator.controller.handlers import register
 from testrun_operator.controller.health import HealthServer
@@ -19,7 +20,6 @@ from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings, read_settings
 from testrun_operator.controller.watches import WatchSupervisor, set_up_watching
 from testrun_operator.errors import ClusterUnavailable, FatalError
-from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import KubernetesClient, connect
 from testrun_operator.kube.lease import Lease
@@ -112,13 +112,14 @@ class _Process:
         if namespaces and not usable:
             await _until(stop, self._watches.wait_for_rights(self._client, missing))
             return
-        self._watches.begin()
+        self._watches.begin(usable)
         self._operator = operator = Operator(self._settings, self._client)
         await operator.open()
-        ended, ready = asyncio.Event(), asyncio.Event()
-        kopf_task = asyncio.create_task(self._run_kopf(operator, usable, ended, ready), name="kopf")
+        ended = asyncio.Event()
+        dependents = watch_dependents(operator.dependents, self._client, self._watches, usable)
         tasks = [
-            kopf_task,
+            asyncio.create_task(self._run_kopf(operator, usable, ended), name="kopf"),
+            asyncio.create_task(dependents, name="dependents"),
             asyncio.create_task(_watch_failure(operator), name="failure"),
             asyncio.create_task(_wait(stop), name="stop"),
             asyncio.create_task(_wait(self._watches.restart), name="restart"),
@@ -126,7 +127,7 @@ class _Process:
         if lease is not None:
             tasks.append(asyncio.create_task(lease.hold(), name="lease"))
         helpers = [
-            asyncio.create_task(_tell_ready(ready, operator, self.health)),
+            asyncio.create_task(_tell_ready(self._watches.listed, operator, self.health)),
             asyncio.create_task(self._watches.wait_for_rights(self._client, missing)),
         ]
         try:
@@ -140,9 +141,8 @@ class _Process:
             await operator.close()
             await asyncio.gather(*tasks, *helpers, return_exceptions=True)
 
-    async def _run_kopf(
-        self, operator: Operator, namespaces: tuple[str, ...], ended: asyncio.Event, ready: asyncio.Event
-    ) -> None:
+    async def _run_kopf(self, operator: Operator, namespaces: tuple[str, ...], ended: asyncio.Event) -> None:
+        await operator.dependents.listed.wait()  # no run is looked at before
         registry = kopf.OperatorRegistry()
         register(registry, self._watches)
         kopf_settings = make_kopf_settings()
@@ -158,7 +158,6 @@ class _Process:
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=ended,
-            ready_flag=ready,
         )
 
 
@@ -172,16 +171,8 @@ def make_kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False  # we write few Events ourselves; kopf would write one for every log line
     settings.scanning.disabled = True  # the resources are known; watching CRDs and namespaces would need more rights
     settings.peering.standalone = True  # the Lease is our peering; kopf's needs a resource of its own
-    for group, plural in (
-        ("batch", "jobs"),
-        ("", "pods"),
-        ("", "configmaps"),
-        ("", "services"),
-        ("apps", "deployments"),
-    ):
-        settings.watching.label_selectors[group, plural] = labels.SELECTOR  # filtered on the server's side
-    settings.watching.chunk_size = _CHUNK  # all pods of a day in one answer would not fit into the memory
-    settings.queueing.idle_timeout = 1.0  # a Job has few events, close together; less memory for thousands of them
+    settings.watching.chunk_size = _CHUNK  # all runs with their suites in one answer would not fit into the memory
+    settings.queueing.idle_timeout = 1.0  # less memory for thousands of runs that have ended
     return settings
 
 
@@ -196,8 +187,9 @@ async def _watch_failure(operator: Operator) -> None:
     await operator.failed
 
 
-async def _tell_ready(ready: asyncio.Event, operator: Operator, health: HealthServer) -> None:
-    await ready.wait()
+async def _tell_ready(listed: asyncio.Event, operator: Operator, health: HealthServer) -> None:
+    # Not kopf's ready_flag: that is raised before anything is listed.
+    await listed.wait()
     operator.has_listed = True
     health.ready.set()
     _logger.info("ready")

@@ -8,8 +8,8 @@ from typing import Any
 
 from testrun_operator.controller import metrics
 from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.dependents import Dependents
 from testrun_operator.controller.exposing import last_runs, suites_in
-from testrun_operator.controller.forgetting import forget_values
 from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
@@ -54,6 +54,8 @@ class Operator:
         if settings.dsn is not None:
             store = StoreSettings(dsn=settings.dsn.get_secret_value(), schema=settings.store_schema)
         self._results = Results(store, self._results_changed, self._fail)
+        self.dependents = Dependents(self, has_store=self._results.is_configured)
+        """What runs own, as it is watched."""
 
     async def open(self) -> None:
         """Start what runs beside kopf."""
@@ -68,8 +70,9 @@ class Operator:
         await self._results.close()
 
     def connect_indices(self, indices: Mapping[str, Any]) -> None:
-        """Put the parts together, now that kopf has made its indices."""
+        """Put the parts together, now that kopf has made its indices of runs and suites."""
         settings, client = self._settings, self._client
+        indices = {**self.dependents.indices(), **indices}
         inventory = Inventory(
             runs_index=indices["runs"],
             suites_index=indices["suites"],
@@ -78,7 +81,8 @@ class Operator:
             pods_index=indices["pods"],
             deployments_index=indices["deployments"],
             services_index=indices["services"],
-            forget=forget_values,
+            release=self.dependents.release,
+            is_released=self.dependents.is_released,
         )
         pods = PodSettings(
             image=settings.image,
@@ -159,6 +163,8 @@ class Operator:
 
     def job_changed(self, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
+        if self._inventory is None:
+            return  # each run is looked at once everything is listed
         if deleted:
             self._actor.gates.freed(job.run.namespace, self._client.now())
         if deleted and (state := self._reconciler.state_of(job.run, job.run_id)) is not None:
@@ -179,9 +185,11 @@ class Operator:
 
     def servers_changed(self) -> None:
         """A test server was created, changed or deleted: runs may wait for it, and shared ones are to be mended."""
+        if self._inventory is None:
+            return
         for state in self._reconciler.active():
             self._run_changed(state.run)
-        for suite in self._inventory.suites() if self._inventory is not None else ():
+        for suite in self._inventory.suites():
             self.suite_changed(*suite.key)
 
     def _executes_in(self, namespace: str) -> bool:

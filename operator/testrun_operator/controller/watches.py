@@ -1,13 +1,13 @@
-"""Whether the watches are alive, what they are refused, and when one had to begin anew.
+"""Whether the watches are alive, what they are refused, and when one of kopf's had to begin anew.
 
 kopf tells none of it. It talks to the API server by a session of ours, so that each of its requests is seen here
-(``docs/decisions/0025-watches-are-watched.md``).
+(``docs/decisions/0025-watches-are-watched.md``). Our own (``controller/dependents.py``) are told of by themselves.
 """
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -29,6 +29,7 @@ from testrun_operator.kube.client import (
 
 WATCHED = (TESTRUNS, TESTSUITES, JOBS, PODS, CONFIGMAPS, SERVICES, DEPLOYMENTS)
 """What is watched, as the client names it."""
+_OF_KOPF = tuple(resource.rpartition("/")[2] for resource in (TESTRUNS, TESTSUITES))
 WATCH_SECONDS = 10
 """How long a watch lasts until the API server ends it, and kopf goes on with another one: its end is a sign of life.
 Before it comes a bookmark, so that the next one begins where this one was."""
@@ -58,6 +59,15 @@ class EndlessBackoffs:
             yield _LONGEST_BACKOFF
 
 
+def watch_seconds(namespaces: int) -> int:
+    """Return after how many seconds the API server ends a watch.
+
+    Args:
+        namespaces: how many namespaces are watched; 1 for the whole cluster.
+    """
+    return max(WATCH_SECONDS, namespaces * len(WATCHED) // _WATCHES_PER_SECOND)
+
+
 def set_up_watching(settings: kopf.OperatorSettings, namespaces: int) -> None:
     """Set kopf's time limits, each with the reason why it is not the default.
 
@@ -65,7 +75,7 @@ def set_up_watching(settings: kopf.OperatorSettings, namespaces: int) -> None:
         settings: kopf's settings.
         namespaces: how many namespaces are watched; 1 for the whole cluster.
     """
-    seconds = max(WATCH_SECONDS, namespaces * len(WATCHED) // _WATCHES_PER_SECOND)
+    seconds = watch_seconds(namespaces)
     settings.watching.server_timeout = seconds  # an idle watch would be as silent as a dead one for up to an hour
     settings.watching.inactivity_timeout = seconds + SILENCE_SECONDS - WATCH_SECONDS  # 70 seconds else
     settings.watching.connect_timeout = _CONNECT_SECONDS  # packets that are dropped would cost minutes
@@ -101,12 +111,21 @@ class WatchSupervisor:
         self.restart = asyncio.Event()
         """Set when everything has to be read anew: a watch began with a new list, and nobody tells what has gone since
         the one before; or rights that were missing are there."""
+        self._awaited: set[_Watch] = set()
+        self.listed = asyncio.Event()
+        """Set when kopf has listed all that it lists, and watches it."""
 
-    def begin(self) -> None:
-        """Take note that everything is listed anew."""
+    def begin(self, namespaces: Collection[str] = ()) -> None:
+        """Take note that everything is listed anew.
+
+        Args:
+            namespaces: where; none for the whole cluster.
+        """
         self._heard.clear()
         self._lists.clear()
         self.restart.clear()
+        self.listed.clear()
+        self._awaited = {_Watch(plural, place) for plural in _OF_KOPF for place in namespaces or ("",)}
 
     async def log_in(self, found: kopf.ConnectionInfo | None) -> kopf.AiohttpSession | None:
         """Make the session of kopf from credentials that were found; called again after each 401."""
@@ -137,7 +156,21 @@ class WatchSupervisor:
             # A list comes in pieces; it is the first one that begins another list.
             is_new_list = not {"watch", "continue"} & request.url.query.keys()
             self._note(watch, response.status, is_new_list=is_new_list)
+            if response.status == _OK and "watch" in request.url.query:
+                self._awaited.discard(watch)
+                if not self._awaited:
+                    self.listed.set()
         return response
+
+    def note_answer(self, resource: str, namespace: str, status: int) -> None:
+        """Take note of what is answered to one of our own lists and watches.
+
+        Args:
+            resource: as the client names it.
+            namespace: where; empty for everywhere.
+            status: the HTTP status.
+        """
+        self._note(_Watch(resource.rpartition("/")[2], namespace), status, is_new_list=False)
 
     def _note(self, watch: _Watch, status: int, *, is_new_list: bool) -> None:
         if status != _OK:

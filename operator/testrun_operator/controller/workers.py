@@ -6,6 +6,7 @@ never left for the end of a delay.
 """
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
@@ -54,6 +55,8 @@ class Workers(Generic[_K]):
         self._marks: dict[_K, asyncio.Event] = {}
         self._tasks: dict[_K, asyncio.Task[None]] = {}
         self._closed = False
+        # A task keeps the context of who makes it: in a handler of kopf's, that has the object with all its fields.
+        self._context = contextvars.copy_context()
 
     def mark(self, key: _K) -> None:
         """Have a key looked at soon."""
@@ -61,7 +64,7 @@ class Workers(Generic[_K]):
             return
         self._marks.setdefault(key, asyncio.Event()).set()
         if key not in self._tasks:
-            task = asyncio.create_task(self._work(key), name=f"{self._name} {key}")
+            task = asyncio.create_task(self._work(key), name=f"{self._name} {key}", context=self._context.copy())
             self._tasks[key] = task
 
     async def close(self) -> None:

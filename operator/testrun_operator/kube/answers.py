@@ -1,4 +1,4 @@
-"""What the API server answers when it does not do what it was asked to, as errors of ours.
+"""What the API server answers when it does not do what it was asked to, or no answer at all, as errors of ours.
 
 No answer, 401, 408, 410, 429 and 5xx are :class:`ClusterUnavailable`; the rest of 4xx is :class:`Refused` with the
 server's own words. What follows from each is a table in ``docs/operations.md``.
@@ -6,8 +6,12 @@ server's own words. What follows from each is a table in ``docs/operations.md``.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
+
+import aiohttp
+from kubernetes.aio import config
 
 from testrun_operator.api.base import Document
 from testrun_operator.engine.quota import waits_for_quota
@@ -95,9 +99,11 @@ def translate(status: int | None, body: object, reason: str | None, headers: Map
     message = str(answer.get("message") or text[:500] or reason or "no message")
     if status == _UNAUTHORIZED:
         # Of the operator's token, which the kubelet renews; never of what a case or a person wrote.
-        return ClusterUnavailable(f"the API server does not accept the operator's credential (401): {message}")
+        return ClusterUnavailable(
+            f"the API server does not accept the operator's credential (401): {message}", status=status
+        )
     if status is None or status in _FOR_NOW or status >= _SERVER_ERROR:
-        return ClusterUnavailable(f"the API server answered {status}: {message}", _retry_after(answer, headers))
+        return ClusterUnavailable(f"the API server answered {status}: {message}", _retry_after(answer, headers), status)
     return Refused(status, str(answer.get("reason") or reason or ""), message, _causes(answer))
 
 
@@ -116,3 +122,30 @@ def _causes(answer: Document) -> Iterable[str]:
     for cause in causes if isinstance(causes, list) else ():
         if isinstance(cause, dict):
             yield str(cause.get("reason"))
+
+
+@contextmanager
+def as_unavailable(call: str) -> Iterator[None]:
+    """Make one error of ours of everything that happens to a connection.
+
+    Raises:
+        ClusterUnavailable: it did not hold, or there is no credential at the moment.
+    """
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
+        # The last where the token cannot be renewed; the kubelet writes it anew every hour.
+        raise ClusterUnavailable(f"{call}: {type(error).__name__}: {error}") from None
+
+
+def decode(call: str, text: bytes) -> Document:
+    """Read an answer that is an object in JSON.
+
+    Raises:
+        ClusterUnavailable: it is not: something in between answered.
+    """
+    try:
+        decoded: Document = json.loads(text)
+    except ValueError:
+        raise ClusterUnavailable(f"{call}: the answer is not the API server's: {text[:100]!r}") from None
+    return decoded

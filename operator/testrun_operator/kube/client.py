@@ -9,11 +9,10 @@ a table in ``docs/operations.md``.
 """
 
 import asyncio
-import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -21,18 +20,22 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.client.rest import RESTResponse
 from yaml import YAMLError
 
 from testrun_operator import __version__
 from testrun_operator.api.base import Document
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.errors import ClusterUnavailable
-from testrun_operator.kube.answers import Refused, translate
+from testrun_operator.kube.answers import Refused, as_unavailable, decode, translate
 from testrun_operator.kube.clock import ServerClock
 
 _TIMEOUT_SECONDS: Final = 30.0
+_CONNECT_SECONDS: Final = 5.0
 _RECENTLY_SECONDS: Final = 15.0
-_READS: Final = frozenset({"get", "list"})
+_READS: Final = frozenset({"get", "list", "watch"})
+_PAGE: Final = 100
+"""Objects in one answer to a list: all pods of a day at once would not fit into the memory."""
 _UNPROCESSABLE: Final = 422
 _PATCH_FAILED: Final = "the server rejected our request due to an error in our request"
 """In the API server's answer to a JSON patch of which a test fails."""
@@ -59,6 +62,7 @@ async def connect() -> "KubernetesClient":
             await config.load_kube_config(client_configuration=configuration)
     except (config.ConfigException, OSError, YAMLError, TypeError) as error:  # the last for an empty file
         raise ClusterUnavailable(f"no service account and no usable kubeconfig: {error}") from None
+    configuration.connection_pool_maxsize = 0  # no limit: each watch holds a connection for itself
     return KubernetesClient(client.ApiClient(configuration))
 
 
@@ -120,6 +124,65 @@ class KubernetesClient:
         """
         answer = await self._call("list", resource, "GET", _path(resource, namespace), query=query)
         return tuple(answer.get("items", ()))
+
+    async def pages(
+        self, resource: str, namespace: str | None, **query: str
+    ) -> AsyncIterator[tuple[tuple[Document, ...], str]]:
+        """List objects some hundred at a time.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where; None for everywhere.
+            query: ``labelSelector``, ``fieldSelector``.
+
+        Yields:
+            Objects, and the resourceVersion of the whole list, from which :meth:`watch` goes on.
+        """
+        more = ""
+        while True:
+            position = {"limit": str(_PAGE)} | ({"continue": more} if more else {})
+            answer = await self._call("list", resource, "GET", _path(resource, namespace), query=query | position)
+            metadata = answer.get("metadata") or {}
+            yield tuple(answer.get("items") or ()), str(metadata.get("resourceVersion") or "")
+            more = str(metadata.get("continue") or "")
+            if not more:
+                return
+
+    async def watch(
+        self,
+        resource: str,
+        namespace: str | None,
+        version: str,
+        *,
+        seconds: int,
+        silence: float,
+        begun: Callable[[], None] = lambda: None,
+        **query: str,
+    ) -> AsyncIterator[Document]:
+        """Watch objects until the API server ends it, and yield the events with their ``type`` and ``object``.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where; None for everywhere.
+            version: the resourceVersion after which it begins.
+            seconds: after how many the API server is to end it.
+            silence: for how many seconds nothing may come before the connection is given up.
+            begun: called when the API server has accepted the call.
+            query: ``labelSelector``, ``fieldSelector``.
+        """
+        query |= {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version}
+        query |= {"timeoutSeconds": str(seconds)}
+        path = _path(resource, namespace) + "?" + urlencode(query)
+        limit = aiohttp.ClientTimeout(sock_connect=_CONNECT_SECONDS, sock_read=silence)
+        response = await self._open("watch", resource, "GET", path, limit=limit)
+        begun()
+        try:
+            async for line in response.response.content:
+                yield decode(f"watch {resource}", line)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:  # the last for a line of megabytes
+            raise ClusterUnavailable(f"watch {resource}: {type(error).__name__}: {error}") from None
+        finally:
+            response.response.close()
 
     async def patch(self, resource: str, namespace: str, name: str, body: Document) -> Document:
         """Merge a patch (RFC 7386) into an object."""
@@ -223,13 +286,7 @@ class KubernetesClient:
         content_type: str = "application/json",
     ) -> Document:
         answer = await self._send(verb, resource, method, path, body, query=query, content_type=content_type)
-        try:
-            decoded: Document = json.loads(answer)
-        except ValueError:
-            raise ClusterUnavailable(
-                f"{verb} {resource}: the answer is not the API server's: {answer[:100]!r}"
-            ) from None
-        return decoded
+        return decode(f"{verb} {resource}", answer)
 
     async def _send(
         self,
@@ -242,29 +299,45 @@ class KubernetesClient:
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        self.calls[verb, resource] += 1
         seconds = self._seconds_for(verb, resource)
         if query:
             path += "?" + urlencode(query)
+        response = await self._open(verb, resource, method, path, body, content_type=content_type, limit=seconds)
+        with as_unavailable(f"{verb} {resource}"):
+            answer: bytes = await response.read()
+        return answer
+
+    async def _open(
+        self,
+        verb: str,
+        resource: str,
+        method: str,
+        path: str,
+        body: Document | Sequence[Document] | None = None,
+        *,
+        limit: float | aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> RESTResponse:
+        """Make a request, and return its answer with its body to be read, if it is a success."""
+        self.calls[verb, resource] += 1
         headers = {"Content-Type": content_type, "Accept": "application/json, */*"}
         asked_at = self._clock.ticks()
-        try:
-            request = await self._api.param_serialize(
-                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
-            )
-            response = await self._api.call_api(*request, _request_timeout=seconds)
-            answer: bytes = await response.read()
-        except ApiException as error:
-            raise translate(error.status, error.body, error.reason, error.headers or {}) from None
-        except (TimeoutError, aiohttp.ClientError, OSError, config.ConfigException) as error:
-            # The last where the token cannot be renewed; the kubelet writes it anew every hour.
-            raise ClusterUnavailable(f"{verb} {resource}: {type(error).__name__}: {error}") from None
+        with as_unavailable(f"{verb} {resource}"):
+            try:
+                request = await self._api.param_serialize(
+                    method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+                )
+                response = await self._api.call_api(*request, _request_timeout=limit)
+                is_success = 200 <= response.status < 300  # noqa: PLR2004 - the successful statuses
+                refusal = b"" if is_success else await response.read()
+            except ApiException as error:
+                raise translate(error.status, error.body, error.reason, error.headers or {}) from None
         self._answered_at = asyncio.get_running_loop().time()
         self._clock.note(response.headers.get("Date"), asked_at)
         self._note_warnings(f"{verb} {resource}", response.headers.getall("Warning", ()))
-        if not 200 <= response.status < 300:  # noqa: PLR2004 - the successful statuses
-            raise translate(response.status, answer, response.reason, response.headers)
-        return answer
+        if not is_success:
+            raise translate(response.status, refusal, response.reason, response.headers)
+        return response
 
     def _seconds_for(self, verb: str, resource: str) -> float:
         # No write may be under way when somebody else may hold the Lease.

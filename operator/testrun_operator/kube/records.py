@@ -60,12 +60,19 @@ class StoredRecord:
     notes: Notes
     plain: str = ""
     packed: str = ""
-    """Its content, in one of two forms; in none of them once everything is stored, since it is not needed any more."""
+    """Its content, in one of two forms; in none of them once it is not needed any more."""
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing remains to be done of the execution but to remove it when its time has come."""
-        return self.notes.completed_at is not None and self.notes.stored
+    def is_over(self, *, has_store: bool) -> bool:
+        """Whether nothing remains to be done of the execution but to remove it when its time has come.
+
+        Args:
+            has_store: whether results go to Postgres.
+        """
+        return self.notes.completed_at is not None and (self.notes.stored or not has_store)
+
+    def without_content(self) -> "StoredRecord":
+        """Return the record without what is in it, which may be a megabyte."""
+        return replace(self, plain="", packed="")
 
     def read(self) -> ExecutionRecord:
         """Read the record. Fields that this release does not know, of a newer one, are left out.
@@ -141,8 +148,7 @@ def read_record(body: Mapping[str, Any]) -> StoredRecord | None:
         completed_at=_read_noted_time(annotations.get(labels.COMPLETED_AT)),
         stored=annotations.get(labels.STORED) == "true",
     )
-    found = StoredRecord(run_id, digest_of_record(body), notes, *_content(body))
-    return replace(found, plain="", packed="") if found.is_finished else found
+    return StoredRecord(run_id, digest_of_record(body), notes, *_content(body))
 
 
 def digest_of_record(body: Mapping[str, Any]) -> str:

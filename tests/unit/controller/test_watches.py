@@ -155,6 +155,22 @@ async def test_an_outage_of_any_length_is_ridden_out(
     assert value_of(metrics.WATCH_FAILURES, resource="configmaps", status=str(status)) > before + 20
 
 
+async def test_everything_is_listed_once_each_watch_of_kopf_has_begun(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks whether the operator is ready wants to know that it has seen what there is."""
+    monkeypatch.setattr(watches, "_OF_KOPF", ("configmaps", "testruns"))
+    supervisor = WatchSupervisor(lambda: True)
+    supervisor.begin()
+    async with watching(api, supervisor):
+        await until(lambda: api.watches > 0)
+        assert not supervisor.listed.is_set()
+    monkeypatch.setattr(watches, "_OF_KOPF", ("configmaps",))
+    supervisor.begin()
+    async with watching(api, supervisor):
+        await asyncio.wait_for(supervisor.listed.wait(), 5)
+
+
 async def test_a_right_that_is_missing_is_told_by_its_name_until_it_is_there(
     api: ApiServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -240,15 +256,19 @@ async def test_a_namespace_without_rights_does_not_hold_up_the_others(monkeypatc
 
 @pytest.fixture
 def process(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> main._Process:
-    """Return a process whose kopf does nothing until it is told to end."""
+    """Return a process whose watches show nothing, and end when they are told to."""
     monkeypatch.setattr(metrics.REGISTRY, "register", lambda _: None)
     made = main._Process(Settings(http_port=8080), cluster.client)
 
-    async def run_kopf(_: object, __: object, ended: asyncio.Event, ready: asyncio.Event) -> None:
-        ready.set()
+    async def run_kopf(_: object, __: object, ended: asyncio.Event) -> None:
+        made._watches.listed.set()
         await ended.wait()
 
+    async def watch_dependents(*_: object) -> None:
+        await asyncio.Event().wait()
+
     monkeypatch.setattr(made, "_run_kopf", run_kopf)
+    monkeypatch.setattr(main, "watch_dependents", watch_dependents)
     return made
 
 

@@ -1,6 +1,7 @@
 """Workers: what a mark leads to, and what an error does."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -249,3 +250,22 @@ async def test_workers_end_though_a_mark_comes_at_the_same_moment(looks: Looks) 
     async with asyncio.timeout(0.9):
         await looks.workers.close()
     assert looks.seen == ["a"]
+
+
+async def test_a_worker_keeps_nothing_of_the_context_in_which_its_key_was_marked() -> None:
+    """Kopf's handlers run in one that has the whole object; the worker of a run lives as long as the run."""
+    variable = contextvars.ContextVar[str]("variable", default="")
+    seen: list[str] = []
+
+    async def look(_: str) -> datetime | None:
+        seen.append(variable.get())
+        return None
+
+    workers = Workers("key", look, lambda: datetime.now(UTC), lambda _: None)
+    variable.set("the object of a handler")
+    workers.mark("one")
+    async with asyncio.timeout(5):
+        while not seen:  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+    await workers.close()
+    assert seen == [""]

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Measures what finished runs cost the operator's memory: `make bench-memory`, or `bench/memory.py --help`.
+
+The operator is a process of its own, with kopf as it is: its lists, watches, workers, indices and memories. The API
+server is a stand-in that plays lists in chunks and silent watches of any number of runs, each with the record of its
+execution, and a Job and a pod per case, as they are until their ttl has passed. All of them are over and stored.
+
+- settled: the resident set once everything was listed and looked at, less that of an operator that finds nothing.
+- peak: the largest resident set on the way there, likewise.
+- writes: calls of the operator that change anything; there is nothing to write.
+"""
+
+import argparse
+import asyncio
+import gc
+import itertools
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.api.parse import parse_run, parse_suite
+from testrun_operator.controller import main
+from testrun_operator.controller.settings import Settings
+from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
+from testrun_operator.kube import labels
+from testrun_operator.kube.client import connect
+from testrun_operator.kube.job import job_name
+from testrun_operator.kube.records import Notes, digest_of_record, notes_patch, record_manifest
+from testrun_operator.kube.references import RunReference
+
+Body = dict[str, Any]
+NAMESPACE = "team"
+ENDED = datetime.now(UTC).replace(microsecond=0)
+TIME = ENDED.strftime("%Y-%m-%dT%H:%M:%SZ")
+KINDS = {
+    f"apis/{GROUP}/{VERSION}": (("testruns", "TestRun"), ("testsuites", "TestSuite")),
+    "apis/batch/v1": (("jobs", "Job"),),
+    "apis/apps/v1": (("deployments", "Deployment"),),
+    # kopf waits until it has found namespaces among the resources, also where it watches none.
+    "api/v1": (("pods", "Pod"), ("configmaps", "ConfigMap"), ("services", "Service"), ("namespaces", "Namespace")),
+}
+VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
+CALM_SECONDS = 4.0
+DEADLINE_SECONDS = 300.0
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class History:
+    """Finished runs of one suite.
+
+    Args:
+        runs: how many.
+        cases: cases of each.
+    """
+
+    runs: int
+    cases: int
+
+    def objects(self, plural: str) -> Iterator[str]:
+        """Yield the objects of a resource as JSON, in the order of the runs."""
+        if plural not in {"testruns", "configmaps", "jobs", "pods"} or not self.runs:
+            return
+        spec = {"suiteRef": {"name": "regression"}, "revision": "4f2c1d"}
+        cases = [{"name": f"case-{n}", "http": {"connection": "api", "request": {"path": f"/items/{n}"},
+                  "expect": {"status": 200}}} for n in range(min(self.cases, 500))]  # fmt: skip
+        suite = parse_suite({"connections": {"api": {"url": "http://api:5555"}}, "cases": cases})
+        run = parse_run(spec)
+        for number in range(self.runs):
+            reference = RunReference(NAMESPACE, f"nightly-{number}", str(UUID(int=10**12 + number)))
+            run_id = make_run_id(ENDED - timedelta(seconds=self.runs - number), number)
+            record = ExecutionRecord(
+                run_id=run_id,
+                spec_digest=digest_of(run),
+                suite_name="regression",
+                started_at=ENDED,
+                run=run,
+                suite=suite,
+            )
+            if plural in {"jobs", "pods"}:
+                yield from (_object(plural, reference, run_id, f"case-{case}") for case in range(self.cases))
+                continue
+            manifest = record_manifest(reference, record)
+            if plural == "configmaps":
+                notes = notes_patch(Notes(completed_at=ENDED, stored=True))
+                manifest["metadata"] |= notes["metadata"] | {"uid": f"record-{number}", "resourceVersion": "1"}
+                yield json.dumps(manifest)
+            else:
+                yield json.dumps(_run(reference, spec, digest_of(run), run_id, digest_of_record(manifest), self.cases))
+
+
+def _run(run: RunReference, spec: Body, spec_digest: str, run_id: str, digest: str, cases: int) -> Body:
+    conditions = [
+        {"type": kind, "status": status, "reason": "AllStored" if kind == "ResultsStored" else "Passed",
+         "message": f"{cases} of {cases} cases passed", "lastTransitionTime": TIME, "observedGeneration": 1}
+        for kind, status in (("Ready", "True"), ("Reconciling", "False"), ("Stalled", "False"),
+                             ("Succeeded", "True"), ("ResultsStored", "True"))
+    ]  # fmt: skip
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "TestRun",
+        "metadata": {"name": run.name, "namespace": run.namespace, "uid": run.uid, "generation": 1,
+                     "resourceVersion": "1", "creationTimestamp": TIME, "managedFields": _managed_fields()},
+        "spec": spec,
+        "status": {"observedGeneration": 1, "phase": "Passed", "runId": run_id, "specDigest": spec_digest,
+                   "startTime": TIME, "completionTime": TIME, "records": [{"runId": run_id, "digest": digest}],
+                   "cases": {"total": cases, "passed": cases}, "successRate": "100.00", "conditions": conditions},
+    }  # fmt: skip
+
+
+def _managed_fields() -> list[Body]:
+    fields: Body = {f"f:field-{n}": {"f:name": {}, "f:value": {}, ".": {}} for n in range(20)}
+    return [{"manager": "kubelet", "operation": "Update", "subresource": "status", "apiVersion": "v1", "time": TIME,
+             "fieldsType": "FieldsV1", "fieldsV1": {"f:status": fields}}]  # fmt: skip
+
+
+def _object(plural: str, run: RunReference, run_id: str, case: str) -> str:
+    name = job_name(run, run_id, case, 1)
+    own_labels = {labels.MANAGED_BY: labels.MANAGER, labels.COMPONENT: labels.CASE_COMPONENT, labels.RUN: run.name,
+                  labels.RUN_UID: run.uid, labels.RUN_ID: run_id, labels.CASE: case, labels.ATTEMPT: "1"}  # fmt: skip
+    container = {"name": "case", "image": "registry/testrun-operator:1", "args": ["run"],
+                 "env": [{"name": "TESTRUN_CASE", "value": json.dumps({"case": case, "text": "x" * 1500})}]}  # fmt: skip
+    spec = {"containers": [container], "restartPolicy": "Never", "activeDeadlineSeconds": 675, "nodeName": "node-1"}
+    report = {"case": case, "attempt": 1, "verdict": "Passed", "reason": "ExpectationsMet", "durationMilliseconds": 12,
+              "details": [{"kind": "assertion", "name": f"status {n}", "passed": True, "expected": "200",
+                           "actual": "200"} for n in range(10)]}  # fmt: skip
+    metadata = {"name": name, "namespace": run.namespace, "uid": f"{plural}-{name}", "resourceVersion": "1",
+                "labels": own_labels, "creationTimestamp": TIME, "managedFields": _managed_fields()}  # fmt: skip
+    if plural == "jobs":
+        metadata |= {"ownerReferences": [run.as_owner()], "annotations": {labels.TEST_FAILURES: "0"}}
+        status: Body = {"startTime": TIME, "completionTime": TIME, "succeeded": 1, "conditions": [
+            {"type": kind, "status": "True", "lastTransitionTime": TIME} for kind in ("SuccessCriteriaMet", "Complete")
+        ]}  # fmt: skip
+        return json.dumps({"metadata": metadata, "spec": {"template": {"spec": spec}}, "status": status})
+    metadata |= {"name": f"{name}-x", "ownerReferences": [
+        {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": f"jobs-{name}", "controller": True}]}  # fmt: skip
+    ended = {"exitCode": 0, "reason": "Completed", "startedAt": TIME, "finishedAt": TIME, "message": json.dumps(report)}
+    status = {"phase": "Succeeded", "startTime": TIME, "containerStatuses": [
+        {"name": "case", "image": container["image"], "state": {"terminated": ended}}]}  # fmt: skip
+    return json.dumps({"metadata": metadata, "spec": spec, "status": status})
+
+
+class StandIn:
+    """Plays the API server."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._lists: dict[str, Iterator[str]] = {}
+        self.calls: Counter[str] = Counter()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        if request.method != "GET":
+            self.calls[f"{request.method} {request.path.rpartition('/')[2]}"] += 1
+            return web.json_response({"metadata": {}})
+        path = request.path.strip("/")
+        if path in KINDS:
+            found = [{"name": plural, "kind": kind, "namespaced": True, "verbs": VERBS, "singularName": kind.lower()}
+                     for plural, kind in KINDS[path]]  # fmt: skip
+            return web.json_response({"kind": "APIResourceList", "resources": found})
+        if path == "api":
+            return web.json_response({"versions": ["v1"]})
+        if path == "apis":
+            groups = [name.split("/")[1:] for name in KINDS if name.startswith("apis/")]
+            versions = {group: {"groupVersion": f"{group}/{version}", "version": version} for group, version in groups}
+            found = [{"name": group, "versions": [one], "preferredVersion": one} for group, one in versions.items()]
+            return web.json_response({"kind": "APIGroupList", "groups": found})
+        return await (self._watch(request) if "watch" in request.query else self._list(request))
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.sleep(float(request.query.get("timeoutSeconds", 3600)))
+        return response
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        plural = request.path.rpartition("/")[2]
+        limit = int(request.query.get("limit") or 10**9)
+        if "continue" not in request.query:
+            self._lists[plural] = self._history.objects(plural)
+        items = list(itertools.islice(self._lists[plural], limit))
+        kind = next(kind for kinds in KINDS.values() for name, kind in kinds if name == plural)
+        metadata = {"resourceVersion": "1"} | ({"continue": "more"} if len(items) == limit else {})
+        text = f'{{"kind": "{kind}List", "metadata": {json.dumps(metadata)}, "items": [{",".join(items)}]}}'
+        return web.Response(text=text, content_type="application/json")
+
+
+def resident(field: str) -> int:
+    """Return a figure of this process's memory in bytes, as the kernel has it: VmRSS or VmHWM."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(field)
+
+
+async def operate(runs: int) -> None:
+    """Run the operator until it has settled, and print what it needs; the child process."""
+    client = await connect()
+    process = main._Process(Settings(image="registry/testrun-operator:1", leader_election=False), client)
+    stop = asyncio.Event()
+    task = asyncio.create_task(process.operate(None, stop))
+    while not task.done() and (process._operator is None or process._operator._inventory is None):
+        await asyncio.sleep(0.1)
+    if task.done():
+        task.result()
+    assert process._operator is not None
+    operator = process._operator
+    assert operator._inventory is not None
+    before = -1.0
+    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        now = sum(os.times()[:2])
+        if len(list(operator._inventory.runs())) >= runs and now - before < 0.1 * CALM_SECONDS:
+            break
+        before = now
+        await asyncio.sleep(CALM_SECONDS)
+    gc.collect()
+    assert operator._reconciler.active() == ()
+    print(
+        json.dumps(
+            {"settled": resident("VmRSS"), "peak": resident("VmHWM"), "runs": len(list(operator._inventory.runs()))}
+        ),
+        flush=True,
+    )
+    os._exit(0)
+
+
+async def measure(history: History) -> tuple[dict[str, int], Counter[str]]:
+    """Measure the operator with a history."""
+    stand_in = StandIn(history)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", stand_in.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kubeconfig"
+        path.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "here",
+            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "users": [{"name": "here", "user": {"token": "none"}}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
+        }), encoding="utf-8")  # fmt: skip
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, os.environ.get("TM",__file__), "--operate", str(history.runs), env=os.environ | {"KUBECONFIG": str(path)},
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert child.stdout is not None
+        printed = await child.stdout.read()
+        await child.wait()
+    await runner.cleanup()
+    figures: dict[str, int] = json.loads(printed.splitlines()[-1])
+    assert figures["runs"] == history.runs
+    return figures, stand_in.calls
+
+
+async def bench(histories: list[History]) -> None:
+    """Measure, and print a table."""
+    idle, _ = await measure(History(0, 0))
+    print(f"idle: {idle['settled'] / MIB:.0f} MiB", flush=True)
+    print("runs  cases  settled  peak  writes", flush=True)
+    for history in histories:
+        figures, calls = await measure(history)
+        settled, peak = ((figures[name] - idle[name]) / MIB for name in ("settled", "peak"))
+        print(f"{history.runs:4}  {history.cases:5}  +{settled:.0f} MiB  +{peak:.0f} MiB  {calls.total()}", flush=True)
+
+
+def _history(text: str) -> History:
+    runs, _, cases = text.partition("x")
+    return History(int(runs), int(cases))
+
+
+def run(arguments: list[str]) -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("history", nargs="*", type=_history, help="as RUNSxCASES", default=[])
+    parser.add_argument("--operate", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.operate is not None:
+        asyncio.run(operate(options.operate))
+    else:
+        asyncio.run(bench(options.history or DEFAULTS))
+
+
+DEFAULTS = [History(100, 100), History(1000, 100), History(100, 1000)]
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
