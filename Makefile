@@ -59,6 +59,10 @@ bench-playbook: $(VENV)/installed ## measure playbook cases on real NoETLs, whic
 	@ci/tools postgresql
 	@$(BIN)/python bench/playbook.py $(if $(EXECUTIONS),--executions $(EXECUTIONS))
 
+.PHONY: bench-memory
+bench-memory: $(VENV)/installed ## measure what finished runs cost the operator's memory (HISTORIES="1000x100 100x1000", runs and cases)
+	@$(BIN)/python bench/memory.py $(HISTORIES)
+
 .PHONY: release
 release: venv ## every file of a release into dist/ (IMAGE_REPOSITORY=registry.example.com/team/testrun-operator VERSION=0.1.0)
 	@$(BIN)/python tools/release.py --image-repository "$(IMAGE_REPOSITORY)" $(if $(VERSION),--version $(VERSION))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measures what finished runs cost the operator's memory: `make bench-memory`, or `bench/memory.py --help`.
 
-The operator is a process of its own, with kopf as it is: its lists, watches, workers, indices and memories. The API
-server is a stand-in that plays lists in chunks and silent watches of any number of runs, each with the record of its
-execution, and a Job and a pod per case, as they are until their ttl has passed. All of them are over and stored.
+The operator is `testrun operator`, as in its container but for the Lease. The API server is a stand-in that plays lists
+in pages and silent watches of any number of runs, each with the record of its execution, and a Job and a pod per case,
+as they are until their ttl has passed. All of them are over and stored.
 
 - settled: the resident set once everything was listed and looked at, less that of an operator that finds nothing.
 - peak: the largest resident set on the way there, likewise.
@@ -12,10 +12,10 @@ execution, and a Job and a pod per case, as they are until their ttl has passed.
 
 import argparse
 import asyncio
-import gc
 import itertools
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections import Counter
@@ -26,15 +26,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import ClientError, ClientSession, web
 
 from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.api.parse import parse_run, parse_suite
-from testrun_operator.controller import main
-from testrun_operator.controller.settings import Settings
+from testrun_operator.controller.settings import PREFIX
 from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import connect
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.records import Notes, digest_of_record, notes_patch, record_manifest
 from testrun_operator.kube.references import RunReference
@@ -52,6 +50,8 @@ KINDS = {
 }
 VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
 CALM_SECONDS = 4.0
+CALM_SHARE = 0.1
+"""Of a core: an operator that uses less of it has nothing to do."""
 DEADLINE_SECONDS = 300.0
 MIB = 1024 * 1024
 
@@ -130,7 +130,8 @@ def _object(plural: str, run: RunReference, run_id: str, case: str) -> str:
     own_labels = {labels.MANAGED_BY: labels.MANAGER, labels.COMPONENT: labels.CASE_COMPONENT, labels.RUN: run.name,
                   labels.RUN_UID: run.uid, labels.RUN_ID: run_id, labels.CASE: case, labels.ATTEMPT: "1"}  # fmt: skip
     container = {"name": "case", "image": "registry/testrun-operator:1", "args": ["run"],
-                 "env": [{"name": "TESTRUN_CASE", "value": json.dumps({"case": case, "text": "x" * 1500})}]}  # fmt: skip
+                 "env": [{"name": "TESTRUN_CASE", "value": json.dumps({"case": case, "text": 1500 * "x"})}],
+                 }  # fmt: skip
     spec = {"containers": [container], "restartPolicy": "Never", "activeDeadlineSeconds": 675, "nodeName": "node-1"}
     report = {"case": case, "attempt": 1, "verdict": "Passed", "reason": "ExpectationsMet", "durationMilliseconds": 12,
               "details": [{"kind": "assertion", "name": f"status {n}", "passed": True, "expected": "200",
@@ -144,7 +145,8 @@ def _object(plural: str, run: RunReference, run_id: str, case: str) -> str:
         ]}  # fmt: skip
         return json.dumps({"metadata": metadata, "spec": {"template": {"spec": spec}}, "status": status})
     metadata |= {"name": f"{name}-x", "ownerReferences": [
-        {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": f"jobs-{name}", "controller": True}]}  # fmt: skip
+        {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": f"jobs-{name}", "controller": True}
+    ]}  # fmt: skip
     ended = {"exitCode": 0, "reason": "Completed", "startedAt": TIME, "finishedAt": TIME, "message": json.dumps(report)}
     status = {"phase": "Succeeded", "startTime": TIME, "containerStatuses": [
         {"name": "case", "image": container["image"], "state": {"terminated": ended}}]}  # fmt: skip
@@ -196,44 +198,36 @@ class StandIn:
         return web.Response(text=text, content_type="application/json")
 
 
-def resident(field: str) -> int:
-    """Return a figure of this process's memory in bytes, as the kernel has it: VmRSS or VmHWM."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(field)
+def resident(pid: int, field: str) -> int:
+    """Return a figure of a process's memory in bytes, as the kernel has it: VmRSS or VmHWM."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
-async def operate(runs: int) -> None:
-    """Run the operator until it has settled, and print what it needs; the child process."""
-    client = await connect()
-    process = main._Process(Settings(image="registry/testrun-operator:1", leader_election=False), client)
-    stop = asyncio.Event()
-    task = asyncio.create_task(process.operate(None, stop))
-    while not task.done() and (process._operator is None or process._operator._inventory is None):
-        await asyncio.sleep(0.1)
-    if task.done():
-        task.result()
-    assert process._operator is not None
-    operator = process._operator
-    assert operator._inventory is not None
-    before = -1.0
-    deadline = asyncio.get_running_loop().time() + DEADLINE_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
-        now = sum(os.times()[:2])
-        if len(list(operator._inventory.runs())) >= runs and now - before < 0.1 * CALM_SECONDS:
-            break
-        before = now
-        await asyncio.sleep(CALM_SECONDS)
-    gc.collect()
-    assert operator._reconciler.active() == ()
-    print(
-        json.dumps(
-            {"settled": resident("VmRSS"), "peak": resident("VmHWM"), "runs": len(list(operator._inventory.runs()))}
-        ),
-        flush=True,
-    )
-    os._exit(0)
+def processor_seconds(pid: int) -> float:
+    """Return how much processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def is_ready(session: ClientSession, port: int) -> bool:
+    """Whether the operator says that it has listed what there is."""
+    try:
+        async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+            return response.ok
+    except ClientError:
+        return False
+
+
+async def settle(process: asyncio.subprocess.Process, port: int) -> None:
+    """Wait until the operator has listed everything, and then uses hardly any processor time."""
+    async with asyncio.timeout(DEADLINE_SECONDS), ClientSession() as session:
+        while not await is_ready(session, port):  # noqa: ASYNC110 - another process has no event for us
+            await asyncio.sleep(0.2)
+        used = -1.0
+        while processor_seconds(process.pid) - used > CALM_SHARE * CALM_SECONDS:
+            used = processor_seconds(process.pid)
+            await asyncio.sleep(CALM_SECONDS)
 
 
 async def measure(history: History) -> tuple[dict[str, int], Counter[str]]:
@@ -245,25 +239,29 @@ async def measure(history: History) -> tuple[dict[str, int], Counter[str]]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    port = runner.addresses[0][1]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
         path = Path(folder) / "kubeconfig"
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "here",
-            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{runner.addresses[0][1]}"}}],
             "users": [{"name": "here", "user": {"token": "none"}}],
             "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
         }), encoding="utf-8")  # fmt: skip
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, os.environ.get("TM",__file__), "--operate", str(history.runs), env=os.environ | {"KUBECONFIG": str(path)},
-            stdout=asyncio.subprocess.PIPE,
+        free.close()
+        settings = {"LEADER_ELECTION": "false", "HTTP_PORT": str(port), "LOG_LEVEL": "WARNING"}
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("testrun"), "operator",
+            env=os.environ | {"KUBECONFIG": str(path)} | {f"{PREFIX}{name}": text for name, text in settings.items()},
         )  # fmt: skip
-        assert child.stdout is not None
-        printed = await child.stdout.read()
-        await child.wait()
+        try:
+            await settle(process, port)
+            figures = {"settled": resident(process.pid, "VmRSS"), "peak": resident(process.pid, "VmHWM")}
+        finally:
+            process.kill()
+            await process.wait()
     await runner.cleanup()
-    figures: dict[str, int] = json.loads(printed.splitlines()[-1])
-    assert figures["runs"] == history.runs
     return figures, stand_in.calls
 
 
@@ -287,12 +285,8 @@ def run(arguments: list[str]) -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("history", nargs="*", type=_history, help="as RUNSxCASES", default=[])
-    parser.add_argument("--operate", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.operate is not None:
-        asyncio.run(operate(options.operate))
-    else:
-        asyncio.run(bench(options.history or DEFAULTS))
+    asyncio.run(bench(options.history or DEFAULTS))
 
 
 DEFAULTS = [History(100, 100), History(1000, 100), History(100, 1000)]
