@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from uuid import uuid4
 
 from chaos import machine
@@ -47,10 +48,10 @@ def _trial(fault: Fault, rng: random.Random) -> Trial:
         scene.cleanup.close()
         seen = _what_is_seen(scene)
         outcome = compare(suite.truth, seen) if seen else _everything_lost(suite)
-        evidence = "" if outcome.holds and not trouble else _evidence(scene)
-        return Trial(
-            fault.name, len(scene.injected), (*scene.injected, *trouble), outcome, time.monotonic() - began, evidence
-        )
+        seconds = time.monotonic() - began
+        trial = Trial(fault.name, len(scene.injected), tuple(scene.injected), outcome, seconds, tuple(trouble))
+        as_expected = trial.holds and not outcome.not_found_out
+        return trial if as_expected else replace(trial, evidence=_evidence(scene))
 
 
 def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
@@ -59,7 +60,7 @@ def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
         fault.inject(scene)
         until(scene.over, "the run is over", fault.limit_seconds)
     except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as trouble:
-        return [f"trouble: {trouble}"]
+        return [str(trouble)]
     return []
 
 
