@@ -104,8 +104,7 @@ def _used_up(case: str, attempts: Sequence[Row]) -> bool:
 def _attempts_that_blame(truth: Mapping[str, str], attempts: Sequence[Row]) -> list[str]:
     """Return the attempts that say neither what is true nor that infrastructure spoiled them."""
     return [
-        f"{row.case} attempt {row.attempt}: {truth.get(row.case)}, "
-        f"seen {row.verdict} {row.failure_class} {row.reason}"
+        f"{row.case} attempt {row.attempt}: {truth.get(row.case)}, seen {row.verdict} {row.failure_class} {row.reason}"
         for row in attempts
         if row.verdict != truth.get(row.case) and (row.verdict, row.failure_class) != ("Errored", "Infrastructure")
     ]

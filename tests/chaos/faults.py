@@ -32,7 +32,7 @@ class Fault:
 
 def none(scene: Scene) -> None:
     """Do nothing: where this one is not right, the suites are wrong, or the cluster was not well before."""
-    scene.note("nothing")
+    scene.note_end("nothing")
 
 
 def operator_killed(scene: Scene) -> None:
@@ -90,7 +90,7 @@ def _restarted(scene: Scene, daemon: str) -> None:
         scene.pause(0, 8)
     finally:
         machine.repair()
-    scene.note("started again")
+    scene.note_end("started again")
 
 
 def api_server_silent(scene: Scene) -> None:

@@ -40,7 +40,7 @@ def drained(scene: Scene) -> None:
     scene.note("the node is drained of the run's pods")
     scene.pause(15, 20)
     kubectl("uncordon", node)
-    scene.note("uncordoned")
+    scene.note_end("uncordoned")
 
 
 def postgres_stopped(scene: Scene) -> None:
@@ -67,7 +67,7 @@ def quota(scene: Scene) -> None:
         scene.note(f"quota: {pods} pods")
         scene.pause(seconds, seconds)
     scene.namespace.kubectl("delete", "resourcequota", "full")
-    scene.note("quota removed")
+    scene.note_end("quota removed")
 
 
 def two_operators(scene: Scene) -> None:
@@ -91,7 +91,7 @@ def leader_paused(scene: Scene) -> None:
         scene.note("SIGSTOP of the leader")
         _wait_for_another_than(leader)
         scene.pause(1, 3)
-    scene.note("SIGCONT, while another one leads")
+    scene.note_end("SIGCONT, while another one leads")
 
 
 def _second_operator(scene: Scene) -> None:

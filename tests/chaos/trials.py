@@ -49,7 +49,7 @@ def _trial(fault: Fault, rng: random.Random) -> Trial:
         seen = _what_is_seen(scene)
         outcome = compare(suite.truth, seen) if seen else _everything_lost(suite)
         seconds = time.monotonic() - began
-        trial = Trial(fault.name, len(scene.injected), tuple(scene.injected), outcome, seconds, tuple(trouble))
+        trial = Trial(fault.name, scene.injections, tuple(scene.injected), outcome, seconds, tuple(trouble))
         as_expected = trial.holds and not outcome.not_found_out
         return trial if as_expected else replace(trial, evidence=_evidence(scene))
 

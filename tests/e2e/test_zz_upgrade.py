@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 import yaml
@@ -19,18 +19,15 @@ from support.cluster import (
     condition,
     container,
     helm,
-    install_anew,
-    installed_image,
     kubectl,
-    query,
     wait_for_storing,
     wait_until,
 )
+from support.upgrades import CHART, attempts_of, upgrade
 from testrun_operator.api.crds import build_crds
 
 pytestmark = pytest.mark.alone
 
-CHART = ROOT / "charts" / "testrun-operator"
 OPERATOR_PODS = ("-n", SYSTEM_NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/component=operator", "-o", "json")
 REQUESTS = {"cpu": "10m", "memory": "16Mi"}
 LIMITS = {"cpu": "1", "memory": "256Mi"}
@@ -42,33 +39,10 @@ POLICY = next(
 """The policy that the documentation shows."""
 
 
-@pytest.fixture
-def image() -> Iterator[str]:
-    """The operator's image; the chart is as `make install` leaves it afterwards, whatever a test did to it."""
-    image = installed_image()
-    yield image
-    install_anew(image)
-
-
-def upgrade(values: Body) -> None:
-    """Upgrade the release to the chart of this folder, over the values that it has."""
-    words = ["upgrade", RELEASE, str(CHART), "-n", SYSTEM_NAMESPACE, "--reset-then-reuse-values", "--wait"]
-    for name, value in values.items():
-        words += ["--set-json", f"{name}={json.dumps(value)}"]
-    helm(*words, "--timeout", "4m")
-
-
 def stored_definition(name: str) -> Body:
     """Return a CustomResourceDefinition as the API server has it."""
     body: Body = json.loads(kubectl("get", "customresourcedefinition", name, "-o", "json"))
     return body
-
-
-def attempts_of(runs: Mapping[str, Body]) -> list[list[str]]:
-    """Return how many attempts Postgres has of the executions that these are the status of."""
-    ids = ", ".join(str(status["runId"]) for status in runs.values())
-    counted = f"FROM noetl_test.regression_attempts WHERE test_run_id IN ({ids}) GROUP BY test_run_id ORDER BY 1"
-    return query(f"SELECT test_run_id, count(*) {counted}")
 
 
 def test_an_upgrade_from_the_release_before_keeps_what_is_stored(namespace: Namespace, image: str) -> None:
@@ -91,7 +65,7 @@ def test_an_upgrade_from_the_release_before_keeps_what_is_stored(namespace: Name
     namespace.run("across", container("slow", "sleep 60"))
     namespace.wait_for_running("across", "slow")
     (job,) = namespace.jobs("across")
-    stored = attempts_of(before)
+    stored = attempts_of(before.values())
 
     refused = helm("upgrade", RELEASE, str(CHART), "-n", SYSTEM_NAMESPACE, "--reuse-values", check=False)
     assert "use --reset-then-reuse-values in place of --reuse-values" in refused
@@ -104,7 +78,7 @@ def test_an_upgrade_from_the_release_before_keeps_what_is_stored(namespace: Name
     for run, status in before.items():
         now = namespace.status(run)
         assert (now["phase"], now["runId"], now["cases"]) == (status["phase"], status["runId"], status["cases"])
-    assert attempts_of(before) == stored
+    assert attempts_of(before.values()) == stored
     across = namespace.wait_for_end("across", seconds=150)
     assert across["phase"] == "Passed"
     assert [found["metadata"]["uid"] for found in namespace.jobs("across")] == [job["metadata"]["uid"]]
