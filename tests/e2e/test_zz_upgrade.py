@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
+from support.builds import RELEASED, build_of_commit, has_commit
 from support.cases import SHARED_SERVER, walk
 from support.cluster import (
     OPERATOR,
@@ -23,7 +25,8 @@ from support.cluster import (
     wait_for_storing,
     wait_until,
 )
-from support.upgrades import CHART, attempts_of, upgrade
+from support.sql_cluster import is_native
+from support.upgrades import CHART, attempts_of, image_values, upgrade
 from testrun_operator.api.crds import build_crds
 
 pytestmark = pytest.mark.alone
@@ -89,6 +92,42 @@ def test_an_upgrade_from_the_release_before_keeps_what_is_stored(namespace: Name
     assert namespace.wait_for_end("suspended")["phase"] == "Passed"
     namespace.apply("TestRun", "again", {"suiteRef": {"name": "kept"}})
     assert namespace.wait_for_end("again")["phase"] == "Passed"
+
+
+def test_runs_that_the_operator_of_the_release_before_has_begun_go_on(
+    namespace: Namespace, image: str, tmp_path: Path
+) -> None:
+    """Its Jobs and its records carry less than today's: they count all the same, and what is over stays so."""
+    if not (is_native() and has_commit(RELEASED)):
+        pytest.skip("the operator of the release before is built from its commit, for the native cluster only")
+    old, chart = build_of_commit(RELEASED, tmp_path)
+    helm("uninstall", RELEASE, "-n", SYSTEM_NAMESPACE, "--wait", "--timeout", "3m")
+    repository, _, tag = old.rpartition(":")
+    values = ["--set", f"image.repository={repository},image.tag={tag}"]
+    helm("install", RELEASE, str(chart), "-n", SYSTEM_NAMESPACE, *values, "--wait", "--timeout", "4m")
+    namespace.run("passed", container("a", "true"), walk("walk"), suite=SHARED_SERVER)
+    namespace.run("failed", container("a", "exit 3"))
+    before = {run: namespace.wait_for_end(run) for run in ("passed", "failed")}
+    for run in before:
+        wait_for_storing(namespace, run)
+    stored = attempts_of(before.values())
+    live = [container("fails", "exit 1"), container("slow", "sleep 45"), container("after", "true", needs=["slow"])]
+    namespace.run("live", *live, parallelism=2)
+    wait_until("one case has failed", lambda: namespace.status("live").get("cases", {}).get("failed"))
+    namespace.wait_for_running("live", "slow")
+    jobs = {job["metadata"]["uid"] for job in namespace.jobs("live")}
+
+    upgrade(image_values(image))
+
+    status = namespace.wait_for_end("live", seconds=120)
+    assert (status["cases"]["passed"], status["cases"]["failed"]) == (2, 1)
+    assert {job["metadata"]["uid"] for job in namespace.jobs("live")} > jobs
+    wait_for_storing(namespace, "live")
+    assert attempts_of([status]) == [[status["runId"], "3"]]
+    for run, ended in before.items():
+        now = namespace.status(run)
+        assert (now["phase"], now["runId"], now["cases"]) == (ended["phase"], ended["runId"], ended["cases"])
+    assert attempts_of(before.values()) == stored
 
 
 @pytest.fixture
