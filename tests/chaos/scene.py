@@ -23,6 +23,7 @@ class Scene:
         run: the TestRun's name.
         rng: where all chance comes from; the seed is in the report.
         cleanup: what undoes the fault; it is closed once the run is over.
+        wanted: how often the fault is still to be injected, if it is one that is repeated.
         injected: what was done and undone, with the seconds since the scene began.
         injections: how often something was done.
         run_ids: every ``status.runId`` that was seen.
@@ -32,6 +33,7 @@ class Scene:
     run: str
     rng: random.Random
     cleanup: ExitStack
+    wanted: int = 1
     injected: list[str] = field(default_factory=list)
     injections: int = 0
     run_ids: set[str] = field(default_factory=set)

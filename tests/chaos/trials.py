@@ -28,20 +28,20 @@ def trials_of(fault: Fault, rng: random.Random, rounds: int) -> Iterator[Trial]:
     """Inject a fault: once, or in as many runs as it takes to inject it ``rounds`` times."""
     injected = 0
     while True:
-        trial = _trial(fault, rng)
+        trial = _trial(fault, rng, rounds - injected)
         yield trial
         injected += trial.injections
         if not fault.repeated or injected >= rounds:
             return
 
 
-def _trial(fault: Fault, rng: random.Random) -> Trial:
+def _trial(fault: Fault, rng: random.Random, wanted: int) -> Trial:
     until(lambda: len(operators_ready()) == 1, "the operator is ready", 180)
     began = time.monotonic()
     suite = fault.suite()
     with temporary_namespace(f"chaos-{fault.name[:30]}-{uuid4().hex[:5]}") as namespace, ExitStack() as cleanup:
         add_secret(namespace, SQL_SECRET, dsn=SQL_DSN)
-        scene = Scene(namespace, RUN, rng, ExitStack())
+        scene = Scene(namespace, RUN, rng, ExitStack(), wanted)
         cleanup.enter_context(scene.cleanup)
         namespace.run(RUN, *suite.cases, **dict(suite.spec))
         trouble = _inject_and_wait(fault, scene)
