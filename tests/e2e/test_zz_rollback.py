@@ -43,15 +43,14 @@ def newer(image: str, tmp_path: Path) -> Iterator[str]:
         pytest.skip("an image of its own is built and loaded for the native cluster only")
     built = build_of_newer_release(tmp_path)
     upgrade({"crds.install": False} | image_values(image))
-    ours = [yaml.safe_dump(definition) for definition in build_crds()]
     for definition in build_crds():
         let_everything_in(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"])
-        apply_definition(yaml.safe_dump(definition))
+        apply_definition(definition)
     try:
         yield built
     finally:
-        for text in ours:
-            apply_definition(text)
+        for definition in build_crds():
+            apply_definition(definition)
 
 
 def let_everything_in(schema: Body) -> None:
@@ -62,9 +61,12 @@ def let_everything_in(schema: Body) -> None:
         let_everything_in(below)
 
 
-def apply_definition(text: str) -> None:
-    """Bring a definition to the cluster, whoever brought it before."""
-    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
+def apply_definition(definition: Body) -> None:
+    """Bring a definition to the cluster as Helm does, which would not take it over from somebody else later."""
+    found = json.loads(kubectl("get", "customresourcedefinition", definition["metadata"]["name"], "-o", "json"))
+    kept = {key: found["metadata"][key] for key in ("name", "labels", "annotations") if key in found["metadata"]}
+    words = ("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", "-")
+    kubectl(*words, text=yaml.safe_dump(definition | {"metadata": kept}))
 
 
 def uids_of_jobs(namespace: Namespace, run: str) -> set[str]:
