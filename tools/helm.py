@@ -3,7 +3,8 @@
 
 Where a `helm` binary is on PATH it is run, with the same arguments. Elsewhere the same commands are done by Helm as a
 library (helm-python-sdk, one of the packages for development), so that a machine without the binary can install and
-test the chart. Only what this project needs is here: lint, template, install, upgrade, uninstall, test and package.
+test the chart. Only what this project needs is here: lint, template, install, upgrade, rollback, uninstall, test and
+package.
 """
 
 # ruff: noqa: T201 - a script; its output is its purpose
@@ -113,6 +114,13 @@ def parser() -> argparse.ArgumentParser:
     _add_namespace(uninstall)
     _add_waiting(uninstall)
     _add_cluster(uninstall)
+
+    rollback = _add(commands, "rollback", do_rollback, "bring a release back to an earlier revision")
+    rollback.add_argument("release")
+    rollback.add_argument("revision", nargs="?", type=int, help="number of the revision (default: the one before)")
+    _add_namespace(rollback)
+    _add_waiting(rollback)
+    _add_cluster(rollback)
 
     test = _add(commands, "test", do_test, "run a release's tests")
     test.add_argument("release")
@@ -302,6 +310,13 @@ def do_uninstall(arguments: argparse.Namespace) -> None:
     if info:
         print(info)
     print(f'release "{arguments.release}" uninstalled')
+
+
+def do_rollback(arguments: argparse.Namespace) -> None:
+    """Bring a release back to what it was at an earlier revision, as a new one."""
+    with _cluster(arguments) as cluster:
+        cluster.rollback(arguments.release, version=arguments.revision, **_waiting(arguments))
+    print("Rollback was a success! Happy Helming!")
 
 
 def do_test(arguments: argparse.Namespace) -> None:

@@ -166,11 +166,12 @@ def write_configuration(instance: Instance) -> None:
 
 def containerd(instance: Instance, programs: Path, *, prefix: tuple[str, ...]) -> Daemon:
     """The runtime itself; shims outlive it and are found again by the next one."""
+    # The shim is found beside it, and runc where Debian puts it. Not as a part of the environment: a shell with another
+    # PATH is no reason to start it anew.
+    path = os.pathsep.join([str(programs), os.environ["PATH"]])
     return Daemon(
         name="containerd",
-        prefix=prefix,
-        # The shim is found beside it, and runc where Debian puts it.
-        environment={"PATH": os.pathsep.join([str(programs), os.environ["PATH"]])},
+        prefix=(*prefix, "env", f"PATH={path}"),
         arguments=(str(programs / "containerd"), f"--config={instance.configuration / 'containerd.toml'}"),
         content=(containerd_configuration(instance),),
     )

@@ -39,7 +39,7 @@ def main() -> int:
                 report.write(arguments.output, done, about)
     finally:
         print(f"\nseed {seed}\n{report.table(done)}\n\n{arguments.output}")  # noqa: T201
-    return 0 if all(trial.outcome.holds for trial in done) else 1
+    return 0 if all(trial.holds for trial in done) else 1
 
 
 def tell(trial: report.Trial) -> None:

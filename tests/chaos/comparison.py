@@ -75,7 +75,7 @@ def compare(truth: Mapping[str, str], seen: Seen) -> Outcome:
             unknown.append(f"{case}: {true}, Errored {row.reason} after the infrastructure's budget")
         else:
             wrong.append(f"{case}: {true}, seen {row.verdict} {row.failure_class} {row.reason}")
-    wrong += [*_counts_that_differ(seen), *_told_otherwise(seen)]
+    wrong += [*_attempts_that_blame(truth, seen.attempts), *_counts_that_differ(seen), *_told_otherwise(seen)]
     repeated = [f"Job {name} was created {count} times" for name, count in _more_than_once(seen.jobs)]
     pairs = [f"{row.case} attempt {row.attempt}" for row in seen.attempts]
     repeated += [f"{pair} has {count} rows" for pair, count in _more_than_once(pairs)]
@@ -91,14 +91,23 @@ def compare(truth: Mapping[str, str], seen: Seen) -> Outcome:
         tuple(lost),
         tuple(repeated),
         tuple(unknown),
-        Counter(truth.values()),
-        Counter(row.verdict for row in seen.results),
+        dict(Counter(truth.values())),
+        dict(Counter(row.verdict for row in seen.results)),
     )
 
 
 def _used_up(case: str, attempts: Sequence[Row]) -> bool:
     faults = [row for row in attempts if row.case == case and row.failure_class == "Infrastructure"]
     return len(faults) > BUDGET_OF_INFRASTRUCTURE
+
+
+def _attempts_that_blame(truth: Mapping[str, str], attempts: Sequence[Row]) -> list[str]:
+    """Return the attempts that say neither what is true nor that infrastructure spoiled them."""
+    return [
+        f"{row.case} attempt {row.attempt}: {truth.get(row.case)}, seen {row.verdict} {row.failure_class} {row.reason}"
+        for row in attempts
+        if row.verdict != truth.get(row.case) and (row.verdict, row.failure_class) != ("Errored", "Infrastructure")
+    ]
 
 
 def _counts_that_differ(seen: Seen) -> list[str]:

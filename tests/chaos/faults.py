@@ -32,12 +32,12 @@ class Fault:
 
 def none(scene: Scene) -> None:
     """Do nothing: where this one is not right, the suites are wrong, or the cluster was not well before."""
-    scene.note("nothing")
+    scene.note_end("nothing")
 
 
 def operator_killed(scene: Scene) -> None:
     """Kill the operator at random moments of its run, its own start included."""
-    for _ in range(KILLS_OF_A_RUN):
+    for _ in range(min(scene.wanted, KILLS_OF_A_RUN)):
         scene.pause(0.5, 9)
         if scene.over():
             return
@@ -90,7 +90,7 @@ def _restarted(scene: Scene, daemon: str) -> None:
         scene.pause(0, 8)
     finally:
         machine.repair()
-    scene.note("started again")
+    scene.note_end("started again")
 
 
 def api_server_silent(scene: Scene) -> None:
@@ -173,4 +173,5 @@ ALL = (
     Fault("leader-paused", more_faults.leader_paused, truth.of_containers),
     Fault("node-lost", node_lost, truth.long_running, limit_seconds=900),
 )
-SHORT = ("operator-killed", "watches-cut", "api-server-restarted")
+SHORT = ("operator-killed", "drained", "two-operators")
+"""Faults of the short form: those that tests/e2e/test_unfriendly_clusters.py has not."""

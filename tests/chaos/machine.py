@@ -63,6 +63,7 @@ def connections_cut(address: str) -> Iterator[int]:
     Neither side is told: there is no FIN and no RST, as where a firewall forgets a connection.
     """
     ports = _ports(address)
+    assert ports, f"{address} has no connection to the API server"
     _iptables("-N", CHAIN)
     try:
         for port in ports:

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import yaml
 
@@ -19,6 +20,7 @@ from support.cluster import (
 )
 
 OFF_BY = "15m"
+FAR_OFF = timedelta(minutes=14)
 POSTGRES_AWAY_SECONDS = 120.0
 LEASE_SECONDS = 60.0
 
@@ -40,7 +42,7 @@ def drained(scene: Scene) -> None:
     scene.note("the node is drained of the run's pods")
     scene.pause(15, 20)
     kubectl("uncordon", node)
-    scene.note("uncordoned")
+    scene.note_end("uncordoned")
 
 
 def postgres_stopped(scene: Scene) -> None:
@@ -67,7 +69,7 @@ def quota(scene: Scene) -> None:
         scene.note(f"quota: {pods} pods")
         scene.pause(seconds, seconds)
     scene.namespace.kubectl("delete", "resourcequota", "full")
-    scene.note("quota removed")
+    scene.note_end("quota removed")
 
 
 def two_operators(scene: Scene) -> None:
@@ -91,7 +93,7 @@ def leader_paused(scene: Scene) -> None:
         scene.note("SIGSTOP of the leader")
         _wait_for_another_than(leader)
         scene.pause(1, 3)
-    scene.note("SIGCONT, while another one leads")
+    scene.note_end("SIGCONT, while another one leads")
 
 
 def _second_operator(scene: Scene) -> None:
@@ -152,7 +154,15 @@ def _clock(scene: Scene, sign: str) -> None:
         kubectl, "delete", "mutatingadmissionpolicybinding,mutatingadmissionpolicy", name, "--ignore-not-found"
     )
     kubectl("apply", "-f", "-", text=yaml.safe_dump_all(_policy(name, scene.namespace.name, sign)))
+    until(lambda: any(_is_shifted(pod) for pod in scene.pods()), "a container starts at a time that is far off", 60)
     scene.note(f"the kubelet's clock {sign}{OFF_BY}")
+
+
+def _is_shifted(pod: Body) -> bool:
+    states = [found["state"] for found in pod["status"].get("containerStatuses", [])]
+    starts = [state.get("startedAt") for found in states for state in found.values() if state.get("startedAt")]
+    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+    return any(abs(datetime.fromisoformat(start) - created) > FAR_OFF for start in starts)
 
 
 def _policy(name: str, namespace: str, sign: str) -> list[Body]:

@@ -20,6 +20,7 @@ class Trial:
         injected: what was done, and how many seconds after the start of the run.
         outcome: how what was seen differs from the truth.
         seconds: from the run's creation until its results were stored, and the fault was undone.
+        trouble: why the fault could not be injected, or was not over in time.
         evidence: objects and logs, where a promise was broken.
     """
 
@@ -28,7 +29,13 @@ class Trial:
     injected: tuple[str, ...]
     outcome: Outcome
     seconds: float
+    trouble: tuple[str, ...] = ()
     evidence: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the fault was injected, and every promise was kept under it."""
+        return self.outcome.holds and not self.trouble
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -61,7 +68,8 @@ def write(path: Path, trials: Sequence[Trial], about: Mapping[str, object]) -> N
 def differences(trial: Trial) -> list[str]:
     """Return each difference of a trial as a sentence, worst first."""
     kinds = ("wrong", "lost", "twice", "not_found_out")
-    return [f"{kind.replace('_', ' ')}: {text}" for kind in kinds for text in getattr(trial.outcome, kind)]
+    told = [f"{kind.replace('_', ' ')}: {text}" for kind in kinds for text in getattr(trial.outcome, kind)]
+    return [*told, *(f"trouble: {text}" for text in trial.trouble)]
 
 
 def _line(name: str, trials: Sequence[Trial]) -> tuple[str, ...]:

@@ -23,7 +23,9 @@ class Scene:
         run: the TestRun's name.
         rng: where all chance comes from; the seed is in the report.
         cleanup: what undoes the fault; it is closed once the run is over.
-        injected: what was done, with the seconds since the scene began.
+        wanted: how often the fault is still to be injected, if it is one that is repeated.
+        injected: what was done and undone, with the seconds since the scene began.
+        injections: how often something was done.
         run_ids: every ``status.runId`` that was seen.
     """
 
@@ -31,12 +33,19 @@ class Scene:
     run: str
     rng: random.Random
     cleanup: ExitStack
+    wanted: int = 1
     injected: list[str] = field(default_factory=list)
+    injections: int = 0
     run_ids: set[str] = field(default_factory=set)
     began: float = field(default_factory=time.monotonic)
 
     def note(self, what: str) -> None:
         """Note that something was done now."""
+        self.injections += 1
+        self.note_end(what)
+
+    def note_end(self, what: str) -> None:
+        """Note that something was undone now, or ended."""
         self.injected.append(f"{time.monotonic() - self.began:.1f} s: {what}")
 
     def pause(self, least: float, most: float) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from uuid import uuid4
 
 from chaos import machine
@@ -27,30 +28,30 @@ def trials_of(fault: Fault, rng: random.Random, rounds: int) -> Iterator[Trial]:
     """Inject a fault: once, or in as many runs as it takes to inject it ``rounds`` times."""
     injected = 0
     while True:
-        trial = _trial(fault, rng)
+        trial = _trial(fault, rng, rounds - injected)
         yield trial
         injected += trial.injections
         if not fault.repeated or injected >= rounds:
             return
 
 
-def _trial(fault: Fault, rng: random.Random) -> Trial:
+def _trial(fault: Fault, rng: random.Random, wanted: int) -> Trial:
     until(lambda: len(operators_ready()) == 1, "the operator is ready", 180)
     began = time.monotonic()
     suite = fault.suite()
     with temporary_namespace(f"chaos-{fault.name[:30]}-{uuid4().hex[:5]}") as namespace, ExitStack() as cleanup:
         add_secret(namespace, SQL_SECRET, dsn=SQL_DSN)
-        scene = Scene(namespace, RUN, rng, ExitStack())
+        scene = Scene(namespace, RUN, rng, ExitStack(), wanted)
         cleanup.enter_context(scene.cleanup)
         namespace.run(RUN, *suite.cases, **dict(suite.spec))
         trouble = _inject_and_wait(fault, scene)
         scene.cleanup.close()
         seen = _what_is_seen(scene)
         outcome = compare(suite.truth, seen) if seen else _everything_lost(suite)
-        evidence = "" if outcome.holds and not trouble else _evidence(scene)
-        return Trial(
-            fault.name, len(scene.injected), (*scene.injected, *trouble), outcome, time.monotonic() - began, evidence
-        )
+        seconds = time.monotonic() - began
+        trial = Trial(fault.name, scene.injections, tuple(scene.injected), outcome, seconds, tuple(trouble))
+        as_expected = trial.holds and not outcome.not_found_out
+        return trial if as_expected else replace(trial, evidence=_evidence(scene))
 
 
 def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
@@ -59,7 +60,7 @@ def _inject_and_wait(fault: Fault, scene: Scene) -> list[str]:
         fault.inject(scene)
         until(scene.over, "the run is over", fault.limit_seconds)
     except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as trouble:
-        return [f"trouble: {trouble}"]
+        return [str(trouble)]
     return []
 
 

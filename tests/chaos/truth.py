@@ -26,7 +26,9 @@ def of_containers(*, passing: int = 5, failing: int = 3, exceeding: int = 2, sec
     script = f"sleep {seconds}"
     cases = [container(f"passes-{number}", script) for number in range(passing)]
     cases += [container(f"fails-{number}", f"{script}; exit 1") for number in range(failing)]
-    cases += [container(f"exceeds-{number}", "sleep 600", timeout=f"{seconds}s") for number in range(exceeding)]
+    # Every other one ends with 0 when it is told to end, which is no passing; the others wait for the SIGKILL.
+    scripts = ["trap 'exit 0' TERM; sleep 600 & wait", "sleep 600"]
+    cases += [container(f"exceeds-{number}", scripts[number % 2], timeout=f"{seconds}s") for number in range(exceeding)]
     cases.append(container("in-time", "sleep 30", timeout="60s"))
     return _suite(cases, parallelism=4)
 

@@ -6,7 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from support.cluster import OPERATOR, SYSTEM_NAMESPACE, Namespace, kubectl, temporary_namespace
+from support.cluster import (
+    OPERATOR,
+    SYSTEM_NAMESPACE,
+    Namespace,
+    install_anew,
+    installed_image,
+    kubectl,
+    temporary_namespace,
+)
 from support.sql_cluster import LEDGER, GitServer, is_native, running_git_server
 
 
@@ -24,6 +32,14 @@ def namespace(request: pytest.FixtureRequest) -> Iterator[Namespace]:
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
     with temporary_namespace(f"{words}-{uuid4().hex[:5]}") as made:
         yield made
+
+
+@pytest.fixture
+def image() -> Iterator[str]:
+    """The operator's image; the chart is as `make install` leaves it afterwards, whatever a test did to it."""
+    image = installed_image()
+    yield image
+    install_anew(image)
 
 
 @pytest.fixture(scope="session")

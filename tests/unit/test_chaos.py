@@ -1,11 +1,13 @@
 """The judge of the operator: what `make chaos` says about a run, from what the run left behind."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from chaos.comparison import Row, Seen, compare
-from chaos.report import Trial, differences, table
+from chaos.report import Trial, differences, table, write
 
 TRUTH = {"a": "Passed", "b": "Failed"}
 GOOD = Seen(
@@ -60,6 +62,21 @@ def test_an_error_counts_as_not_found_out_only_where_the_budget_was_used_up() ->
     assert compare(TRUTH, errored(1)).wrong == ("a: Passed, seen Errored Infrastructure NodeLost",)
 
 
+def test_an_attempt_that_blames_the_subject_for_the_cluster_is_wrong_though_a_later_one_passed() -> None:
+    """The verdict is right by chance then: whoever reads the attempts is told of a failure that was none."""
+    blamed = [Row("a", "TimedOut", "Test", "CaseTimeout", 1), Row("a", "Passed", "", "ExitCodeZero", 2)]
+    seen = replace(GOOD, attempts=[*blamed, GOOD.attempts[1]], jobs=["run-a-1", "run-a-2", "run-b-1"])
+    assert compare(TRUTH, seen).wrong == ("a attempt 1: Passed, seen TimedOut Test CaseTimeout",)
+
+
+def test_an_attempt_is_errored_by_infrastructure_alone() -> None:
+    """Another class says that somebody configured something wrong, and nobody did."""
+    seen = errored(3)
+    first = replace(seen.attempts[0], failure_class="Configuration", reason="PodNotCreated")
+    outcome = compare(TRUTH, replace(seen, attempts=[first, *seen.attempts[1:]]))
+    assert "a attempt 1: Passed, seen Errored Configuration PodNotCreated" in outcome.wrong
+
+
 def test_a_case_without_a_row_is_lost() -> None:
     """The status counts it, Postgres does not have it: both are told."""
     outcome = compare(TRUTH, replace(GOOD, results=GOOD.results[:1]))
@@ -99,3 +116,24 @@ def test_differences_are_told_worst_first() -> None:
     """Wrong before lost."""
     outcome = compare(TRUTH, replace(GOOD, results=GOOD.results[:1]))
     assert [line.split(":")[0] for line in differences(Trial("kill", 0, (), outcome, 1))] == ["wrong"] * 3 + ["lost"]
+
+
+def test_the_report_is_json_with_the_evidence_beside_it(tmp_path: Path) -> None:
+    """What was compared can be written as it is."""
+    trials = [
+        Trial("kill", 1, ("1.0 s: SIGKILL",), compare(TRUTH, GOOD), 10.2),
+        Trial("cut", 0, (), compare(TRUTH, errored(1)), 9.9, ("not within 5 s",), "objects"),
+    ]
+    write(tmp_path / "out" / "chaos.json", trials, {"seed": 7})
+    written = json.loads((tmp_path / "out" / "chaos.json").read_text())
+    assert written["seed"] == 7
+    assert written["trials"][0]["outcome"]["seen"] == {"Passed": 1, "Failed": 1}
+    assert written["trials"][1]["trouble"] == ["not within 5 s"]
+    assert (tmp_path / "out" / written["trials"][1]["evidence"]).read_text() == "objects"
+
+
+def test_a_fault_that_could_not_be_injected_is_not_a_trial_that_holds() -> None:
+    """A harness that does nothing must not look as one that finds nothing."""
+    assert Trial("cut", 1, (), compare(TRUTH, GOOD), 9.9).holds
+    assert not Trial("cut", 1, (), compare(TRUTH, GOOD), 9.9, ("not within 5 s",)).holds
+    assert not Trial("cut", 1, (), compare(TRUTH, errored(1)), 9.9).holds

@@ -301,11 +301,15 @@ def _judge_asked_to_end(job: JobObservation, asked: AttemptOutcome, case: Planne
 
 
 def _unconfirmed(job: JobObservation, asked: AttemptOutcome, now: datetime) -> AttemptOutcome:
-    node = f" {job.pod.node}" if job.pod is not None and job.pod.node else ""
-    message = f"{asked.message}, and its node{node} did not confirm that its container ran until it was ended"
+    reason, node = Reason.NODE_LOST, f" {job.pod.node}" if job.pod is not None and job.pod.node else ""
+    why = f"its node{node} did not confirm that its container ran until it was ended"
+    if job.pod is None and job.state is not JobState.ACTIVE:
+        # The operator was away while the pod ended: the node has nothing to do with it.
+        reason, why = Reason.POD_VANISHED, "its pod is gone: nobody saw whether its container ran until it was ended"
+    message = f"{asked.message}, and {why}"
     if asked.reason is Reason.RUN_TIMEOUT:
         return replace(asked, failure_class=FailureClass.INFRASTRUCTURE, message=message, finished_at=now)
-    return attempts.fault(job, Reason.NODE_LOST, message, now)
+    return attempts.fault(job, reason, message, now)
 
 
 def _ran_for(terminated: Terminated, timeout: timedelta) -> bool:

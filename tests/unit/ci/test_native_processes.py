@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from native import node
+from native.instance import Instance
 from native.packages import installed_packages
 from native.processes import Daemon, daemon_environment, start_ticks, stop, write_atomically
 
@@ -74,3 +76,12 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path, mode: int) -> None:
 def test_a_removed_package_does_not_count_as_installed() -> None:
     """Its configuration may still be there, and then dpkg still knows it."""
     assert installed_packages("runc installed\njq config-files\nbuildah not-installed\n") == {"runc"}
+
+
+def test_a_shell_with_another_path_does_not_start_containerd_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make` puts kubectl before the rest; what mends the cluster by hand must not disturb its pods by that."""
+    here = node.containerd(Instance(0, Path("/state")), Path("/programs"), prefix=())
+    monkeypatch.setenv("PATH", f"/elsewhere:{os.environ['PATH']}")
+    there = node.containerd(Instance(0, Path("/state")), Path("/programs"), prefix=())
+    assert here.fingerprint == there.fingerprint
+    assert there.prefix[-1].startswith("PATH=/programs:/elsewhere:")

@@ -724,18 +724,27 @@ def test_a_node_that_does_not_confirm_is_lost(seen: PodObservation, limit: timed
 
 
 @pytest.mark.parametrize(
-    "observation",
+    ("observation", "reason", "message"),
     [
-        replace(job(asked_to_end=ASKED), pod=running_pod(deleted=True, gone=True)),
-        job(asked_to_end=ASKED, state=JobState.FAILED, finished_at=NOON + seconds(62)),
+        (
+            replace(job(asked_to_end=ASKED), pod=running_pod(deleted=True, gone=True)),
+            Reason.NODE_LOST,
+            "and its node node-1 did not confirm that its container ran until it was ended",
+        ),
+        (
+            job(asked_to_end=ASKED, state=JobState.FAILED, finished_at=NOON + seconds(62)),
+            Reason.POD_VANISHED,
+            "and its pod is gone: nobody saw whether its container ran until it was ended",
+        ),
     ],
     ids=["gone while it ran", "gone before anybody looked"],
 )
-def test_a_pod_that_is_gone_confirms_nothing(observation: JobObservation) -> None:
-    """Nobody saw how its container ended."""
+def test_a_pod_that_is_gone_confirms_nothing(observation: JobObservation, reason: Reason, message: str) -> None:
+    """Nobody saw how its container ended; where the operator was away meanwhile, that is not the node's fault."""
     judgement = judged(observation, CONTAINER, NOON + seconds(80))
     assert isinstance(judgement, MustStop)
-    assert (*INFRASTRUCTURE, Reason.NODE_LOST) == conclusion(judgement.outcome)
+    assert (*INFRASTRUCTURE, reason) == conclusion(judgement.outcome)
+    assert message in judgement.outcome.message
 
 
 @ALL

@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "testrun-operator"
-COMMANDS = ("lint", "template", "install", "upgrade", "uninstall", "test", "package")
+COMMANDS = ("lint", "template", "install", "upgrade", "rollback", "uninstall", "test", "package")
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +170,24 @@ def test_an_upgrade_can_start_from_what_was_set_before(monkeypatch: pytest.Monke
 
     assert asked["values"] == {"image": {"repository": "first", "tag": "second"}}
     assert asked["reuse_values"] is False
+
+
+@pytest.mark.parametrize(("words", "revision"), [([], None), (["3"], 3)])
+def test_a_rollback_goes_to_the_revision_before_or_to_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], revision: int | None
+) -> None:
+    """As with the binary."""
+    asked: list[Any] = []
+
+    class Cluster:
+        def rollback(self, release: str, **options: Any) -> None:
+            asked.append((release, options))
+
+    monkeypatch.setattr(helm, "_cluster", lambda _: nullcontext(Cluster()))
+
+    assert helm.main(["rollback", "trial", *words, "--wait", "--timeout", "90s"]) == 0
+
+    assert asked == [("trial", {"version": revision, "wait": "watcher", "timeout": 90})]
 
 
 @pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("0s", 0)])
