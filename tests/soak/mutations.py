@@ -128,6 +128,11 @@ MUTATIONS = (
         (Change("engine/planning.py", "if job.pod.lingers and job.decided is None and", "if False and"),),
     ),
     Mutation(
+        "reader",
+        "what reads JUnit files is waited for without an end",
+        (Change("engine/left_behind.py", "PATIENCE = timedelta(seconds=30)", "PATIENCE = timedelta(days=30)"),),
+    ),
+    Mutation(
         "deadline-before-end",
         "the pod's own deadline is looked at before how its container ended",
         (

@@ -69,9 +69,12 @@ class ReportReader:
             "the details of a case are lost: %s", problem, extra={"case": attempt.case, "attempt": attempt.attempt}
         )
         lost = Detail(
-            kind=DetailKind.ASSERTION, name="details", passed=False, message=f"the details are lost: {problem}"
+            kind=DetailKind.ASSERTION,
+            name="details",
+            passed=False,
+            message=f"the{' other' if attempt.details else ''} details are lost: {problem}",
         )
-        return replace(attempt, details=(lost,))
+        return replace(attempt, details=(*attempt.details, lost))
 
     async def _read(self, namespace: str, pod: str, container: str, reference: LogReference) -> Report:
         """Read a report, outside the event loop: it may take seconds, and the Lease has to be renewed meanwhile."""

@@ -44,8 +44,10 @@ def read_and_report(environment: Mapping[str, str], folder: Path = Path(READER_P
         report = read_files(folder, environment[PATTERN_VARIABLE]).report(
             environment[CASE_VARIABLE], int(environment[ATTEMPT_VARIABLE])
         )
-        # Whatever the files say is told; only what cannot be stored is taken out.
-        write_report(report, Masker(()), Path(environment.get(TERMINATION_LOG_VARIABLE, DEFAULT_TERMINATION_LOG)))
+        path = Path(environment.get(TERMINATION_LOG_VARIABLE, DEFAULT_TERMINATION_LOG))
+        # Whatever the files say is told; only what cannot be stored is taken out. The pod of a case that was killed by
+        # its timeout is deleted, and its log may be gone before anybody has read it.
+        write_report(report, Masker(()), path, with_first_failures=True)
     except Exception:  # noqa: BLE001 - its last line is what the operator tells
         sys.stderr.write(traceback.format_exc())
         return 1
@@ -166,8 +168,10 @@ class Findings:
     def _tell_nothing(self) -> str:
         if self._files:
             return f"no test in {_count(self._files, 'file')} of {self._pattern}"
-        left = f" but {_count(self._left_out, 'link or special file')}" if self._left_out else ""
-        return f"no file fits {self._pattern}{left}"
+        if self._left_out:
+            left = "1 link or special file" if self._left_out == 1 else f"{self._left_out} links or special files"
+            return f"no regular file fits {self._pattern}, only {left}"
+        return f"no file fits {self._pattern}"
 
     def _name_failed(self, failed: int) -> str:
         named: list[str] = []

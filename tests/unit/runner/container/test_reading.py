@@ -104,7 +104,7 @@ def test_what_is_the_matter_with_a_file_is_a_detail(tmp_path: Path) -> None:
 def test_links_alone_are_told(tmp_path: Path) -> None:
     """Otherwise nobody would see why nothing was found."""
     (tmp_path / "b.xml").symlink_to("a.xml")
-    assert report_of(tmp_path).message == "no file fits /reports/*.xml but 1 link or special file"
+    assert report_of(tmp_path).message == "no regular file fits /reports/*.xml, only 1 link or special file"
 
 
 def test_of_many_failures_the_first_are_named(tmp_path: Path) -> None:
@@ -168,6 +168,8 @@ def test_a_large_report_goes_into_the_log(tmp_path: Path, capsys: pytest.Capture
     short = decode((tmp_path / "termination-log").read_text())
     assert short.details_in_log is not None
     assert short.message.startswith("500 of 500 tests failed")
+    assert 10 < len(short.details) < 100
+    assert [detail.name for detail in short.details] == [f"test {number}" for number in range(len(short.details))]
     whole = decode_from_log(capsys.readouterr().out, short.details_in_log)
     assert len(whole.details) == 500
     assert isinstance(whole.details[0], Detail)
