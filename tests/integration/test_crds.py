@@ -110,11 +110,11 @@ REFUSED = {
     ),
     "JUnit files at the root": (
         suite({"name": "a", "container": {**IMAGE, "junit": "/*.xml"}}),
-        "spec.cases[0].container.junit",
+        "cases[0].container.junit in body should match",
     ),
     "JUnit files out of their folder": (
         suite({"name": "a", "container": {**IMAGE, "junit": "/reports/../*.xml"}}),
-        "spec.cases[0].container.junit",
+        "cases[0].container.junit in body should match",
     ),
     "two sources of files": (
         suite(sql("a", {"inline": "# TEST CASE", "git": {"url": "https://git.example.com/a.git"}})),

@@ -129,8 +129,14 @@ MUTATIONS = (
     ),
     Mutation(
         "reader",
-        "what reads JUnit files is waited for without an end",
-        (Change("engine/left_behind.py", "PATIENCE = timedelta(seconds=30)", "PATIENCE = timedelta(days=30)"),),
+        "a container case is judged by its JUnit files",
+        (
+            Change(
+                "engine/left_behind.py",
+                "return replace(outcome, message=message)\n\n",
+                "return replace(outcome, verdict=report.verdict, failure_class=report.failure_class)\n\n",
+            ),
+        ),
     ),
     Mutation(
         "deadline-before-end",
