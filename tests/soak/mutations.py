@@ -45,7 +45,13 @@ MUTATIONS = (
     Mutation(
         "forged-record",
         "a ConfigMap with the right labels and name is believed, whatever is in it",
-        (Change("controller/execution_register.py", "if not self._is_bound(view, stored):", "if False:"),),
+        (
+            Change(
+                "controller/execution_register.py",
+                "if not is_left_over and not self._is_bound(view, stored):",
+                "if False:",
+            ),
+        ),
     ),
     Mutation(
         "other-namespaces",
@@ -120,7 +126,7 @@ MUTATIONS = (
     Mutation(
         "unauthorized",
         "a 401 is taken for a fault of what was sent",
-        (Change("kube/client.py", "    if status == _UNAUTHORIZED:", "    if False:"),),
+        (Change("kube/answers.py", "    if status == _UNAUTHORIZED:", "    if False:"),),
     ),
     Mutation(
         "sidecar",
