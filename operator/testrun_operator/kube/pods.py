@@ -28,6 +28,14 @@ from testrun_operator.kube.platform import CasePods, RunnerExtras
 _MAX_VARIABLE_BYTES = 96 * 1024
 """Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
 
+READER_COMMAND = (
+    "python3",
+    "-c",
+    "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+    "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())",
+)
+"""What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a container
+never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
 _JUNIT_VOLUME = "testrun-junit"
 _JUNIT_FOLDER_LIMIT = "128Mi"
 """What may be in the folder for JUnit files, logs that tools put beside them included; 16 MiB of it are read."""
@@ -200,7 +208,7 @@ def _junit_reader(
         "restartPolicy": "Always",
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "command": ["python3", "-m", "testrun_operator.runner.container"],
+        "command": [*READER_COMMAND],
         "env": [{"name": name, "value": literal(value)} for name, value in environment.items()],
         "resources": dict(settings.runner.junit_resources),
         "securityContext": restricted_container()

@@ -12,6 +12,7 @@ from support.builders import RUN, RUN_ID, container_case, http_case, sql_case
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.observe import read_job
 from testrun_operator.kube.platform import CasePods, RunnerExtras
+from testrun_operator.kube.pods import READER_COMMAND
 from testrun_operator.kube.references import RunReference
 
 FULL_CONTAINER = container_case(
@@ -230,7 +231,7 @@ def test_a_native_sidecar_reads_the_junit_files_of_a_container_case() -> None:
         "restartPolicy": "Always",
         "image": "registry.example.com/testrun:1",
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-m", "testrun_operator.runner.container"],
+        "command": [*READER_COMMAND],
         "env": [
             {"name": "TESTRUN_JUNIT_PATTERN", "value": "/reports/**/*.xml"},
             {"name": "TESTRUN_CASE_NAME", "value": "one"},

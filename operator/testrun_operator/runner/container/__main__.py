@@ -6,8 +6,8 @@ Kubernetes tells native sidecars to end when every other container has ended
 
 import signal
 
-# Before anything else is imported: the first process of a container does not get a signal that it has no handler for,
-# and one that is blocked waits until it is asked for.
+# Before anything else is imported, where the command (kube/pods.py) has not done so already: the first process of a
+# container does not get a signal that it has no handler for, and one that is blocked waits until it is asked for.
 _ENDING = {signal.SIGTERM, signal.SIGINT}
 signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 

@@ -13,6 +13,7 @@ from tests.unit.runner.container.dialects import GO, PYTEST, SUREFIRE
 from testrun_operator.api.junit import split_pattern
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, Detail, Report, decode, decode_from_log
 from testrun_operator.api.verdict import Verdict
+from testrun_operator.kube.pods import READER_COMMAND
 from testrun_operator.runner.container import reading
 from testrun_operator.runner.container.reading import read_and_report, read_files
 
@@ -184,7 +185,7 @@ def test_a_reader_that_cannot_report_says_why(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("delay", [0.0, 0.6])
 def test_the_process_waits_until_it_is_told_to_end(tmp_path: Path, delay: float) -> None:
     """What is written in between is read; a signal that comes while it is still starting is not lost."""
-    command = [sys.executable, "-m", "testrun_operator.runner.container"]
+    command = [sys.executable, *READER_COMMAND[1:]]
     # The first process of a container does not end of a signal that it has no handler for; this one would, and so
     # begins with it blocked.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
