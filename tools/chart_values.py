@@ -154,6 +154,7 @@ class Runner(Values):
     """The pods that run cases of the kinds http, sql and playbook."""
 
     resources: Resources = setting("runner_resources")
+    junit_resources: Resources = setting("junit_resources", RunnerExtras)
     extra_env: Variables = setting("extra_env", RunnerExtras)
     extra_volumes: Volumes = setting("extra_volumes", RunnerExtras)
     extra_volume_mounts: VolumeMounts = setting("extra_volume_mounts", RunnerExtras)

@@ -108,6 +108,14 @@ REFUSED = {
         ),
         "give exactly one of emptyDir, configMap, secret and persistentVolumeClaim",
     ),
+    "JUnit files at the root": (
+        suite({"name": "a", "container": {**IMAGE, "junit": "/*.xml"}}),
+        "cases[0].container.junit in body should match",
+    ),
+    "JUnit files out of their folder": (
+        suite({"name": "a", "container": {**IMAGE, "junit": "/reports/../*.xml"}}),
+        "cases[0].container.junit in body should match",
+    ),
     "two sources of files": (
         suite(sql("a", {"inline": "# TEST CASE", "git": {"url": "https://git.example.com/a.git"}})),
         "give exactly one of inline, configMap and git",

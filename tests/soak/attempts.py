@@ -59,6 +59,8 @@ class Attempt:
     running_at: float | None = None
     ended_at: float | None = None
     ended_itself: bool = False
+    has_tests: bool = False
+    """Whether its reader of JUnit files has reported."""
     disturbances: list[str] = field(default_factory=list)
 
     def disturb(self, how: str) -> None:
@@ -102,6 +104,8 @@ def problem_of(  # noqa: PLR0911 - a line for each verdict
         rejected: names of the Jobs that the API server said it would never accept.
     """
     verdict, failure_class, reason = outcome.verdict, outcome.failure_class, outcome.reason
+    if outcome.has_tests and not (attempt is not None and attempt.has_tests):
+        return "nobody has read its JUnit files"
     if reason is Reason.JOB_REJECTED:
         return None if outcome.job in rejected else "the Job was not rejected"
     if attempt is None:

@@ -161,7 +161,8 @@ class ControlPlane:
             "controller-uid": metadata["uid"],
         }
         if self._sidecar == "native":
-            template["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}]
+            own_readers = template["spec"].get("initContainers", [])
+            template["spec"]["initContainers"] = [{"name": "proxy", "restartPolicy": "Always"}, *own_readers]
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
         body: Body = {
             "apiVersion": "v1",

@@ -10,6 +10,7 @@ from soak.apiserver import ApiServer, Body, Key
 from soak.attempts import LONG_START, Attempt, Ends
 from soak.clock import SimulatedLoop
 from support.builders import report_of
+from testrun_operator.api.junit import READER
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import encode
 from testrun_operator.api.status import format_time
@@ -38,6 +39,8 @@ class PodTruth:
     started_at: float = 0.0
     state: dict[str, Any] = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     sidecar_runs: bool = False
+    reader: dict[str, Any] | None = None
+    """The state of the container that reads the case's JUnit files; None where there is none."""
     phase: str = "Pending"
     reason: str = ""
     is_over: bool = False
@@ -77,6 +80,8 @@ class Machine:
         key = metadata["namespace"], metadata["name"]
         deadline = float(pod["spec"].get("activeDeadlineSeconds") or 0)
         truth = self.pods[key] = PodTruth(key, attempt, self, sidecar, deadline)
+        if any(container["name"] == READER for container in pod["spec"].get("initContainers", ())):
+            truth.reader = {"waiting": {"reason": "PodInitializing"}}
         if attempt.behaviour.start_seconds > LONG_START:
             attempt.disturb("its image took long")
         self._when_heard(lambda: self._begin(truth))
@@ -104,6 +109,8 @@ class Machine:
         attempt.running_at = now
         truth.state, truth.phase = {"running": {"startedAt": self.stamp()}}, "Running"
         truth.sidecar_runs = bool(truth.sidecar)
+        if truth.reader is not None:
+            truth.reader = {"running": {"startedAt": self.stamp()}}
         self._report(truth)
         if attempt.behaviour.ends is not Ends.NEVER:
             self._loop.call_later(attempt.behaviour.seconds, self._end_itself, truth)
@@ -126,6 +133,24 @@ class Machine:
         }
         if truth.sidecar == "native" or truth.told_to_end:
             self._loop.call_later(self._random.uniform(0.1, 1.5), self._end_sidecar, truth)
+        if truth.reader is not None:
+            # Of its own, so that pods without a reader go on as they did before there was any.
+            random = Random(f"reader {truth.attempt.job}")
+            self._loop.call_later(random.choice([0.3, 1.0, 3.0, 12.0]), self._end_reader, truth, random)
+        self._report(truth)
+        self._conclude(truth)
+
+    def _end_reader(self, truth: PodTruth, random: Random) -> None:
+        if truth.is_over:
+            return
+        attempt, ended = truth.attempt, {"exitCode": 137, "reason": "Error", "startedAt": None}
+        if random.random() < 0.8:
+            attempt.has_tests = True
+            # Which may contradict the exit code: that is no more than news.
+            verdict = random.choice([Verdict.PASSED, Verdict.FAILED])
+            report = report_of(verdict, case=attempt.case, attempt=attempt.number, message="2 tests", step_count=2)
+            ended = {"exitCode": 0, "reason": "Completed", "message": encode(report)[0].decode()}
+        truth.reader = {"terminated": ended | {"finishedAt": self.stamp()}}
         self._report(truth)
         self._conclude(truth)
 
@@ -136,7 +161,7 @@ class Machine:
 
     def _conclude(self, truth: PodTruth) -> None:
         """Let the pod be over some time after its last container."""
-        if not truth.sidecar_runs and "running" not in truth.state:
+        if not truth.sidecar_runs and "running" not in truth.state and "running" not in (truth.reader or {}):
             self._loop.call_later(self._random.uniform(0.2, 1.5), self._be_over, truth)
 
     def _be_over(self, truth: PodTruth) -> None:
@@ -248,6 +273,9 @@ class Machine:
             own["initContainerStatuses"] = [
                 {"name": "proxy", "started": started and truth.sidecar_runs, "state": beside}
             ]
+        if truth.reader is not None:
+            reader = {"name": READER, "started": "running" in truth.reader, "state": truth.reader}
+            own["initContainerStatuses"] = [*own.get("initContainerStatuses", ()), reader]
 
         def edit(pod: Body) -> None:
             status = pod.setdefault("status", {})

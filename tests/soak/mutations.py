@@ -45,7 +45,13 @@ MUTATIONS = (
     Mutation(
         "forged-record",
         "a ConfigMap with the right labels and name is believed, whatever is in it",
-        (Change("controller/execution_register.py", "if not self._is_bound(view, stored):", "if False:"),),
+        (
+            Change(
+                "controller/execution_register.py",
+                "if not is_left_over and not self._is_bound(view, stored):",
+                "if False:",
+            ),
+        ),
     ),
     Mutation(
         "other-namespaces",
@@ -120,12 +126,23 @@ MUTATIONS = (
     Mutation(
         "unauthorized",
         "a 401 is taken for a fault of what was sent",
-        (Change("kube/client.py", "    if status == _UNAUTHORIZED:", "    if False:"),),
+        (Change("kube/answers.py", "    if status == _UNAUTHORIZED:", "    if False:"),),
     ),
     Mutation(
         "sidecar",
         "a pod is left alone though its case has ended and a sidecar goes on",
         (Change("engine/planning.py", "if job.pod.lingers and job.decided is None and", "if False and"),),
+    ),
+    Mutation(
+        "reader",
+        "a container case is judged by its JUnit files",
+        (
+            Change(
+                "engine/left_behind.py",
+                "return replace(outcome, message=message)\n\n",
+                "return replace(outcome, verdict=report.verdict, failure_class=report.failure_class)\n\n",
+            ),
+        ),
     ),
     Mutation(
         "deadline-before-end",

@@ -154,7 +154,9 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
         among: what may happen; the rest of the scenario stays the same without.
     """
     random = Random(f"scenario {seed}")
-    runs = tuple(_draw_run(random, index) for index in range(random.choice([1, 1, 2, 2, 3])))
+    # Of its own, as what came later: the seeds of before have the meaning that they had.
+    leaves_files = Random(f"a case leaves files {seed}").random() < 0.3
+    runs = tuple(_draw_run(random, index, leaves_files=leaves_files) for index in range(random.choice([1, 1, 2, 2, 3])))
     drawn = [_draw_happening(random) for _ in range(random.choice([0, 1, 1, 2, 2, 3, 4, 6]))]
     # What is deleted while nobody looks is what a new list says nothing of.
     unseen = [found for found in drawn if found.what is What.SILENCE and random.random() < 0.2]
@@ -172,7 +174,7 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
     )
 
 
-def _draw_run(random: Random, index: int) -> RunScript:
+def _draw_run(random: Random, index: int, *, leaves_files: bool) -> RunScript:
     cases = []
     for number in range(random.choice([1, 2, 2, 3, 4])):
         make = random.choice([http_case, container_case, container_case])
@@ -188,6 +190,8 @@ def _draw_run(random: Random, index: int) -> RunScript:
     for case in cases:
         if "container" in case:
             case["container"] = {"image": f"registry.example.com/{namespace}"}
+            if leaves_files:
+                case["container"]["junit"] = "/reports/*.xml"
     return RunScript(
         namespace, f"run-{index}", random.uniform(0, 20), suite_document(*cases), fields, by_name=random.random() < 0.3
     )

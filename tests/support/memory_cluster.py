@@ -15,6 +15,7 @@ from typing import Any
 
 from support.builders import NOON
 from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.api.junit import READER
 from testrun_operator.api.report import Report, encode
 from testrun_operator.api.status import format_time
 from testrun_operator.controller import watching
@@ -53,6 +54,11 @@ def merge(target: Body, patch: Mapping[str, Any]) -> None:
             merge(target[name], value)
         else:
             target[name] = copy.deepcopy(value)
+
+
+def _init_containers(job: Body) -> Body:
+    template = job.get("spec", {}).get("template", {}).get("spec", {})
+    return {"initContainers": template["initContainers"]} if "initContainers" in template else {}
 
 
 def is_over(job: Body) -> bool:
@@ -254,7 +260,7 @@ class MemoryCluster:
                     }
                 ],
             },
-            "spec": {"nodeName": "node-1"},
+            "spec": {"nodeName": "node-1", **_init_containers(job)},
         }
         pod = self.put(PODS, body)
         self._set_state(pod, "Running", {"running": {"startedAt": format_time(self.now)}})
@@ -267,6 +273,24 @@ class MemoryCluster:
         ended = {"exitCode": exit_code, "startedAt": now, "finishedAt": now}
         self._set_state(pod, "Running", {"terminated": ended})
         pod["status"]["containerStatuses"].append({"name": "proxy", "state": {"running": {"startedAt": now}}})
+
+    def end_before_reader(self, pod: Body, exit_code: int = 0) -> None:
+        """Let the container of a case end while the reader of its JUnit files has not."""
+        now = format_time(self.now)
+        self._set_state(pod, "Running", {"terminated": {"exitCode": exit_code, "startedAt": now, "finishedAt": now}})
+        pod["status"]["initContainerStatuses"] = [{"name": READER, "started": True, "state": {"running": {}}}]
+
+    def end_reader(self, job: Body, report: Report | None, exit_code: int = 0) -> None:
+        """Let the reader of a case's JUnit files report, or end without a report, and the pod be over with it."""
+        [pod] = self.pods_of(job["metadata"]["name"])
+        message, block = encode(report) if report is not None else (b"", "")
+        self.logs[f"{pod['metadata']['name']}/{READER}"] = block
+        case = pod["status"]["containerStatuses"][0]["state"]
+        phase = "Succeeded" if case["terminated"]["exitCode"] == 0 else "Failed"
+        self._set_state(pod, phase, case)
+        ended = {"exitCode": exit_code, "message": message.decode()}
+        pod["status"]["initContainerStatuses"] = [{"name": READER, "started": False, "state": {"terminated": ended}}]
+        self.finish_job(job, "Complete" if phase == "Succeeded" else "Failed")
 
     def delete_gracefully(self, job: Body) -> None:
         """Let the pods of a Job be deleted: they run on until they end, or their grace period does."""
@@ -481,13 +505,20 @@ class MemoryClient(KubernetesClient):
         self._carry_out("deletecollection", resource, work)
 
     async def read_log(
-        self, namespace: str, pod: str, *, tail_lines: int | None = None, limit_bytes: int | None = None
+        self,
+        namespace: str,
+        pod: str,
+        *,
+        container: str = "case",
+        tail_lines: int | None = None,
+        limit_bytes: int | None = None,
     ) -> str:
-        """Read the log of a pod."""
+        """Read the log of a pod: by its name that of the case's container, with a slash and a name that of others."""
 
         def work() -> str:
             self._find(PODS, namespace, pod)
-            lines = self._cluster.logs.get(pod, "").splitlines()
+            name = pod if container == "case" else f"{pod}/{container}"
+            lines = self._cluster.logs.get(name, "").splitlines()
             return "\n".join(lines[-tail_lines:] if tail_lines else lines)[:limit_bytes]
 
         return self._carry_out("get", "v1/pods/log", work)

@@ -1,8 +1,12 @@
 """Some hundred seeds of the soak (``make soak``), and those that failed once."""
 
+from pathlib import Path
+
 import pytest
 
+import testrun_operator
 from soak import seeds, simulation
+from soak.mutations import MUTATIONS, Mutation
 from soak.scenario import draw
 
 _BATCHES = 12
@@ -20,3 +24,11 @@ def test_every_invariant_holds_whatever_happens(batch: int) -> None:
 def test_what_failed_once_does_not_again(name: str) -> None:
     """A seed is kept with what is needed of it; see tests/soak/seeds.txt."""
     assert () == simulation.run(seeds.parse(name)).problems
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_every_mutation_has_its_place_in_the_source(mutation: Mutation) -> None:
+    """``make soak-mutations`` takes long and is run seldom; the source changes every day."""
+    package = Path(testrun_operator.__file__).parent
+    for change in mutation.changes:
+        assert (package / change.file).read_text().count(change.before) == 1, change.before

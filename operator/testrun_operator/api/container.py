@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from testrun_operator.api.base import DnsLabel, Model, ObjectName, ShortText, Text
+from testrun_operator.api.junit import JUnitPattern
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=253)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$", max_length=32)]
@@ -184,4 +185,10 @@ class ContainerCase(Model):
     )
     run_as_user: Annotated[int, Field(ge=1, le=4294967294)] | None = Field(
         None, description="User id to run as; needed where the image's own user is root or given by name."
+    )
+    junit: JUnitPattern | None = Field(
+        None,
+        description="Where the container leaves JUnit XML, for instance '/reports/*.xml' or '/reports/**/*.xml': its "
+        "tests become the details of the case, whose exit code judges as ever. The folder before the first * or ? is "
+        "mounted, empty.",
     )

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated
 
@@ -39,6 +40,7 @@ MAX_EVENT_TYPES = 200
 MAX_LAST_EVENTS = 20
 """More of either is left out of a report: the first types and the last events are kept."""
 
+_SHORT_TEXT = 160
 _MAX_PAGE_CHARACTERS = 512
 _MAX_STATUS_CHARACTERS = 50
 _BEGIN = "-----BEGIN TESTRUN REPORT "
@@ -59,7 +61,7 @@ class DetailKind(StrEnum):
     REQUEST = "request"
     """A request that was sent again."""
     TEST = "test"
-    """A test of an SQL case, or a test case file that could not be run as a whole."""
+    """A test of an SQL case or of a JUnit file, or a test case file that could not be run as a whole."""
     ROW = "row"
     """A row of a test's table."""
     RESULT = "result"
@@ -148,17 +150,22 @@ class Report(Model):
     details_in_log: LogReference | None = Field(None, description="The whole report is in the log.")
 
 
-def _to_json(report: Report) -> bytes:
+def _to_json(document: Report | Detail) -> bytes:
     try:
-        return report.model_dump_json(exclude_defaults=True).encode()
+        return document.model_dump_json(exclude_defaults=True).encode()
     except PydanticSerializationError:
         # Half of a surrogate pair, which JSON can write and UTF-8 cannot: an API may answer with one.
-        fields = report.model_dump(mode="json", exclude_defaults=True)
+        fields = document.model_dump(mode="json", exclude_defaults=True)
         return json.dumps(fields, ensure_ascii=False).encode(errors="replace")
 
 
-def encode(report: Report) -> tuple[bytes, str]:
+def encode(report: Report, *, with_first_failures: bool = False) -> tuple[bytes, str]:
     """Render a report for its way out of the pod.
+
+    Args:
+        report: the report.
+        with_first_failures: whether a message that refers to the log has the first details that failed, nevertheless,
+            shortened and as many as fit: for a pod that is deleted, and its log with it, as soon as it has reported.
 
     Returns:
         The termination message, at most 4096 bytes; and the block to be printed to the log before the container ends,
@@ -175,9 +182,27 @@ def encode(report: Report) -> tuple[bytes, str]:
         # Only the message can be this long; the outputs were bounded by the runner.
         shortened = short.message[: len(short.message) // 2]
         short = short.model_copy(update={"message": shortened} if shortened else {"outputs": {}, "message": ""})
+    if with_first_failures:
+        room = MAX_TERMINATION_BYTES - len(message)
+        message = _to_json(short.model_copy(update={"details": tuple(_first_failures(report.details, room))}))
     encoded = base64.b64encode(zlib.compress(document)).decode()
     lines = [encoded[start : start + _LINE_LENGTH] for start in range(0, len(encoded), _LINE_LENGTH)]
     return message, "\n".join([f"{_BEGIN}{reference.sha256}-----", *lines, _END, ""])
+
+
+def _first_failures(details: Iterable[Detail], room: int) -> Iterator[Detail]:
+    """Yield the first details that failed, each shortened, as long as their JSON has room."""
+    room -= len(b',"details":[]')
+    for detail in details:
+        if detail.passed:
+            continue
+        short = detail.model_copy(
+            update={"message": detail.message[:_SHORT_TEXT], "expected": "", "actual": "", "location": ""}
+        )
+        room -= len(_to_json(short)) + 1
+        if room < 0:
+            return
+        yield short
 
 
 def _shorten(execution: ExecutionReport | None) -> ExecutionReport | None:

@@ -286,7 +286,7 @@ class Actor:
                 return replace(stop, job=fresh, outcome=outcome, confirm=confirm)
             case Ended() if stop.cause is not StopCause.LINGERING:
                 return None
-            case Underway() if stop.cause is StopCause.JUDGED:
+            case Underway(has_ended=has_ended) if stop.cause is StopCause.JUDGED or has_ended:
                 return None
         return replace(stop, job=fresh)
 

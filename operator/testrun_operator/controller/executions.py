@@ -54,6 +54,8 @@ class ExecutionState:
     """What was read of Jobs and their pods, by the Job's name, until a watch shows anything else than it did then."""
     running_seen_at: dict[str, datetime] = field(default_factory=dict)
     """Since when the container of a Job's pod is known to run, by the pod's name."""
+    ended_seen_at: dict[str, datetime] = field(default_factory=dict)
+    """Since when it is known to have ended, of pods whose JUnit files are still to be read."""
     has_read: bool = False
     """Whether a fresh look has shown something that the watches had not."""
     lost_jobs: dict[str, JobObservation] = field(default_factory=dict)
@@ -186,9 +188,11 @@ class ExecutionState:
         )
 
     def _with_first_sight(self, pod: PodObservation, now: datetime) -> PodObservation:
+        # Later words of the kubelet do not count: it may say the same again, with a newer time.
+        if pod.terminated is not None and pod.reader is not None and pod.reader.terminated is None:
+            return replace(pod, ended_seen_at=self.ended_seen_at.setdefault(pod.name, min(pod.reported_at or now, now)))
         if pod.running_since is None:
             return pod
-        # Later words of the kubelet do not count: it may say the same again, with a newer time.
         seen_at = self.running_seen_at.setdefault(pod.name, min(pod.reported_at or now, now))
         return replace(pod, running_seen_at=seen_at)
 

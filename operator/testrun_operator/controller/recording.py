@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from testrun_operator.api.files import FileSource
+from testrun_operator.api.junit import READER
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import CaseCounts, TestRunStatus
@@ -24,6 +25,7 @@ from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRec
 from testrun_operator.engine.status import count_cases, says, summarize_settings
 from testrun_operator.engine.summary import explain_few, phase_of
 from testrun_operator.kube.events import EventRecorder, EventType
+from testrun_operator.kube.observe import CONTAINER
 from testrun_operator.kube.references import RunReference
 
 _WAITS = frozenset({ConditionReason.WAITING_FOR_QUOTA, ConditionReason.WAITING_IN_QUEUE})
@@ -195,11 +197,12 @@ class Recorder:
             self._results.submit_case(_case_record(state, outcome))
             return
         state.reading_reports.add(outcome.case)
+        container = CONTAINER if state.planned(outcome.case).case.container is None else READER
 
         async def read() -> None:
             complete = outcome
             try:
-                complete = await self._reports.complete(state.run.namespace, outcome, references)
+                complete = await self._reports.complete(state.run.namespace, outcome, references, container)
             except Exception:
                 # The verdict is known without the details, and must not be lost with them.
                 _logger.exception("details could not be read", extra={"run": str(state.run), "case": outcome.case})

@@ -30,6 +30,8 @@ class Underway:
     """When time alone may change that; None if it cannot."""
     ask_why: bool = False
     """Whether to ask now why the Job has no pod yet."""
+    has_ended: bool = False
+    """Whether the case itself has ended, and only what it left behind is still to come."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from testrun_operator.engine.disturbance import (
     is_out_of_sight,
 )
 from testrun_operator.engine.judgement import Ended, Judgement, JudgingSettings, MustStop, Underway
+from testrun_operator.engine.left_behind import LAST_LINE, decided, with_tests
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation, PodPhase, Terminated
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
@@ -56,14 +57,14 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
         settings: how patient to be.
     """
     if job.decided is not None:
-        return Ended(job.decided)
+        return decided(job, job.decided)
     if job.asked_to_end is not None:
         return _judge_asked_to_end(job, job.asked_to_end, case, now)
     pod = job.pod
     if pod is None:
         return _judge_without_pod(job, case, now, settings)
     if pod.terminated is not None:
-        return _judge_terminated(job, case, pod, pod.terminated)
+        return with_tests(job, case, _judge_terminated(job, case, pod, pod.terminated), now)
     if pod.deleted:
         return MustStop(disturbed(job, pod, now))
     if pod.phase is PodPhase.FAILED:
@@ -174,9 +175,7 @@ def _judge_exit_code(job: JobObservation, terminated: Terminated) -> AttemptOutc
         signal = f" (signal {code - _FIRST_SIGNAL})" if code > _FIRST_SIGNAL else ""
         verdict, failure_class, reason = Verdict.FAILED, FailureClass.TEST, Reason.EXIT_CODE_NOT_ZERO
         last_line = next((line for line in reversed(terminated.message.splitlines()) if line.strip()), "")
-        message = f"expected exit code 0, got {code}{signal}" + (
-            f"; last line: {last_line.strip()}" if last_line else ""
-        )
+        message = f"expected exit code 0, got {code}{signal}" + (f"{LAST_LINE}{last_line.strip()}" if last_line else "")
     return attempts.outcome(
         job,
         verdict,
@@ -287,9 +286,10 @@ def _judge_asked_to_end(job: JobObservation, asked: AttemptOutcome, case: Planne
             ended_itself = ended_itself or not _ran_for(ended, case.timeout)
         if ended_itself or (case.case.kind in KINDS_WITH_REPORT and ended.exit_code < _FIRST_SIGNAL):
             undisturbed = pod if pod.disruption else replace(pod, deleted=False, disturbed_at=None)
-            return MustStop(_judge_terminated(job, case, undisturbed, ended).outcome)
-        evidence = attempts.evidence(job, asked.evidence.log_tail or ended.message or None)
-        return MustStop(replace(asked, evidence=evidence))
+            outcome = _judge_terminated(job, case, undisturbed, ended).outcome
+        else:
+            outcome = replace(asked, evidence=attempts.evidence(job, asked.evidence.log_tail or ended.message or None))
+        return with_tests(job, case, MustStop(outcome), now)
     is_gone = pod is None and job.state is not JobState.ACTIVE
     patience = _NODE_PATIENCE if pod is not None and pod.node_silent else _CONFIRMATION
     given_up_at = asked_at + patience

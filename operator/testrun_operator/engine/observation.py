@@ -55,13 +55,21 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True)
 class InitContainer:
-    """The init container for which a pod still waits. Only others put any into our pods: service meshes, webhooks."""
+    """The init container for which a pod still waits: one of others (service meshes, webhooks), or our own reader."""
 
     name: str
     is_sidecar: bool = False
     """Whether it is one that goes on beside the others, and so has to start rather than to end."""
     waiting: Waiting | None = None
     terminated: Terminated | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The native sidecar of ours that reads the JUnit files of a container case once that has ended."""
+
+    terminated: Terminated | None = None
+    """How it ended, with its report as the message; None if it has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +113,12 @@ class PodObservation:
     """Whether another container of it runs, which something else has put there: a service mesh, a log shipper."""
     waiting: Waiting | None = None
     terminated: Terminated | None = None
+    ended_seen_at: datetime | None = None
+    """When its container's end was seen first, by the clock of the API server; where something has to follow it."""
     init: InitContainer | None = None
     """The init container for which it still waits; None if there is none, or no more."""
+    reader: Reader | None = None
+    """What reads the case's JUnit files in it; None if nothing does."""
 
     @property
     def may_run(self) -> bool:

@@ -58,6 +58,9 @@ class AttemptOutcome:
     """Every assertion, page and repeated request."""
     execution: ExecutionReport | None = None
     """The execution of a playbook, as the runner reported it."""
+    has_tests: bool = False
+    """Whether it says what the reader of JUnit files in its pod reported. The details of an outcome that is written on
+    a Job are there, and nowhere else."""
     evidence: Evidence = Evidence()
 
     @property

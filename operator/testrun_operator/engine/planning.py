@@ -119,6 +119,7 @@ class _Planner:
         self._lingering_soon: list[StopAttempt] = []
         self._questions: list[AskWhy] = []
         self._ending: set[str] = set()
+        self._left_behind: set[str] = set()
         self._wakes: list[datetime] = []
         self._run_deadline = execution.started_at + execution.timeout
 
@@ -154,8 +155,10 @@ class _Planner:
                 # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
                 self._underway[job.case] = job
                 self._stops[job.case] = StopAttempt(job, outcome, StopCause.JUDGED, confirm)
-            case Underway(look_again_at, ask_why):
+            case Underway(look_again_at, ask_why, has_ended):
                 self._underway[job.case] = job
+                if has_ended:
+                    self._left_behind.add(job.case)
                 if look_again_at is not None:
                     self._wakes.append(look_again_at)
                 if ask_why:
@@ -228,6 +231,8 @@ class _Planner:
             self._stops.setdefault(case, StopAttempt(job, judging.ended_with(job, self._cases[case], self._now)))
 
     def _end_if_time_is_up(self, job: JobObservation) -> None:
+        if job.case in self._left_behind:
+            return  # it has ended by itself; what it left behind comes in a moment, or not at all
         ending = self._controls.ending
         if self._controls.over_since is not None:
             self._end_leftover(job, self._controls.over_since)

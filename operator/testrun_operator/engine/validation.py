@@ -6,7 +6,9 @@ Every problem is one text, ``path: what is wrong and what would be right``, with
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from testrun_operator.api.container import ContainerCase
 from testrun_operator.api.files import FileSource
+from testrun_operator.api.junit import split_pattern
 from testrun_operator.api.playbook import StepExpectations
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.suite import MAX_MATRIX_EXPANSION, Case, TestSuiteSpec
@@ -14,6 +16,8 @@ from testrun_operator.engine.selection import Variant, expand_matrix, name_needs
 
 _MAX_NAME_LENGTH = 63
 _MAX_PLANNED_CASES = 10_000
+_SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})
+"""A container runtime puts file systems of its own there, or refuses to mount anything in them."""
 
 
 def check_suite(suite: TestSuiteSpec, path: str = "spec") -> tuple[str, ...]:
@@ -264,6 +268,7 @@ def _check_container(case: Case, path: str) -> Iterator[str]:
     container = case.container
     if container is None:
         return
+    yield from _check_junit(container, f"{path}.junit")
     volumes = {volume.name for volume in container.volumes}
     for index, mount in enumerate(container.volume_mounts):
         if mount.name not in volumes:
@@ -287,3 +292,18 @@ def _check_container(case: Case, path: str) -> Iterator[str]:
     for index, origin in enumerate(container.env_from):
         if (origin.secret_ref is None) == (origin.config_map_ref is None):
             yield f"{path}.envFrom[{index}]: give exactly one of secretRef and configMapRef"
+
+
+def _check_junit(container: ContainerCase, path: str) -> Iterator[str]:
+    if container.junit is None:
+        return
+    folder, _ = split_pattern(container.junit)
+    if folder.split("/")[1] in _SYSTEM_FOLDERS:
+        yield f"{path}: nothing can be mounted at {folder!r}; choose a folder for the files alone, such as '/reports'"
+    for index, mount in enumerate(container.volume_mounts):
+        other = mount.mount_path.rstrip("/")
+        if f"{folder}/".startswith(f"{other}/") or f"{other}/".startswith(f"{folder}/"):
+            yield (
+                f"{path}: the folder {folder!r} is mounted for the files, and volumeMounts[{index}] mounts "
+                f"{mount.mount_path!r}; choose a folder that is not in another mount, and has none in it"
+            )

@@ -249,17 +249,24 @@ class KubernetesClient:
         await self._call("deletecollection", resource, "DELETE", _path(resource, namespace), _BACKGROUND, query=query)
 
     async def read_log(
-        self, namespace: str, pod: str, *, tail_lines: int | None = None, limit_bytes: int | None = None
+        self,
+        namespace: str,
+        pod: str,
+        *,
+        container: str = "case",
+        tail_lines: int | None = None,
+        limit_bytes: int | None = None,
     ) -> str:
-        """Read the log of a pod's container ``case``.
+        """Read the log of a pod's container.
 
         Args:
             namespace: where.
             pod: the pod.
+            container: which of its containers; by default the case's own.
             tail_lines: how many lines of its end; all of them by default.
             limit_bytes: how many bytes of that at most; the kubelet sends no more.
         """
-        query = {"container": "case"} | ({"tailLines": str(tail_lines)} if tail_lines else {})
+        query = {"container": container} | ({"tailLines": str(tail_lines)} if tail_lines else {})
         query |= {"limitBytes": str(limit_bytes)} if limit_bytes else {}
         path = _path("v1/pods", namespace, pod) + "/log"
         return (await self._send("get", "v1/pods/log", "GET", path, query=query)).decode(errors="replace")

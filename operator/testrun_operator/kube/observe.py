@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from testrun_operator.api.junit import READER
 from testrun_operator.engine.observation import (
     InitContainer,
     JobObservation,
     JobState,
     PodObservation,
     PodPhase,
+    Reader,
     Terminated,
     Waiting,
 )
@@ -101,6 +103,7 @@ def read_pod(body: _Body) -> PodObservation:
         waiting=Waiting(waiting.get("reason") or "", waiting.get("message") or "") if waiting else None,
         terminated=_read_terminated(terminated) if terminated else None,
         init=_read_init(spec, status) if not running and not terminated else None,
+        reader=_read_reader(spec, status),
     )
 
 
@@ -135,8 +138,8 @@ def _job_state(status: _Body) -> tuple[JobState, datetime | None]:
     return JobState.ACTIVE, None
 
 
-def _container_state(statuses: Iterable[_Body]) -> _Body:
-    return next((status.get("state") or {} for status in statuses if status.get("name") == CONTAINER), {})
+def _container_state(statuses: Iterable[_Body], name: str = CONTAINER) -> _Body:
+    return next((status.get("state") or {} for status in statuses if status.get("name") == name), {})
 
 
 def _read_terminated(state: _Body) -> Terminated:
@@ -215,6 +218,15 @@ def _read_init(spec: _Body, status: _Body) -> InitContainer | None:
             terminated=_read_terminated(terminated) if terminated else None,
         )
     return None
+
+
+def _read_reader(spec: _Body, status: _Body) -> Reader | None:
+    """Read the container of ours that reads the case's JUnit files, where the pod has one."""
+    if all(container.get("name") != READER for container in spec.get("initContainers") or ()):
+        return None
+    state = _container_state(status.get("initContainerStatuses") or (), READER)
+    terminated = state.get("terminated")
+    return Reader(_read_terminated(terminated) if terminated else None)
 
 
 def _count(text: str | None) -> int:

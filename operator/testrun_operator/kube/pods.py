@@ -14,11 +14,31 @@ from pydantic import JsonValue
 from testrun_operator.api.base import Document
 from testrun_operator.api.container import ContainerCase, Volume
 from testrun_operator.api.document import DOCUMENT_DIGEST_VARIABLE, DOCUMENT_PATH, DOCUMENT_VARIABLE
+from testrun_operator.api.junit import (
+    ATTEMPT_VARIABLE,
+    CASE_VARIABLE,
+    PATTERN_VARIABLE,
+    READER,
+    READER_PATH,
+    split_pattern,
+)
 from testrun_operator.kube.observe import CONTAINER
 from testrun_operator.kube.platform import CasePods, RunnerExtras
 
 _MAX_VARIABLE_BYTES = 96 * 1024
 """Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
+
+READER_COMMAND = (
+    "python3",
+    "-c",
+    "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+    "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())",
+)
+"""What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a container
+never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
+_JUNIT_VOLUME = "testrun-junit"
+_JUNIT_FOLDER_LIMIT = "128Mi"
+"""What may be in the folder for JUnit files, logs that tools put beside them included; 16 MiB of it are read."""
 
 RUNNER_USER = 65532
 """The image's user id; numeric, so that the kubelet can check that it is not root."""
@@ -141,14 +161,22 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str], settin
     given = container.model_dump(
         mode="json",
         exclude_defaults=True,
-        exclude={"volumes", "image_pull_secrets", "run_as_user", "env"},
+        exclude={"volumes", "image_pull_secrets", "run_as_user", "env", "junit"},
     )
     if "resources" not in given and settings.cases.resources:
         given["resources"] = dict(settings.cases.resources)
     pull_secrets = [*(secret.name for secret in container.image_pull_secrets), *settings.cases.image_pull_secrets]
     added = [{"name": name, "value": literal(value)} for name, value in variables.items()]
     own = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
-    return {
+    volumes = [_volume(volume) for volume in container.volumes]
+    reader: Document = {}
+    if container.junit is not None:
+        pull_secrets += settings.image_pull_secrets
+        volumes.append({"name": _JUNIT_VOLUME, "emptyDir": {"sizeLimit": _JUNIT_FOLDER_LIMIT}})
+        mount = {"name": _JUNIT_VOLUME, "mountPath": split_pattern(container.junit)[0]}
+        given["volumeMounts"] = [*given.get("volumeMounts", ()), mount]
+        reader = {"initContainers": [_junit_reader(container, container.junit, variables, settings)]}
+    return reader | {
         "securityContext": restricted_pod(container.run_as_user),
         "imagePullSecrets": _pull_secrets(pull_secrets),
         "containers": [
@@ -161,7 +189,33 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str], settin
                 "terminationMessagePolicy": "FallbackToLogsOnError",
             }
         ],
-        "volumes": [_volume(volume) for volume in container.volumes],
+        "volumes": volumes,
+    }
+
+
+def _junit_reader(
+    container: ContainerCase, pattern: str, variables: Mapping[str, str], settings: PodSettings
+) -> Document:
+    """Make the native sidecar that reads a case's JUnit files when the case has ended.
+
+    It sees nothing of the case but that folder, and cannot write to it.
+    """
+    environment = {PATTERN_VARIABLE: pattern} | {name: variables[name] for name in (CASE_VARIABLE, ATTEMPT_VARIABLE)}
+    # As the same user as the case, where that is known: it may have written files for itself alone.
+    user = settings.own_user if container.run_as_user is None else None
+    return {
+        "name": READER,
+        "restartPolicy": "Always",
+        "image": settings.image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": [*READER_COMMAND],
+        "env": [{"name": name, "value": literal(value)} for name, value in environment.items()],
+        "resources": dict(settings.runner.junit_resources),
+        "securityContext": restricted_container()
+        | {"readOnlyRootFilesystem": True}
+        | ({"runAsUser": user, "runAsGroup": user} if user is not None else {}),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": _JUNIT_VOLUME, "mountPath": READER_PATH, "readOnly": True}],
     }
 
 

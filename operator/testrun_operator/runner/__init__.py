@@ -4,5 +4,5 @@
 that the case's timeout holds whatever the case does. ``kinds.py`` knows which folder runs which kind of case; a new
 kind is one more folder and one more line there. What every kind gets and gives back is in ``context.py``.
 
-The kind ``container`` needs no runner: its pod runs the user's image.
+The kind ``container`` needs no runner: its pod runs the user's image. ``container/`` reads what that leaves behind.
 """

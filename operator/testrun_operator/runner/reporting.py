@@ -11,8 +11,14 @@ from testrun_operator.runner.masking import Masker, mask_execution
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 
 
-def write_report(report: Report, masker: Masker, termination_log: Path) -> None:
+def write_report(report: Report, masker: Masker, termination_log: Path, *, with_first_failures: bool = False) -> None:
     """Mask a report and write it.
+
+    Args:
+        report: the report.
+        masker: what keeps secrets out of it.
+        termination_log: where the termination message is written.
+        with_first_failures: whether a message that refers to the log has some of the details as well.
 
     The block for the log is flushed before the termination message is written: whoever sees the message can rely on
     the block.
@@ -20,7 +26,7 @@ def write_report(report: Report, masker: Masker, termination_log: Path) -> None:
     Raises:
         OSError: the termination message cannot be written.
     """
-    message, block = encode(mask_report(report, masker))
+    message, block = encode(mask_report(report, masker), with_first_failures=with_first_failures)
     if block:
         sys.stdout.write(f"\n{block}")
         sys.stdout.flush()

@@ -458,3 +458,27 @@ def test_what_no_column_could_hold_is_no_id(text: str) -> None:
     """A pod is not trusted to write numbers."""
     with pytest.raises(MalformedReport, match="execution"):
         decode(report_of().model_dump_json()[:-1] + f', "execution": {{"id": "{text}"}}}}')
+
+
+@given(
+    details=st.lists(
+        st.builds(
+            Detail,
+            kind=st.just(DetailKind.TEST),
+            name=st.text(max_size=600),
+            passed=st.booleans(),
+            message=st.text(max_size=3000),
+        ),
+        max_size=60,
+    ),
+    message=st.text(max_size=1024),
+)
+def test_the_first_failures_that_a_message_has_besides_fit_into_it(details: list[Detail], message: str) -> None:
+    """Whatever their texts are: 4096 bytes are what a kubelet takes, and what is cut cannot be read."""
+    report = report_of(details=tuple(details), message=message)
+    short, block = encode(report, with_first_failures=True)
+    assert len(short) <= MAX_TERMINATION_BYTES
+    if block:
+        failed = [detail.name for detail in details if not detail.passed]
+        told = [detail.name for detail in decode(short.decode()).details]
+        assert told == failed[: len(told)]

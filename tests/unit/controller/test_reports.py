@@ -91,6 +91,18 @@ async def test_the_log_of_a_pod_that_is_gone_is_not_asked_for_again(
     assert cluster.client.calls[LOG] == 1
 
 
+async def test_what_came_with_the_termination_message_is_kept_if_the_log_is_lost(
+    cluster: MemoryCluster, reference: LogReference
+) -> None:
+    """The first tests that failed, of a container case that was killed: its pod is deleted, and the log with it."""
+    cluster.delete(PODS, "pod")
+    first = outcome_of(attempts=(attempt_of(evidence=Evidence(pod="pod"), details=DETAILS[:2]),))
+    complete = await ReportReader(cluster.client).complete("team", first, {1: reference}, "junit-reader")
+    assert complete.attempts[0].details[:2] == DETAILS[:2]
+    [lost] = complete.attempts[0].details[2:]
+    assert lost.message.startswith("the other details are lost: ")
+
+
 async def test_without_a_pod_there_is_nothing_to_read(cluster: MemoryCluster, reference: LogReference) -> None:
     """An attempt of which no pod is known says that its details are lost."""
     complete = await ReportReader(cluster.client).complete("team", ended(pod=None), {1: reference})

@@ -49,6 +49,17 @@ def not_relative(place: str, found: str) -> str:
     return f"{place}: must be a relative path without '..', as in 'tests/booking.stt'; found {found!r}"
 
 
+ALONE = "choose a folder for the files alone, such as '/reports'"
+
+
+def in_another_mount(folder: str, index: int, path: str) -> str:
+    """Return what is said of a folder for JUnit files that gets into the way of another mount."""
+    return (
+        f"{ONE}.container.junit: the folder {folder!r} is mounted for the files, and volumeMounts[{index}] mounts "
+        f"{path!r}; choose a folder that is not in another mount, and has none in it"
+    )
+
+
 def container(**fields: Any) -> dict[str, Any]:
     """Return a case of kind container with these fields of its own."""
     return {"name": "one", "container": {"image": "busybox"} | fields}
@@ -231,6 +242,39 @@ PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         ],
         {},
         ["spec.cases[0].container.volumeMounts[0].subPath: must not contain '..'"],
+    ),
+    "JUnit files where nothing can be mounted": (
+        [container(junit="/proc/self/*.xml")],
+        {},
+        [
+            f"{ONE}.container.junit: nothing can be mounted at '/proc/self'; {ALONE}",
+        ],
+    ),
+    "JUnit files in another mount": (
+        [
+            container(
+                junit="/data/reports/*.xml",
+                volumes=[{"name": "data", "emptyDir": {}}],
+                volumeMounts=[{"name": "data", "mountPath": "/data/"}],
+            )
+        ],
+        {},
+        [
+            in_another_mount("/data/reports", 0, "/data/"),
+        ],
+    ),
+    "another mount in the folder of JUnit files": (
+        [
+            container(
+                junit="/data/*.xml",
+                volumes=[{"name": "data", "emptyDir": {}}],
+                volumeMounts=[{"name": "data", "mountPath": "/data-2"}, {"name": "data", "mountPath": "/data/a"}],
+            )
+        ],
+        {},
+        [
+            in_another_mount("/data", 1, "/data/a"),
+        ],
     ),
     "a volume without source": (
         [container(volumes=[{"name": "data"}])],

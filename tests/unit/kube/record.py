@@ -32,6 +32,8 @@ from testrun_operator.kube.pods import PodSettings, restricted_container, restri
 Body = dict[str, Any]
 FOLDER = Path(__file__).parent / "timelines"
 BUSYBOX = "docker.io/library/busybox:1.37"
+IMAGE = "docker.io/library/testrun-operator:dev"
+"""The operator's own, as `ci/build-image` makes it."""
 FAKE_NODE = "jobs-machine-that-is-none"
 _PATIENCE_SECONDS = 150.0
 _TOLD_AGAIN = frozenset(
@@ -297,8 +299,16 @@ class Scenario:
     course: Callable[[Stage], None] = ends
     change: Callable[[Body], object] = lambda _: None
     """Changes the manifest before the Job is created."""
+    junit: str | None = None
+    """Where the container leaves JUnit files."""
     prepare: Callable[[str], object] = lambda _: None
     clean_up: Callable[[str], object] = lambda _: None
+
+
+JUNIT_FILE = (
+    'echo \'<testsuite><testcase name="total"/><testcase name="vat"><failure message="19 != 7"/></testcase>'
+    "</testsuite>' > /reports/a.xml"
+)
 
 
 def spec_of(job: Body) -> Body:
@@ -452,6 +462,8 @@ SCENARIOS = {
         ),
         change=with_init(sidecar("exit 1", startupProbe={"exec": {"command": ["false"]}, "failureThreshold": 100})),
     ),
+    "junit-passed": Scenario(f"{JUNIT_FILE}; sleep 1", junit="/reports/*.xml"),
+    "junit-failed": Scenario(f"{JUNIT_FILE}; sleep 1; exit 1", junit="/reports/*.xml"),
     "init-failed": Scenario(
         change=with_init(
             {
@@ -503,9 +515,11 @@ def manifest(name: str, scenario: Scenario, namespace: str) -> Body:
     """Make the Job of a scenario, as the operator makes it."""
     case = container_case("one", timeout="1m")
     case["container"] = {"image": BUSYBOX, "command": ["sh", "-c", scenario.script], "runAsUser": 65532}
+    if scenario.junit is not None:
+        case["container"]["junit"] = scenario.junit
     record = record_of(suite_of(case))
     [planned] = record.to_execution().cases
-    settings = PodSettings(BUSYBOX, "IfNotPresent", (), {}, timedelta(minutes=6))
+    settings = PodSettings(IMAGE, "IfNotPresent", (), {}, timedelta(minutes=6))
     job: Body = build_job(RUN, record, StartAttempt(planned, 1, 0, 0), {}, {}, settings).job
     del job["metadata"]["ownerReferences"]
     job["metadata"] |= {"name": name, "namespace": namespace}

@@ -11,7 +11,8 @@ from tests.unit.kube.manifests import SETTINGS, container_of, environment_of, pa
 from support.builders import RUN, RUN_ID, container_case, http_case, sql_case
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.observe import read_job
-from testrun_operator.kube.platform import CasePods
+from testrun_operator.kube.platform import CasePods, RunnerExtras
+from testrun_operator.kube.pods import READER_COMMAND
 from testrun_operator.kube.references import RunReference
 
 FULL_CONTAINER = container_case(
@@ -51,6 +52,9 @@ CASES: dict[str, dict[str, Any]] = {
     "container": container_case("one"),
     "container with everything": FULL_CONTAINER,
 }
+JUNIT = {"image": "registry.example.com/tests:3", "junit": "/reports/**/*.xml", "volumeMounts": []}
+CASES["container with JUnit files"] = container_case("one", container=JUNIT)
+CASES["container with JUnit files and a user"] = container_case("one", container=JUNIT | {"runAsUser": 1000})
 KINDS = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
@@ -212,6 +216,56 @@ def test_a_container_case_knows_its_run_by_its_environment() -> None:
         "TESTRUN_VAR_page_size": "5",
         "TESTRUN_VAR_Fast": "",
     }
+
+
+def test_a_native_sidecar_reads_the_junit_files_of_a_container_case() -> None:
+    """It is the operator's own image, sees the folder and nothing else, and cannot write there."""
+    job = parts_of(container_case("one", container=JUNIT), attempt=2).job
+    pod, case = pod_of(job), container_of(job)
+    assert pod["volumes"] == [{"name": "testrun-junit", "emptyDir": {"sizeLimit": "128Mi"}}]
+    assert case["volumeMounts"] == [{"name": "testrun-junit", "mountPath": "/reports"}]
+    assert "junit" not in case
+    [reader] = pod["initContainers"]
+    assert reader == {
+        "name": "junit-reader",
+        "restartPolicy": "Always",
+        "image": "registry.example.com/testrun:1",
+        "imagePullPolicy": "IfNotPresent",
+        "command": [*READER_COMMAND],
+        "env": [
+            {"name": "TESTRUN_JUNIT_PATTERN", "value": "/reports/**/*.xml"},
+            {"name": "TESTRUN_CASE_NAME", "value": "one"},
+            {"name": "TESTRUN_ATTEMPT", "value": "2"},
+        ],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "192Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "testrun-junit", "mountPath": "/var/run/testrun/junit", "readOnly": True}],
+    }
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_the_reader_is_the_user_that_the_case_is() -> None:
+    """Files may be for their owner alone. Where nobody says which user that is, it is the operator's image's own."""
+    [reader] = pod_of(parts_of(container_case("one", container=JUNIT | {"runAsUser": 1000})).job)["initContainers"]
+    assert "runAsUser" not in reader["securityContext"]
+    settings = replace(SETTINGS, random_user_ids=True)
+    [reader] = pod_of(parts_of(container_case("one", container=JUNIT), settings=settings).job)["initContainers"]
+    assert "runAsUser" not in reader["securityContext"]
+
+
+def test_a_reader_gets_the_resources_of_the_settings() -> None:
+    """A quota of the namespace may demand more of them."""
+    resources = {"limits": {"cpu": "1", "memory": "64Mi"}}
+    settings = replace(SETTINGS, runner=RunnerExtras(junit_resources=resources))
+    [reader] = pod_of(parts_of(container_case("one", container=JUNIT), settings=settings).job)["initContainers"]
+    assert reader["resources"] == resources
 
 
 def test_the_runner_leaves_the_end_of_its_log_if_it_breaks() -> None:

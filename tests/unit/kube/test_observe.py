@@ -8,7 +8,15 @@ import pytest
 
 from support.builders import NOON, attempt_of, ended_pod, pod, running_pod, seconds
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.engine.observation import InitContainer, JobState, PodObservation, PodPhase, Terminated, Waiting
+from testrun_operator.engine.observation import (
+    InitContainer,
+    JobState,
+    PodObservation,
+    PodPhase,
+    Reader,
+    Terminated,
+    Waiting,
+)
 from testrun_operator.kube import labels
 from testrun_operator.kube.observe import choose_pod, read_job, read_pod, read_time
 from testrun_operator.kube.outcomes import encode_outcome
@@ -405,6 +413,19 @@ def test_init_containers_do_not_matter_once_the_container_runs() -> None:
     body = pod_body({"running": {"startedAt": NOON_TEXT}}, initContainerStatuses=[restarted])
     body["spec"]["initContainers"] = [SIDECAR]
     assert read_pod(body).init is None
+
+
+def test_the_reader_of_junit_files_is_known_by_its_name() -> None:
+    """How it ended, with its report as the message; while it runs, or nothing is said of it, it has not ended."""
+    body = pod_body({"terminated": {"exitCode": 0}})
+    assert read_pod(body).reader is None
+    body["spec"]["initContainers"] = [SIDECAR, {"name": "junit-reader", "restartPolicy": "Always"}]
+    assert read_pod(body).reader == Reader()
+    body["status"]["initContainerStatuses"] = [_STARTED, {"name": "junit-reader", "state": {"running": {}}}]
+    assert read_pod(body).reader == Reader()
+    ended = {"exitCode": 0, "reason": "Completed", "message": "{}", "finishedAt": NOON_TEXT}
+    body["status"]["initContainerStatuses"][1]["state"] = {"terminated": ended}
+    assert read_pod(body).reader == Reader(Terminated(0, "Completed", "{}", None, NOON))
 
 
 def test_the_kubelet_wrote_a_status_last_at_the_time_that_managed_fields_say() -> None:

@@ -32,6 +32,7 @@ NAMES = sorted(file.stem for file in FOLDER.glob("*.jsonl"))
 [CASE] = planned(container_case("one", timeout="1m"))
 [SHORT_CASE] = planned(container_case("one", timeout="10s"))
 """One for which the containers ran long enough that met the deadline of their pod, which was short in the recording."""
+[JUNIT_CASE] = planned(container_case("one", container={"image": "x", "junit": "/reports/*.xml"}, timeout="1m"))
 SETTINGS = JudgingSettings()
 _LONG_AFTER = timedelta(seconds=20)
 
@@ -113,6 +114,8 @@ def _job_of(step: Step) -> JobObservation | None:
 
 def case_of(name: str) -> PlannedCase:
     """Return the case that a recording is taken for."""
+    if name.startswith("junit-"):
+        return JUNIT_CASE
     return SHORT_CASE if name in {"beyond-deadline", "beyond-deadline-stubborn"} else CASE
 
 
@@ -158,6 +161,8 @@ VERDICTS = {
     "sidecar-failed": FAILED,
     "sidecar-beyond-deadline": FAILED,
     "sidecar-crashing": TIMED_OUT,
+    "junit-passed": PASSED,
+    "junit-failed": FAILED,
     "init-failed": (*INFRASTRUCTURE, Reason.INIT_CONTAINER_FAILED),
     "init-image-missing": TIMED_OUT,
     "suspended": (*INFRASTRUCTURE, Reason.JOB_SUSPENDED),
@@ -235,6 +240,25 @@ def test_a_job_says_how_it_will_end_before_it_is_over(name: str) -> None:
         [["FailureTarget"], ["FailureTarget", "Failed"]],
         [["FailureTarget"]],
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("junit-passed", "exit code 0, though 1 of 2 tests failed: vat"),
+        ("junit-failed", "expected exit code 0, got 1; 1 of 2 tests failed: vat"),
+    ],
+)
+def test_the_verdict_of_a_case_with_junit_files_comes_with_their_tests(name: str, message: str) -> None:
+    """The kubelet tells of the container's end, ends the reader, and tells of that; whoever looks says the same."""
+    timeline = Timeline.read(name)
+    for views in (timeline.views(), timeline.views_after_a_restart()):
+        said = {outcome.message for at, seen in views if (outcome := outcome_of(seen, at, JUNIT_CASE)) is not None}
+        assert said == {message}
+    at, outcome = first_outcome(timeline.views(), JUNIT_CASE)
+    assert [(detail.name, detail.passed) for detail in outcome.details] == [("total", True), ("vat", False)]
+    waited = [seen for seen_at, seen in timeline.views() if seen_at < at and seen.pod is not None]
+    assert any(seen.pod is not None and seen.pod.terminated is not None for seen in waited)
 
 
 @pytest.mark.parametrize("name", ["stopped", "evicted-stubborn", "preempted", "deleted-with-force"])

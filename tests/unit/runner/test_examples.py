@@ -11,7 +11,7 @@ from testrun_operator.api.parse import parse_run, parse_suite
 from testrun_operator.engine.validation import check_run, check_suite
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-FOLDERS = ("container", "failing", "pagination")
+FOLDERS = ("container", "failing", "junit", "pagination")
 DOCS = Path(__file__).parents[3] / "docs"
 
 
@@ -33,7 +33,7 @@ def test_an_example_can_be_applied_in_any_namespace(path: Path) -> None:
     assert document["metadata"]["name"] == path.parent.name
 
 
-@pytest.mark.parametrize("folder", ["container", "pagination"])
+@pytest.mark.parametrize("folder", ["container", "junit", "pagination"])
 def test_the_suite_and_the_run_of_an_example_fit_each_other(folder: str) -> None:
     """Both follow all rules, and the run names the suite."""
     suite = parse_suite(load(EXAMPLES / folder / "suite.yaml")["spec"])
