@@ -1,6 +1,6 @@
 """The truth: what the subject of each attempt does, what was done to it, and which outcomes are right therefore."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
@@ -11,6 +11,8 @@ from testrun_operator.engine.outcome import AttemptOutcome
 
 _TOLERANCE = 2.0
 """Seconds by which a container may have run shorter than its timeout: Kubernetes knows whole seconds."""
+_TIME_TO_JUDGE = 5.0
+"""Seconds within which an operator that was shown how an attempt ended has judged it."""
 LONG_START = 270.0
 """Seconds after which a pod that does not run counts as disturbed: the operator's start timeout is 300 s."""
 
@@ -51,19 +53,34 @@ class Attempt:
     case: str
     number: int
     has_report: bool
+    is_needed: bool
+    """Whether another case may use its outputs."""
     timeout: float
     behaviour: Behaviour
     created_at: float
     run_over_at: float
     """When the timeout of its run is over."""
+    clock: Callable[[], float]
     running_at: float | None = None
     ended_at: float | None = None
     ended_itself: bool = False
     disturbances: list[str] = field(default_factory=list)
+    disturbed_at: float | None = None
+    """When something that is no fault of the subject happened to it first."""
+    end_seen: tuple[float, int] | None = None
+    """When an operator was shown first how its container had ended, and which operator it was."""
 
     def disturb(self, how: str) -> None:
         """Take note of something that is no fault of the subject."""
         self.disturbances.append(how)
+        if self.disturbed_at is None:
+            self.disturbed_at = self.clock()
+
+    def was_known(self, operator: int) -> bool:
+        """Whether the operator that there is last was shown the end of its container before anything disturbed it."""
+        if self.end_seen is None or not self.ended_itself or self.end_seen[1] != operator:
+            return False
+        return self.disturbed_at is None or self.disturbed_at > self.end_seen[0] + _TIME_TO_JUDGE
 
     def ran_for(self, now: float) -> float:
         """Return for how many seconds its container has run."""
@@ -91,7 +108,7 @@ def draw_behaviour(seed: str, timeout: float, *, has_report: bool) -> Behaviour:
 
 
 def problem_of(  # noqa: PLR0911 - a line for each verdict
-    attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str]
+    attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str], operator: int
 ) -> str | None:
     """Say what is wrong with the outcome of an attempt; None if it may be so.
 
@@ -100,6 +117,7 @@ def problem_of(  # noqa: PLR0911 - a line for each verdict
         outcome: what the operator made of it.
         now: seconds since the beginning.
         rejected: names of the Jobs that the API server said it would never accept.
+        operator: the number of the operator that there is last.
     """
     verdict, failure_class, reason = outcome.verdict, outcome.failure_class, outcome.reason
     if reason is Reason.JOB_REJECTED:
@@ -120,6 +138,8 @@ def problem_of(  # noqa: PLR0911 - a line for each verdict
     if failure_class is FailureClass.DEPENDENCY:
         return None if ended is Ends.DEPENDENCY else "nothing was wrong with a dependency"
     if failure_class is FailureClass.INFRASTRUCTURE:
+        if ended is not Ends.KILLED and attempt.was_known(operator):
+            return "the operator had seen how it ended before anything disturbed it"
         if attempt.disturbances or ended is Ends.KILLED or (ended is None and now >= attempt.run_over_at):
             return None
         return "nothing was wrong with the infrastructure"

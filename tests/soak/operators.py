@@ -314,6 +314,8 @@ class OperatorProcess:
             return  # everything is about to be listed anew
         for index in self._indexers.get(plural, ()):
             index.take(what, body, self.operator)
+        if plural == "pods":
+            self._truth.see_shown(body)
         await self._handle(plural, what, body)
 
     async def _handle(self, plural: str, what: str | None, body: Body) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from soak.apiserver import ApiServer, Body, Call, Denied, Key
+from soak.attempts import Attempt
 from soak.scenario import FINAL_ANSWERS, STRANGERS, Answer
 from testrun_operator.api.phase import Phase
 from testrun_operator.kube import labels
@@ -100,6 +101,8 @@ class Truth:
         """How often an operator began: what only the one before knew is forgotten then."""
         self.has_troubled = False
         """Whether a call went wrong: what the operator tidies up at the end it tries once."""
+        self.attempts: dict[str, Attempt] = {}
+        """The truth of each attempt, by the uid of its Job."""
         self.is_down = False
         """Whether the API server does not answer."""
         self._armed: list[_Armed] = []
@@ -193,6 +196,15 @@ class Truth:
         """Take note of something that must not be."""
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def see_shown(self, pod: Body) -> None:
+        """Take note that an operator was shown a pod."""
+        owner = next(iter(pod["metadata"].get("ownerReferences", ())), {"uid": ""})
+        attempt = self.attempts.get(owner["uid"])
+        if attempt is None or (attempt.end_seen is not None and attempt.end_seen[1] == self.restarts):
+            return
+        if any("terminated" in found["state"] for found in pod["status"].get("containerStatuses", ())[:1]):
+            attempt.end_seen = self._server.loop.time(), self.restarts
 
     # -- what there is ----------------------------------------------------------------------------------------------
 

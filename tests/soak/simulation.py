@@ -71,7 +71,11 @@ class Simulation:
             for name, ahead in zip(NODES, scenario.node_clocks, strict=True)
         ]
         timeouts = {run.name: 60.0 * int(run.fields["timeout"].removesuffix("m")) for run in scenario.runs}
-        self.plane = ControlPlane(self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts)
+        needed = {(run.name, need) for run in scenario.runs for case in run.suite["cases"] for need in case["needs"]}
+        self.plane = ControlPlane(
+            self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts, needed
+        )
+        self.truth.attempts = self.plane.attempts
         self.process: OperatorProcess | None = None
         self.server.listeners.append(self._see_evidence_go)
         self._defects: list[str] = []

@@ -103,8 +103,8 @@ class Recorder:
         Args:
             state: the execution.
             over: whether its status says already how it ended. Then everything was told, by the process before this
-                one if not by this one; and only what Jobs show is stored, since a case without an attempt cannot be
-                told from one whose Job is gone.
+                one if not by this one; and of cases without an attempt only those are stored of which the status
+                tells how they ended, since others cannot be told from those whose Job is gone.
             stored: whether its record says that everything is in Postgres. Then nothing is stored again: its pods may
                 be gone since, and what is found out without them is less than what is stored.
         """
@@ -113,7 +113,10 @@ class Recorder:
                 state.counted.add(name)
                 if not over:
                     self._count(state, outcome)
-                if not stored and outcome.verdict is not Verdict.SKIPPED and (outcome.attempts or not over):
+                is_certain = outcome.attempts or not over or state.memory.told.is_whole
+                if state.memory.told.is_stored(outcome):
+                    continue
+                if not stored and outcome.verdict is not Verdict.SKIPPED and is_certain:
                     self._store(state, outcome)
         if not over:
             await self._tell_faults(state)

@@ -989,6 +989,54 @@ async def test_a_restart_leaves_alone_what_is_noted_as_stored(cluster: MemoryClu
     assert list(store.cases.values()) == [before]
 
 
+@pytest.mark.parametrize("left", ["a Job without a pod", "nothing"])
+async def test_what_a_status_has_told_is_stored_though_its_evidence_is_gone(
+    cluster: MemoryCluster, store: MemoryStore, left: str
+) -> None:
+    """Postgres was away, then a node was drained, with the pods of cases and with the operator on it."""
+    cluster.apply_run("nightly", inline(container_case("a"), container_case("b")))
+    store.problem = "connection refused"
+    process = Process(cluster, store)
+    await process.settle()
+    pods = [cluster.end_pod(cluster.job("a")), cluster.end_pod(cluster.job("b"), exit_code=1)]
+    await process.settle()
+    for pod in pods:
+        cluster.delete("v1/pods", pod["metadata"]["name"])
+    for name in "ab" if left == "nothing" else "":
+        cluster.delete(JOBS, cluster.job(name)["metadata"]["name"])
+    cluster.pass_time(60)
+    store.problem = None
+    process = Process(cluster, store)
+    await process.settle()
+    await process.store()
+    verdicts = {case: record.outcome.verdict.value for (_, case), record in store.cases.items()}
+    assert verdicts == {"a": "Passed", "b": "Failed"}
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("True", "Stored")
+
+
+async def test_a_failure_is_not_forgotten_with_its_pod(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """The same while the run goes on: what has failed does not get another try, and what has passed is not repeated."""
+    cluster.apply_run("nightly", inline(*(container_case(name) for name in "abc")))
+    process = Process(cluster, store)
+    await process.settle()
+    pods = [cluster.end_pod(cluster.job("a"), exit_code=1), cluster.end_pod(cluster.job("b"))]
+    await process.settle()
+    cluster.pass_time(1)
+    await process.store()
+    for pod in pods:
+        cluster.delete("v1/pods", pod["metadata"]["name"])
+    before = dict(store.cases)
+    process = Process(cluster, store)
+    await process.settle()
+    assert len(cluster.all(JOBS)) == 3
+    cluster.end_pod(cluster.job("c"))
+    await process.settle()
+    await process.store()
+    status = cluster.status("nightly")
+    assert (status["cases"]["passed"], status["cases"]["failed"]) == (2, 1)
+    assert before.items() <= store.cases.items()  # with their details
+
+
 async def test_an_execution_that_was_replaced_is_stored_too(cluster: MemoryCluster, store: MemoryStore) -> None:
     """Every execution has its summary in Postgres, also one that was superseded."""
     cluster.apply_run("nightly", inline(revision="a"))
