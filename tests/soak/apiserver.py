@@ -222,6 +222,7 @@ class ApiServer:
         match call.verb:
             case "create":
                 body = copied(call.body)
+                body["metadata"].setdefault("namespace", call.namespace)
                 if call.resource in {JOBS, TESTRUNS, PODS}:
                     body["status"] = {}
                 return _CREATED, _json(self.create(call.resource, body))
@@ -304,7 +305,9 @@ class ApiServer:
         return after
 
     def _update(self, call: Call, key: Key) -> Body:
-        self._must_find(call.resource, key)
+        before = self._must_find(call.resource, key)
+        if call.body["metadata"].get("resourceVersion") != before["metadata"]["resourceVersion"]:
+            raise Denied(409, "Conflict", f'{call.resource} "{key[1]}": the object has been modified')
 
         def edit(body: Body) -> None:
             body.clear()

@@ -11,10 +11,12 @@ from soak.apiserver import ApiServer, Body, Call, Denied, Key
 from soak.attempts import Attempt
 from soak.scenario import FINAL_ANSWERS, STRANGERS, Answer
 from testrun_operator.api.phase import Phase
+from testrun_operator.api.status import CaseCounts
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import EVENTS, JOBS, TESTRUNS
+from testrun_operator.kube.client import EVENTS, JOBS, LEASES, TESTRUNS
 
 _FINAL = {phase.value for phase in Phase if phase.is_final}
+_COUNTS = frozenset(field.alias or name for name, field in CaseCounts.model_fields.items())
 _DENIED: dict[Answer, tuple[int, str, str, dict[str, str]]] = {
     Answer.BAD_REQUEST: (400, "BadRequest", "the server could not understand the request", {}),
     Answer.UNAUTHORIZED: (401, "Unauthorized", "Unauthorized", {}),
@@ -153,16 +155,29 @@ class Truth:
 
     # -- what the operator does -------------------------------------------------------------------------------------
 
-    def see_call(self, call: Call) -> None:
-        """Take note of a call that is about to be carried out."""
-        if not call.is_write or call.resource == EVENTS:
+    def see_call(self, call: Call, holder: str = "") -> None:
+        """Take note of a call that is about to be carried out.
+
+        Args:
+            call: the call.
+            holder: who makes it, of two operators; empty for the only one.
+        """
+        if not call.is_write or call.resource in {EVENTS, LEASES}:
             return
+        if holder:
+            self._see_fence(call, holder)
         key = call.namespace, call.name or ""
         resource = call.resource.removesuffix("/status")
         if call.namespace == STRANGERS or (resource, key) in self.foreign:
             self.report(f"the operator wrote to what is none of its business: {call.verb} {resource} {'/'.join(key)}")
         if call.verb == "create" and call.resource == JOBS:
             self._see_job(call)
+
+    def _see_fence(self, call: Call, holder: str) -> None:
+        lease = self._server.find(LEASES, "testrun-system", "testrun-operator")
+        leader = lease["spec"]["holderIdentity"] if lease is not None else ""
+        if leader != holder:
+            self.report(f"{holder} wrote while {leader or 'nobody'} held the Lease: {call.verb} {call.resource}")
 
     def _see_job(self, call: Call) -> None:
         body, namespace = call.body, call.namespace
@@ -177,7 +192,7 @@ class Truth:
 
     def see_done(self, call: Call) -> None:
         """Take note of a call that was carried out."""
-        if not call.is_write or call.resource == EVENTS:
+        if not call.is_write or call.resource in {EVENTS, LEASES}:
             return
         self.writes += 1
         self.last_write = f"{call.verb} {call.resource} {call.name or ''}"
@@ -220,7 +235,8 @@ class Truth:
             return
         told = self.told.get((uid, run_id))
         if phase in _FINAL:
-            now = {"phase": phase, "cases": status.get("cases")}
+            counts = {name: count for name, count in (status.get("cases") or {}).items() if name in _COUNTS}
+            now = {"phase": phase, "cases": counts}
             if told is None:
                 self.told[uid, run_id] = now
                 self.told_at[run_id] = self._server.loop.time()

@@ -209,6 +209,7 @@ async def _wait_for_api(client: KubernetesClient) -> None:
     while True:
         try:
             if await client.serves(f"{GROUP}/{VERSION}"):
+                await client.learn_the_time()
                 return
             problem = f"{GROUP}/{VERSION} is not served yet; are the CustomResourceDefinitions installed?"
         except (ClusterUnavailable, Refused) as error:

@@ -31,6 +31,8 @@ from testrun_operator.kube.answers import Refused, translate
 from testrun_operator.kube.clock import ServerClock
 
 _TIMEOUT_SECONDS: Final = 30.0
+_MOST_QUESTIONS: Final = 10
+"""After so many answers, of which fewer than three told the time quickly, the node's own clock has to do."""
 _RECENTLY_SECONDS: Final = 15.0
 _READS: Final = frozenset({"get", "list"})
 _UNPROCESSABLE: Final = 422
@@ -210,6 +212,18 @@ class KubernetesClient:
                 return False
             raise
         return True
+
+    async def learn_the_time(self) -> None:
+        """Ask until the API server's clock is known: what is judged first may rest on the time, after a restart.
+
+        Raises:
+            ClusterUnavailable: it does not answer.
+        """
+        for _ in range(_MOST_QUESTIONS):
+            if self._clock.is_set:
+                return
+            await self.serves(f"{GROUP}/{VERSION}")
+        _logger.warning("the API server does not tell the time; this machine's clock is used")
 
     async def _call(
         self,
