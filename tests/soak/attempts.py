@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
+from soak.reports import LogState, draw_log
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.outcome import AttemptOutcome
@@ -40,6 +41,8 @@ class Behaviour:
     code_when_told: int
     """With which exit code it ends when it is told to."""
     seconds_when_told: float
+    log: LogState | None = None
+    """What has become of the log that its report is in; None where it fits into the termination message."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class Attempt:
     disturbances: list[str] = field(default_factory=list)
     disturbed_at: float | None = None
     """When something that is no fault of the subject happened to it first."""
+    details: int = 0
+    """How many details of it can be read."""
     end_seen: tuple[float, int] | None = None
     """When an operator was shown first how its container had ended, and which operator it was."""
 
@@ -104,7 +109,29 @@ def draw_behaviour(seed: str, timeout: float, *, has_report: bool) -> Behaviour:
         seconds=seconds,
         code_when_told=143 if has_report else random.choice([0, 143, 137, 1]),
         seconds_when_told=random.choice([0.1, 1.0, 9.0]),
+        log=draw_log(random) if has_report else None,
     )
+
+
+def problem_of_details(attempt: Attempt | None, outcome: AttemptOutcome, *, must_be_there: bool) -> str | None:
+    """Say what is wrong with the details of an attempt; None if they may be so.
+
+    Args:
+        attempt: the truth.
+        outcome: what the operator made of it.
+        must_be_there: whether nothing may have kept the operator from reading them.
+    """
+    if any(detail.name == "hostile" for detail in outcome.details):
+        return "its details are not those of its report"
+    if attempt is None or attempt.behaviour.log is None or not attempt.ended_itself or not must_be_there:
+        return None
+    if attempt.disturbances or outcome.failure_class is FailureClass.INFRASTRUCTURE:
+        return None
+    if attempt.details and len(outcome.details) != attempt.details:
+        return f"it has {len(outcome.details)} of {attempt.details} details"
+    if not attempt.details and (len(outcome.details) != 1 or outcome.details[0].passed):
+        return "nothing says that its details are lost"
+    return None
 
 
 def problem_of(  # noqa: PLR0911 - a line for each verdict

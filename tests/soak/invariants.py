@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from soak.apiserver import ApiServer, Body
-from soak.attempts import Attempt, problem_of
+from soak.attempts import Attempt, problem_of, problem_of_details
 from soak.records import Truth
 from soak.stores import SoakStore
 from testrun_operator.api.phase import Phase
@@ -22,6 +22,8 @@ _COUNTED = {
     "cancelled": Verdict.CANCELLED,
 }
 _MAX_INFRASTRUCTURE_RETRIES = 2
+_SERVERS_GIVEN_UP = 280.0
+"""Seconds after which test servers that are not ready may be given up: the operator's start timeout is 300 s."""
 
 
 def is_at_rest(server: ApiServer, uids: Mapping[str, int]) -> bool:
@@ -73,6 +75,10 @@ def check(
             if problem is not None:
                 told = f"{attempt.verdict} ({attempt.failure_class}, {attempt.reason}: {attempt.message})"
                 yield f"{case}, attempt {attempt.attempt}, is {told}, but {problem}: {by_job.get(attempt.job)}"
+            is_calm = truth.restarts == 1 and not truth.has_troubled
+            problem = problem_of_details(by_job.get(attempt.job), attempt, must_be_there=is_calm)
+            if problem is not None:
+                yield f"{case}, attempt {attempt.attempt}: {problem}: {by_job.get(attempt.job)}"
         name = run["metadata"]["name"] if run is not None else ""
         last = by_job.get(record.outcome.attempts[-1].job) if record.outcome.attempts else None
         is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
@@ -109,6 +115,9 @@ def _check_case(
     was_ended = run["metadata"]["uid"] in truth.ended_runs
     if outcome.verdict is Verdict.CANCELLED and not was_ended:
         yield f"{said}, and nobody cancelled the run"
+    is_long = any(seconds > _SERVERS_GIVEN_UP for seconds in truth.server_troubles)
+    if outcome.reason is Reason.TEST_SERVER_UNAVAILABLE and not is_long:
+        yield f"{said}: {outcome.message}; and nothing was the matter with its test servers for so long"
     if retries is None or not outcome.attempts:
         return
     last = outcome.attempts[-1]
@@ -118,7 +127,7 @@ def _check_case(
         range(1, len(outcome.attempts) + 1)
     ) and not is_deleted:
         yield f"{said}, and its attempts are {[attempt.attempt for attempt in outcome.attempts]}"
-    is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or is_deleted
+    is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or is_deleted or is_long
     failures = sum(
         attempt.failure_class in {FailureClass.TEST, FailureClass.DEPENDENCY} for attempt in outcome.attempts
     )
@@ -148,7 +157,13 @@ def _check_run(uid: str, body: Body, store: SoakStore, truth: Truth) -> Iterator
         cases.get("failed", 0),
     ):
         yield f"the summary of {name} in Postgres is not what its status says: {summary}, {cases}"
-    if not truth.executed.get(uid) and uid not in truth.ended_runs and not truth.rejected and not cases.get("timedOut"):
+    if (
+        not truth.executed.get(uid)
+        and uid not in truth.ended_runs
+        and not truth.rejected
+        and not cases.get("timedOut")
+        and not truth.server_troubles
+    ):
         yield f"{name} is {status.get('phase')}, and had no Job"
 
 

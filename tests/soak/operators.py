@@ -24,7 +24,7 @@ from testrun_operator.controller.watches import _Watch as Watch
 from testrun_operator.errors import ClusterUnavailable, LeadershipLost
 from testrun_operator.kube import client as client_module
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, PODS, SERVICES, TESTRUNS, TESTSUITES
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, SERVICES, TESTRUNS, TESTSUITES
 from testrun_operator.kube.clock import ServerClock
 from testrun_operator.kube.lease import Lease
 
@@ -263,9 +263,10 @@ class OperatorProcess(Stoppable):
         while True:
             try:
                 await client.learn_the_time()
-                return
             except ClusterUnavailable:
                 await asyncio.sleep(1.0)
+            else:
+                return
 
     def _local_time(self) -> datetime:
         return self._loop.now() + timedelta(seconds=self._ahead)

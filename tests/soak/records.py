@@ -103,6 +103,8 @@ class Truth:
         """How often an operator began: what only the one before knew is forgotten then."""
         self.has_troubled = False
         """Whether a call went wrong: what the operator tidies up at the end it tries once."""
+        self.server_troubles: list[float] = []
+        """For how long something foreign was where a test server has to be, in seconds."""
         self.attempts: dict[str, Attempt] = {}
         """The truth of each attempt, by the uid of its Job."""
         self.is_down = False

@@ -75,7 +75,7 @@ class Replicas:
                 return
 
     def replace(self, seconds: float) -> None:
-        """End all of them, and start all again after some time, as an upgrade does that goes wrong and is taken back."""
+        """End all of them, and start them again after some time, as an upgrade does that is taken back."""
         for number, process in self._processes.items():
             if not process.is_dead:
                 self._end(number, seconds)

@@ -12,7 +12,7 @@ NAMESPACES = ("team-a", "team-b")
 STRANGERS = "strangers"
 """A namespace whose people run nothing, and copy what others have."""
 NODES = ("node-1", "node-2", "node-3")
-WATCHED = ("testruns", "testsuites", "jobs", "pods", "configmaps")
+WATCHED = ("testruns", "testsuites", "jobs", "pods", "configmaps", "services", "deployments")
 TROUBLED_CALLS = (
     ("create", JOBS),
     ("create", JOBS),
@@ -69,6 +69,8 @@ class What(StrEnum):
     FORGE = "people of other namespaces copy labels"
     FORGE_INSIDE = "somebody who may write ConfigMaps forges a record"
     OLDER_RELEASE = "an older release was here for a while, and has dropped what it does not know"
+    DELETE_SERVER = "somebody deletes a Deployment or a Service of a test server"
+    TAKE_SERVER = "somebody puts an object of their own in the place of a run's test server"
     STOP = "the operator that leads is stopped, and goes on later"
     CUT_OFF = "the operator that leads loses its network"
     NEWER_RELEASE = "a newer release was here for a while and has left fields of its own"
@@ -170,6 +172,9 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
     more = Random(f"more of scenario {seed}")  # so that what is drawn above stays the same
     replicas = 2 if more.random() < _SHARE_OF_TWO else 1
     happenings += _draw_more(more, replicas)
+    if more.random() < _SHARE_OF_SERVERS:
+        runs = tuple(_with_server(run, more.choice(["Run", "Run", "Shared"])) for run in runs)
+        happenings += _draw_for_servers(more)
     return Scenario(
         seed=seed,
         runs=runs,
@@ -185,6 +190,20 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
 _SHARE_OF_TWO = 0.15
 _SHARE_OF_STOPS = 0.7
 _SHARE_OF_OLDER = 0.05
+_SHARE_OF_SERVERS = 0.15
+
+
+def _with_server(run: RunScript, scope: str) -> RunScript:
+    server = {"name": "paginated-api", "pagination": {}, "scope": scope}
+    return replace(run, suite=run.suite | {"testServers": [server]})
+
+
+def _draw_for_servers(random: Random) -> list[Happening]:
+    drawn = []
+    for _ in range(random.choice([0, 1, 1, 2])):
+        what, seconds = random.choice([What.DELETE_SERVER, What.TAKE_SERVER]), random.choice([5, 60, 400])
+        drawn.append(Happening(what, random.uniform(1, 90), seconds, random.randrange(100)))
+    return drawn
 
 
 def _draw_more(random: Random, replicas: int) -> list[Happening]:

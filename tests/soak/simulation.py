@@ -19,6 +19,7 @@ from soak.people import People
 from soak.records import Truth
 from soak.replicas import Replicas
 from soak.scenario import NODES, Happening, Scenario, What
+from soak.servers import Servers
 from soak.stores import SoakStore
 from testrun_operator.controller import starting
 from testrun_operator.kube.client import JOBS, PODS, TESTRUNS
@@ -28,6 +29,8 @@ _LONGEST = 4 * 3600.0
 _QUIET = 120.0
 """Seconds in which nothing may be written any more."""
 _LOOK_EVERY = 15.0
+_NOTICED_AGAIN = 5.0
+"""Seconds after which an operator that was blind has seen what there is."""
 _RECORD = "execution.json"
 
 
@@ -68,6 +71,7 @@ class Simulation:
         self.plane = ControlPlane(
             self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts, needed
         )
+        self.servers = Servers(self.server, self.truth, self._random, scenario.runs)
         self.truth.attempts = self.plane.attempts
         self.replicas = Replicas(
             self.server, self.truth, self.store, self._random, scenario.operator_clock, scenario.replicas
@@ -130,6 +134,8 @@ class Simulation:
             self.truth.report(f"there are writes though everything is over: {self.truth.last_write}")
         # What the operator tidies up at the end it tries once; one that begins later leaves it to the pod's deadline.
         is_calm = not self.truth.has_troubled and self.truth.restarts == 1 and not self.plane.refusals
+        for name in self.servers.left_over() if is_calm else ():
+            self.truth.report(f"the test server {name} is left over")
         for pod in self._own(PODS) if is_calm else ():
             if pod["status"].get("phase") == "Running" and not self._attempt_of(pod).disturbances:
                 self.truth.report(f"the pod {pod['metadata']['name']} still runs")
@@ -162,7 +168,7 @@ class Simulation:
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
-    def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912 - a line or two for each
+    def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912, PLR0915 - a line or two for each
         seconds, target, detail = happening.seconds, happening.target, happening.detail
         run = self.scenario.runs[target % len(self.scenario.runs)]
         match happening.what:
@@ -170,6 +176,7 @@ class Simulation:
                 self.replicas.kill(seconds)
             case What.SILENCE:
                 self.replicas.silence(detail[0], seconds, relists=detail[1])
+                self._blind(seconds)
             case What.ANSWER:
                 self.truth.arm(*detail)
             case What.OUTAGE:
@@ -207,10 +214,20 @@ class Simulation:
             case What.OLDER_RELEASE:
                 self.replicas.replace(seconds)
                 self.loop.call_later(seconds / 2, documents.be_older, self.server)
+            case What.DELETE_SERVER:
+                self.servers.delete(target)
+            case What.TAKE_SERVER:
+                self.servers.take_place(target, seconds)
             case What.STOP:
                 self.replicas.stop(seconds)
+                self._blind(seconds)
             case What.CUT_OFF:
                 self.replicas.cut_off(seconds)
+                self._blind(seconds)
+
+    def _blind(self, seconds: float) -> None:
+        """Take note that an operator may not know of its test servers."""
+        self.servers.blind_until = max(self.servers.blind_until, self.loop.time() + seconds + _NOTICED_AGAIN)
 
     def _own(self, resource: str) -> list[Body]:
         """Return what belongs to attempts, and to nobody's forgeries."""

@@ -85,7 +85,9 @@ class ExecutionState:
     reported_faults: set[str] = field(default_factory=set)
     """Jobs whose infrastructure fault was reported as an Event."""
     reading_reports: set[str] = field(default_factory=set)
-    """Cases whose details are being read from a log."""
+    """Cases whose details are being read from logs, and Jobs of attempts of which that is done before."""
+    early_reports: dict[str, AttemptOutcome | None] = field(default_factory=dict)
+    """Attempts that are repeated, with their details, by the Job's name; None while these are being read."""
     waiting_for_servers_since: datetime | None = None
     server_message: str = ""
     """What is the matter with the test servers, while they are waited for."""

@@ -5,12 +5,14 @@ Nothing here decides anything. Everything may be called again with the same fact
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.files import FileSource
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.report import LogReference
 from testrun_operator.api.status import CaseCounts, TestRunStatus
 from testrun_operator.api.suite import Case
 from testrun_operator.api.verdict import Verdict
@@ -120,6 +122,8 @@ class Recorder:
                     self._store(state, outcome)
         if not over:
             await self._tell_faults(state)
+        if not stored and self._results.is_configured:
+            self._read_early(state)
         state.is_told = True
 
     async def finished(
@@ -191,9 +195,43 @@ class Recorder:
             return last.finished_at < self._began_at - timedelta(seconds=1)
         return not state.is_told
 
+    def _read_early(self, state: ExecutionState) -> None:
+        """Read the reports of attempts that are to be repeated: their pods may be gone when the case is over."""
+        for case, attempts in state.memory.attempts.items():
+            for ended in attempts if case not in state.memory.cases else ():
+                reference, outcome = ended.report_in_log, ended.outcome
+                if reference is not None and outcome.job not in state.early_reports:
+                    state.early_reports[outcome.job] = None
+                    state.reading_reports.add(outcome.job)
+                    self._start(self._read_one(state, outcome, reference), f"report of {outcome.job}")
+
+    async def _read_one(self, state: ExecutionState, outcome: AttemptOutcome, reference: LogReference) -> None:
+        try:
+            state.early_reports[outcome.job] = await self._reports.complete_attempt(
+                state.run.namespace, outcome, reference
+            )
+        except Exception:
+            # It is tried again when the case has its verdict.
+            _logger.exception("details could not be read", extra={"run": str(state.run), "case": outcome.case})
+        finally:
+            state.reading_reports.discard(outcome.job)
+            self._on_reports_read(state.run)
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         ended = state.memory.attempts.get(outcome.case, ())
-        references = {item.job.attempt: item.report_in_log for item in ended if item.report_in_log is not None}
+        early = tuple(state.early_reports.pop(attempt.job, None) or attempt for attempt in outcome.attempts)
+        unread = {attempt.attempt for attempt, known in zip(outcome.attempts, early, strict=True) if known is attempt}
+        outcome = replace(outcome, attempts=early)
+        references = {
+            item.job.attempt: item.report_in_log
+            for item in ended
+            if item.report_in_log is not None and item.job.attempt in unread
+        }
         if not references or not self._results.is_configured:
             self._results.submit_case(_case_record(state, outcome))
             return
@@ -211,9 +249,7 @@ class Recorder:
                 state.reading_reports.discard(outcome.case)
                 self._on_reports_read(state.run)
 
-        task = asyncio.create_task(read(), name=f"reports of {outcome.case}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._start(read(), f"reports of {outcome.case}")
 
     async def _tell_faults(self, state: ExecutionState) -> None:
         for attempts in state.memory.attempts.values():

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOON, container_case, suite_document
+from support.builders import NOON, container_case, http_case, report_of, suite_document, termination_message
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.api.parse import parse_run
+from testrun_operator.api.report import Detail, DetailKind, encode
 from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.execution import digest_of
@@ -809,6 +810,31 @@ async def test_a_sidecar_that_goes_on_does_not_hold_up_its_case(cluster: MemoryC
     cluster.end_deleted_pods(cluster.job("one"))
     await process.settle()
     assert started_cases(cluster) == ["one", "two"]
+
+
+async def test_a_report_is_read_before_the_pod_of_a_case_that_is_repeated_is_ended(
+    cluster: MemoryCluster, store: MemoryStore
+) -> None:
+    """A sidecar goes on, so that the Job is ended; the log goes with the pod, long before the case has its verdict."""
+    cluster.apply_run("nightly", inline(http_case("one", retries=1)))
+    process = Process(cluster, store)
+    await process.settle()
+    details = tuple(Detail(kind=DetailKind.ASSERTION, name=f"{n:0100}", passed=False) for n in range(100))
+    pod = cluster.run_pod(cluster.job("one"))
+    message, cluster.logs[pod["metadata"]["name"]] = encode(report_of(Verdict.FAILED, details=details))
+    cluster.end_beside_sidecar(pod, 1)
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message.decode()
+    wake = await process.settle()
+    assert wake is not None
+    cluster.now = wake
+    await process.settle()
+    cluster.end_deleted_pods(cluster.job("one"))
+    await process.settle()
+    cluster.end_pod(cluster.job("one", 2), message=termination_message(report_of(attempt=2)))
+    await process.settle()
+    await process.store()
+    [record] = store.cases.values()
+    assert [len(attempt.details) for attempt in record.outcome.attempts] == [100, 0]
 
 
 async def test_a_case_beside_a_sidecar_has_the_same_verdict_whenever_it_is_judged(cluster: MemoryCluster) -> None:
