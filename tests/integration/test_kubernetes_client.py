@@ -8,7 +8,8 @@ import pytest
 
 from support.cluster import Namespace, kubectl, temporary_namespace
 from testrun_operator.kube.answers import Refused
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, LEASES, KubernetesClient, connect
+from testrun_operator.kube.client import CONFIGMAPS, JOBS, LEASES, KubernetesClient
+from testrun_operator.kube.connecting import connect
 from testrun_operator.kube.lease import Lease
 
 pytestmark = pytest.mark.cluster

@@ -244,6 +244,15 @@ async def test_the_passed_cases_are_those_of_one_execution(tables: Tables) -> No
     assert await tables.store.passed_cases(3) == frozenset()
 
 
+async def test_the_verdicts_of_an_execution_are_read_by_case(tables: Tables) -> None:
+    """An operator that takes up an execution asks which of its cases have one already."""
+    await tables.store.write_cases(
+        [case_record("a", run_id=1), case_record("b", Verdict.FAILED, run_id=1), case_record("c", run_id=2)]
+    )
+    assert await tables.store.verdicts(1) == {"a": Verdict.PASSED, "b": Verdict.FAILED}
+    assert await tables.store.verdicts(3) == {}
+
+
 async def test_baselines_are_read_by_name(tables: Tables) -> None:
     """Only of the cases that are asked for, and as people wrote them, but for spelling."""
     tables.run(

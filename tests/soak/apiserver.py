@@ -96,7 +96,7 @@ class ApiServer:
         self.loop = loop
         self._random = random
         self.objects: dict[str, dict[Key, Body]] = {}
-        self.logs: dict[Key, str] = {}
+        self.logs: dict[Key, str | Denied] = {}
         self.listeners: list[Listener] = []
         self.guards: list[Guard] = []
         self._version = 0
@@ -222,12 +222,13 @@ class ApiServer:
         match call.verb:
             case "create":
                 body = copied(call.body)
+                body["metadata"].setdefault("namespace", call.namespace)
                 if call.resource in {JOBS, TESTRUNS, PODS}:
                     body["status"] = {}
                 return _CREATED, _json(self.create(call.resource, body))
             case "get" if call.resource.endswith("/log"):
                 self._must_find(PODS, key)
-                return _OK, self.logs.get(key, "").encode()
+                return _OK, self._read_log(key, call.query).encode()
             case "get":
                 return _OK, _json(self._must_find(call.resource, key))
             case "list":
@@ -237,12 +238,22 @@ class ApiServer:
             case "update":
                 return _OK, _json(self._update(call, key))
             case "delete":
-                self._must_find(call.resource, key)
+                wanted = (call.body or {}).get("preconditions", {}).get("uid")
+                if wanted not in {None, self._must_find(call.resource, key)["metadata"]["uid"]}:
+                    raise Denied(409, "Conflict", "the UID in the precondition is another one")
                 self.ask_to_go(call.resource, key)
             case _:
                 for body in self._select(call):
                     self.ask_to_go(call.resource, (call.namespace, body["metadata"]["name"]))
         return _OK, b"{}"
+
+    def _read_log(self, key: Key, query: Mapping[str, str]) -> str:
+        log = self.logs.get(key, "")
+        if isinstance(log, Denied):
+            raise log
+        lines = log.splitlines(keepends=True)
+        text = "".join(lines[-int(query["tailLines"]) :]) if "tailLines" in query else log
+        return text[: int(query["limitBytes"])] if "limitBytes" in query else text
 
     def _must_find(self, resource: str, key: Key) -> Body:
         body = self.objects.get(resource, {}).get(key)
@@ -304,7 +315,9 @@ class ApiServer:
         return after
 
     def _update(self, call: Call, key: Key) -> Body:
-        self._must_find(call.resource, key)
+        before = self._must_find(call.resource, key)
+        if call.body["metadata"].get("resourceVersion") != before["metadata"]["resourceVersion"]:
+            raise Denied(409, "Conflict", f'{call.resource} "{key[1]}": the object has been modified')
 
         def edit(body: Body) -> None:
             body.clear()

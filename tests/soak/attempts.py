@@ -1,16 +1,19 @@
 """The truth: what the subject of each attempt does, what was done to it, and which outcomes are right therefore."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 
+from soak.reports import LogState, draw_log
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.outcome import AttemptOutcome
 
 _TOLERANCE = 2.0
 """Seconds by which a container may have run shorter than its timeout: Kubernetes knows whole seconds."""
+_TIME_TO_JUDGE = 5.0
+"""Seconds within which an operator that was shown how an attempt ended has judged it."""
 LONG_START = 270.0
 """Seconds after which a pod that does not run counts as disturbed: the operator's start timeout is 300 s."""
 
@@ -38,6 +41,8 @@ class Behaviour:
     code_when_told: int
     """With which exit code it ends when it is told to."""
     seconds_when_told: float
+    log: LogState | None = None
+    """What has become of the log that its report is in; None where it fits into the termination message."""
 
 
 @dataclass(slots=True)
@@ -51,21 +56,38 @@ class Attempt:
     case: str
     number: int
     has_report: bool
+    is_needed: bool
+    """Whether another case may use its outputs."""
     timeout: float
     behaviour: Behaviour
     created_at: float
     run_over_at: float
     """When the timeout of its run is over."""
+    clock: Callable[[], float]
     running_at: float | None = None
     ended_at: float | None = None
     ended_itself: bool = False
     has_tests: bool = False
     """Whether its reader of JUnit files has reported."""
     disturbances: list[str] = field(default_factory=list)
+    disturbed_at: float | None = None
+    """When something that is no fault of the subject happened to it first."""
+    details: int = 0
+    """How many details of it can be read."""
+    end_seen: tuple[float, int] | None = None
+    """When an operator was shown first how its container had ended, and which operator it was."""
 
     def disturb(self, how: str) -> None:
         """Take note of something that is no fault of the subject."""
         self.disturbances.append(how)
+        if self.disturbed_at is None:
+            self.disturbed_at = self.clock()
+
+    def was_known(self, operator: int) -> bool:
+        """Whether the operator that there is last was shown the end of its container before anything disturbed it."""
+        if self.end_seen is None or not self.ended_itself or self.end_seen[1] != operator:
+            return False
+        return self.disturbed_at is None or self.disturbed_at > self.end_seen[0] + _TIME_TO_JUDGE
 
     def ran_for(self, now: float) -> float:
         """Return for how many seconds its container has run."""
@@ -89,11 +111,33 @@ def draw_behaviour(seed: str, timeout: float, *, has_report: bool) -> Behaviour:
         seconds=seconds,
         code_when_told=143 if has_report else random.choice([0, 143, 137, 1]),
         seconds_when_told=random.choice([0.1, 1.0, 9.0]),
+        log=draw_log(random) if has_report else None,
     )
 
 
+def problem_of_details(attempt: Attempt | None, outcome: AttemptOutcome, *, must_be_there: bool) -> str | None:
+    """Say what is wrong with the details of an attempt; None if they may be so.
+
+    Args:
+        attempt: the truth.
+        outcome: what the operator made of it.
+        must_be_there: whether nothing may have kept the operator from reading them.
+    """
+    if any(detail.name == "hostile" for detail in outcome.details):
+        return "its details are not those of its report"
+    if attempt is None or attempt.behaviour.log is None or not attempt.ended_itself or not must_be_there:
+        return None
+    if attempt.disturbances or outcome.failure_class is FailureClass.INFRASTRUCTURE:
+        return None
+    if attempt.details and len(outcome.details) != attempt.details:
+        return f"it has {len(outcome.details)} of {attempt.details} details"
+    if not attempt.details and (len(outcome.details) != 1 or outcome.details[0].passed):
+        return "nothing says that its details are lost"
+    return None
+
+
 def problem_of(  # noqa: PLR0911 - a line for each verdict
-    attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str]
+    attempt: Attempt | None, outcome: AttemptOutcome, now: float, rejected: Iterable[str], operator: int
 ) -> str | None:
     """Say what is wrong with the outcome of an attempt; None if it may be so.
 
@@ -102,6 +146,7 @@ def problem_of(  # noqa: PLR0911 - a line for each verdict
         outcome: what the operator made of it.
         now: seconds since the beginning.
         rejected: names of the Jobs that the API server said it would never accept.
+        operator: the number of the operator that there is last.
     """
     verdict, failure_class, reason = outcome.verdict, outcome.failure_class, outcome.reason
     if outcome.has_tests and not (attempt is not None and attempt.has_tests):
@@ -124,6 +169,8 @@ def problem_of(  # noqa: PLR0911 - a line for each verdict
     if failure_class is FailureClass.DEPENDENCY:
         return None if ended is Ends.DEPENDENCY else "nothing was wrong with a dependency"
     if failure_class is FailureClass.INFRASTRUCTURE:
+        if ended is not Ends.KILLED and attempt.was_known(operator):
+            return "the operator had seen how it ended before anything disturbed it"
         if attempt.disturbances or ended is Ends.KILLED or (ended is None and now >= attempt.run_over_at):
             return None
         return "nothing was wrong with the infrastructure"

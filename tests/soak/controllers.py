@@ -5,7 +5,7 @@ once every pod has ended. A node is lost on the real timetable: after 40 to 50 s
 marked as not ready, 300 seconds later they are asked to go, and they stay until the node is back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from random import Random
 
@@ -32,6 +32,7 @@ class ControlPlane:
         seed: what the behaviour of each attempt follows from.
         sidecar: what a webhook puts into each pod: ``classic``, ``native`` or nothing.
         timeouts: the timeout of each run in seconds, by its name.
+        needed: run and name of each case that another one needs.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ControlPlane:
         seed: int,
         sidecar: str,
         timeouts: Mapping[str, float],
+        needed: Collection[tuple[str, str]] = (),
     ) -> None:
         self._server = server
         self._loop = server.loop
@@ -50,6 +52,7 @@ class ControlPlane:
         self._seed = seed
         self._sidecar = sidecar
         self._timeouts = timeouts
+        self._needed = needed
         self.attempts: dict[str, Attempt] = {}
         """The attempts by the uid of their Job."""
         self.refusals = 0
@@ -122,10 +125,12 @@ class ControlPlane:
             case=case,
             number=int(own[labels.ATTEMPT]),
             has_report=has_report,
+            is_needed=has_report and (run, case) in self._needed,
             timeout=timeout,
             behaviour=draw_behaviour(seed, timeout, has_report=has_report),
             created_at=self._loop.time(),
             run_over_at=self.run_over_at.setdefault(run_id, self._loop.time() + self._timeouts[run]),
+            clock=self._loop.time,
         )
 
     # -- the Job controller -----------------------------------------------------------------------------------------

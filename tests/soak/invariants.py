@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from soak.apiserver import ApiServer, Body
-from soak.attempts import Attempt, problem_of
+from soak.attempts import Attempt, problem_of, problem_of_details
 from soak.records import Truth
 from soak.stores import SoakStore
 from testrun_operator.api.phase import Phase
@@ -22,6 +22,8 @@ _COUNTED = {
     "cancelled": Verdict.CANCELLED,
 }
 _MAX_INFRASTRUCTURE_RETRIES = 2
+_SERVERS_GIVEN_UP = 280.0
+"""Seconds after which test servers that are not ready may be given up: the operator's start timeout is 300 s."""
 
 
 def is_at_rest(server: ApiServer, uids: Mapping[str, int]) -> bool:
@@ -57,8 +59,10 @@ def check(
     yield from truth.problems
     for (run_id, case), change in store.changed.items():
         of_case = [found for found in attempts.values() if (found.run_id, found.case) == (str(run_id), case)]
-        is_whole = not any(attempt.disturbances for attempt in of_case)  # what was seen of it is all still there
-        if is_whole and not truth.rejected:  # and what was refused leaves nothing that could be seen
+        is_gone = truth.restarts > 1 and any(attempt.disturbances for attempt in of_case)
+        # What is stored counts as well, if it could be read, and if nobody needs the outputs that are gone.
+        is_told = run_id not in store.unread and not any(attempt.is_needed for attempt in of_case)
+        if is_told or not is_gone:
             yield f"the stored verdict of {case} was changed: {change}"
     by_job: dict[str, Attempt] = {attempt.job: attempt for attempt in attempts.values()}
     uids = {body["metadata"]["uid"]: body for body in server.all(TESTRUNS) if body["metadata"]["uid"] in truth.wanted}
@@ -67,16 +71,22 @@ def check(
         if run is None and (str(run_id) in truth.gone or not _is_executed(run_id, truth)):
             continue
         for attempt in record.outcome.attempts:
-            problem = problem_of(by_job.get(attempt.job), attempt, server.loop.time(), truth.rejected)
+            problem = problem_of(by_job.get(attempt.job), attempt, server.loop.time(), truth.rejected, truth.restarts)
             if problem is not None:
                 told = f"{attempt.verdict} ({attempt.failure_class}, {attempt.reason}: {attempt.message})"
                 yield f"{case}, attempt {attempt.attempt}, is {told}, but {problem}: {by_job.get(attempt.job)}"
+            is_calm = truth.restarts == 1 and not truth.has_troubled
+            problem = problem_of_details(by_job.get(attempt.job), attempt, must_be_there=is_calm)
+            if problem is not None:
+                yield f"{case}, attempt {attempt.attempt}: {problem}: {by_job.get(attempt.job)}"
         name = run["metadata"]["name"] if run is not None else ""
         last = by_job.get(record.outcome.attempts[-1].job) if record.outcome.attempts else None
         is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
-        # One that ended with the status told already, and whose evidence was destroyed before it was stored.
-        is_cut = is_cut or (last is not None and truth.restarts > 1 and bool(last.disturbances))
-        yield from _check_case(record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth)
+        jobs = {job for job, attempt in by_job.items() if (attempt.run_id, attempt.case) == (str(run_id), case)}
+        is_deleted = not truth.deleted.isdisjoint(jobs)
+        yield from _check_case(
+            record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth, is_deleted=is_deleted
+        )
     for uid, body in uids.items():
         yield from _check_run(uid, body, store, truth)
         yield from _check_counts(body, store, truth, attempts.values())
@@ -95,7 +105,9 @@ def _run_of(run_id: int, runs: Mapping[str, Body], truth: Truth) -> Body | None:
     return None
 
 
-def _check_case(outcome: CaseOutcome, retries: int | None, run: Body | None, truth: Truth) -> Iterator[str]:
+def _check_case(
+    outcome: CaseOutcome, retries: int | None, run: Body | None, truth: Truth, *, is_deleted: bool
+) -> Iterator[str]:
     said = f"{outcome.case} is {outcome.verdict} ({outcome.reason})"
     if run is None:
         yield f"{said}, and there is no such run"
@@ -103,6 +115,9 @@ def _check_case(outcome: CaseOutcome, retries: int | None, run: Body | None, tru
     was_ended = run["metadata"]["uid"] in truth.ended_runs
     if outcome.verdict is Verdict.CANCELLED and not was_ended:
         yield f"{said}, and nobody cancelled the run"
+    is_long = any(seconds > _SERVERS_GIVEN_UP for seconds in truth.server_troubles)
+    if outcome.reason is Reason.TEST_SERVER_UNAVAILABLE and not is_long:
+        yield f"{said}: {outcome.message}; and nothing was the matter with its test servers for so long"
     if retries is None or not outcome.attempts:
         return
     last = outcome.attempts[-1]
@@ -110,9 +125,9 @@ def _check_case(outcome: CaseOutcome, retries: int | None, run: Body | None, tru
         yield f"{said}, and its last attempt {last.verdict}"
     if [attempt.attempt for attempt in outcome.attempts] != list(
         range(1, len(outcome.attempts) + 1)
-    ) and not truth.deleted:
+    ) and not is_deleted:
         yield f"{said}, and its attempts are {[attempt.attempt for attempt in outcome.attempts]}"
-    is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or bool(truth.deleted)
+    is_final = last.reason is Reason.RUN_TIMEOUT or was_ended or is_deleted or is_long
     failures = sum(
         attempt.failure_class in {FailureClass.TEST, FailureClass.DEPENDENCY} for attempt in outcome.attempts
     )
@@ -142,7 +157,13 @@ def _check_run(uid: str, body: Body, store: SoakStore, truth: Truth) -> Iterator
         cases.get("failed", 0),
     ):
         yield f"the summary of {name} in Postgres is not what its status says: {summary}, {cases}"
-    if not truth.executed.get(uid) and uid not in truth.ended_runs and not truth.rejected and not cases.get("timedOut"):
+    if (
+        not truth.executed.get(uid)
+        and uid not in truth.ended_runs
+        and not truth.rejected
+        and not cases.get("timedOut")
+        and not truth.server_troubles
+    ):
         yield f"{name} is {status.get('phase')}, and had no Job"
 
 
@@ -151,13 +172,12 @@ def _check_counts(body: Body, store: SoakStore, truth: Truth, attempts: Iterable
     run_id, cases = status.get("runId"), status.get("cases")
     if run_id is None or cases is None:
         return
-    disturbed = any(attempt.disturbances for attempt in attempts if attempt.run_id == run_id)
-    if truth.restarts > 1 and (disturbed or truth.rejected):
-        return  # the status was told by one operator, the rows by another, and evidence was destroyed in between
+    is_deleted = any(attempt.job in truth.deleted for attempt in attempts if attempt.run_id == run_id)
+    fails_fast = body["spec"].get("failFast") and cases.get("skipped")
+    # With failFast one that was skipped cannot be told from one whose Job was deleted before it was stored.
+    is_exact = not (truth.restarts > 1 and is_deleted and fails_fast)
     rows = Counter(record.outcome.verdict for (run, _), record in store.cases.items() if run == int(run_id))
     for part, verdict in _COUNTED.items():
-        # A case that never had an attempt cannot be told, after a restart, from one whose Job is gone.
-        is_exact = part in {"passed", "failed"} and not truth.deleted
         if rows[verdict] > cases.get(part, 0) or (is_exact and rows[verdict] != cases.get(part, 0)):
             yield f"{name}: {cases.get(part, 0)} cases {part} by its status, {rows[verdict]} by Postgres"
 

@@ -9,6 +9,7 @@ from typing import Any
 from soak.apiserver import ApiServer, Body, Key
 from soak.attempts import LONG_START, Attempt, Ends
 from soak.clock import SimulatedLoop
+from soak.reports import write
 from support.builders import report_of
 from testrun_operator.api.junit import READER
 from testrun_operator.api.reason import Reason
@@ -118,7 +119,7 @@ class Machine:
     def _end_itself(self, truth: PodTruth) -> None:
         if "running" in truth.state and not truth.told_to_end:
             truth.attempt.ended_itself = True
-            self._end(truth, *_words_of(truth.attempt, self._server))
+            self._end(truth, *_words_of(truth.attempt, truth.key, self._server))
 
     def _end(self, truth: PodTruth, code: int, message: str = "", reason: str = "") -> None:
         truth.attempt.ended_at = self._loop.time()
@@ -290,14 +291,13 @@ class Machine:
         self._server.change(PODS, truth.key, edit, manager="kubelet")
 
 
-def _words_of(attempt: Attempt, server: ApiServer) -> tuple[int, str]:
-    """Return exit code and termination message of a container that ends by itself."""
-    del server
+def _words_of(attempt: Attempt, pod: Key, server: ApiServer) -> tuple[int, str]:
+    """Return exit code and termination message of a container that ends by itself, and keep its log."""
     ends = attempt.behaviour.ends
     if ends is Ends.KILLED:
         return 137, ""
     if not attempt.has_report:
         return (0, "") if ends is Ends.PASSES else (1, "assertion failed")
-    verdict, failure_class, reason = _REPORTS[ends]
-    report = report_of(verdict, case=attempt.case, attempt=attempt.number, failure_class=failure_class, reason=reason)
-    return 0 if verdict is Verdict.PASSED else 1, encode(report)[0].decode()
+    written = write(attempt.case, attempt.number, _REPORTS[ends], attempt.behaviour.log)
+    server.logs[pod], attempt.details = written.log, written.details
+    return 0 if ends is Ends.PASSES else 1, written.message

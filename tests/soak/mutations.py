@@ -155,6 +155,109 @@ MUTATIONS = (
             ),
         ),
     ),
+    Mutation(
+        "told-forgotten",
+        "what the process before this one has told of cases is not taken note of",
+        (Change("controller/runs.py", "            if not state.has_recalled:", "            if False:"),),
+    ),
+    Mutation(
+        "unfenced",
+        "whoever has led once writes on, whether or not the Lease was renewed",
+        (Change("kube/client.py", "        if self.fence is None or verb in", "        if True or verb in"),),
+    ),
+    Mutation(
+        "lease-stolen",
+        "whoever waits for the Lease takes it, though it is renewed",
+        (Change("kube/lease.py", "        return now - self._seen[1] > float", "        return True or float"),),
+    ),
+    Mutation(
+        "time-unknown",
+        "an operator judges before it knows the API server's clock",
+        (Change("kube/client.py", "for _ in range(_MOST_QUESTIONS):", "for _ in ():"),),
+    ),
+    Mutation(
+        "foreign-server",
+        "a Deployment that has the name of a run's test server is taken for it",
+        (
+            Change(
+                "controller/servers.py",
+                "found if found is not None and found.owner_uid == owner else None",
+                "found",
+            ),
+            Change("controller/watching.py", "or run_of(body) is not None:", "or True:"),
+        ),
+    ),
+    Mutation(
+        "server-without-service",
+        "a test server is taken for ready without its Service",
+        (Change("controller/servers.py", "and service is not None and service.ready", ""),),
+    ),
+    Mutation(
+        "server-by-name",
+        "whatever has the name of a test server is deleted with its run",
+        (Change("controller/servers.py", "if run_of(body) == server.owner:", "if True:"),),
+    ),
+    Mutation(
+        "server-not-mended",
+        "a test server that was ready once is not looked at again",
+        (
+            Change(
+                "controller/runs.py",
+                "ready, problem = await bring_up(",
+                "ready, problem = (True, None) if state.memory.attempts else await bring_up(",
+            ),
+        ),
+    ),
+    Mutation(
+        "log-believed",
+        "what is between the marks in a log is believed, whatever the termination message says of it",
+        (Change("api/large_report.py", "if digest.hexdigest() != sha256:", "if False:"),),
+    ),
+    Mutation(
+        "late-log",
+        "the log of an attempt is read when its case is over, however long its pod is gone then",
+        (Change("controller/recording.py", "            self._read_early(state)", "            pass"),),
+    ),
+    Mutation(
+        "details-dropped",
+        "of a case that reported just as it was asked to end only the verdict is kept",
+        (Change("engine/judging.py", "else _with_details(job, job.decided)", "else Ended(job.decided)"),),
+    ),
+    Mutation(
+        "newer-fields",
+        "a status with a field of a newer release is none",
+        (
+            Change(
+                "controller/watching.py",
+                'return TestRunStatus.model_validate(known, extra="ignore"), ""',
+                'return TestRunStatus.model_validate(known, extra="forbid"), ""',
+            ),
+        ),
+    ),
+    Mutation(
+        "older-status",
+        "an execution that a status without records names is none",
+        (
+            Change(
+                "controller/execution_register.py",
+                "        if status.records is None:",
+                "        if False:",
+            ),
+        ),
+    ),
+    Mutation(
+        "announced-end",
+        "a Job is over when it says that it is about to be",
+        (
+            Change(
+                "kube/observe.py",
+                'condition.get("type") in {"Complete", "Failed"}:',
+                'condition.get("type") in {"SuccessCriteriaMet", "FailureTarget"}:\n'
+                '            state = "Complete" if condition["type"] == "SuccessCriteriaMet" else "Failed"\n'
+                '            condition = dict(condition) | {"type": state}',
+            ),
+        ),
+    ),
 )
 
 

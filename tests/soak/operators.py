@@ -13,7 +13,7 @@ import kopf
 from multidict import CIMultiDict
 
 from soak.apiserver import ApiServer, Body, Call, Denied, answer_of
-from soak.clock import SimulatedLoop
+from soak.clock import CURRENT, SimulatedLoop, Stoppable
 from soak.records import Truth
 from soak.stores import SoakStore
 from testrun_operator.controller import handlers
@@ -21,11 +21,12 @@ from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
 from testrun_operator.controller.watches import WatchSupervisor
 from testrun_operator.controller.watches import _Watch as Watch
-from testrun_operator.errors import ClusterUnavailable
+from testrun_operator.errors import ClusterUnavailable, LeadershipLost
 from testrun_operator.kube import client as client_module
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, PODS, SERVICES, TESTRUNS, TESTSUITES
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, SERVICES, TESTRUNS, TESTSUITES
 from testrun_operator.kube.clock import ServerClock
+from testrun_operator.kube.lease import Lease
 
 _RESOURCES = {
     "testruns": TESTRUNS,
@@ -37,15 +38,16 @@ _RESOURCES = {
     "deployments": DEPLOYMENTS,
 }
 _DEPENDENTS = {"jobs", "pods", "configmaps", "services", "deployments"}
-_process: contextvars.ContextVar["OperatorProcess | None"] = contextvars.ContextVar("process", default=None)
+_NOWHERE = contextvars.Context()
+"""What happens beyond the process, so that it goes on when that does not."""
 
 
 def make_task(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
     """Make a task that ends with the process of the operator to which it belongs; a task factory of asyncio."""
     task = asyncio.Task(coro, loop=loop, **options)
     context = options.get("context")
-    process = context.get(_process) if context is not None else _process.get()
-    if process is not None:
+    process = context.get(CURRENT) if context is not None else CURRENT.get()
+    if isinstance(process, OperatorProcess):
         process.adopt(task)
     return task
 
@@ -110,9 +112,11 @@ class _Transport:
         """Put together what :meth:`call_api` needs."""
         return method, path, header_params["Content-Type"], body
 
-    async def call_api(self, method: str, path: str, content_type: str, body: Any, **_: Any) -> "_Response":
+    async def call_api(
+        self, method: str, path: str, content_type: str, body: Any, *, _request_timeout: float
+    ) -> "_Response":
         """Send a call."""
-        return await self._process.send(method, path, content_type, body)
+        return await self._process.send(method, path, content_type, body, _request_timeout)
 
 
 class _Response:
@@ -129,7 +133,7 @@ class _Response:
         return self._body
 
 
-class OperatorProcess:
+class OperatorProcess(Stoppable):
     """One process.
 
     Args:
@@ -138,9 +142,27 @@ class OperatorProcess:
         store: Postgres.
         random: for delays.
         ahead: by how many seconds the clock of its machine is ahead of the API server's.
+        name: who it is, of two that share a Lease; empty for the only one, which needs none.
+        on_end: called when it has lost the Lease, and ends.
     """
 
-    def __init__(self, server: ApiServer, truth: Truth, store: SoakStore, random: Random, ahead: float) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        truth: Truth,
+        store: SoakStore,
+        random: Random,
+        ahead: float,
+        name: str = "",
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.leads = False
+        """Whether it acts, rather than wait for the Lease."""
+        self.cut_off_until = 0.0
+        """Until when it cannot reach the API server."""
+        self._on_end = on_end
         self._server = server
         self._truth = truth
         self._store = store
@@ -156,7 +178,7 @@ class OperatorProcess:
         self._handlers: dict[str, list[tuple[Any, dict[str, str]]]] = {}
         self._channels = {plural: _Channel(self, plural) for plural in _RESOURCES}
         self._context = contextvars.copy_context()
-        self._context.run(_process.set, self)
+        self._context.run(CURRENT.set, self)
 
     # -- its life ---------------------------------------------------------------------------------------------------
 
@@ -170,12 +192,20 @@ class OperatorProcess:
         client = client_module.KubernetesClient(api)
         client._clock = ServerClock(self._local_time, self._loop.time)
         self._watches = WatchSupervisor(client.answers)
-        await self._take_the_lead(client)
+        await self._wait_for_api(client)
+        lease = Lease(client, "testrun-system", "testrun-operator", self.name) if self.name else None
+        if lease is not None:
+            await lease.acquire()
+            client.fence = lease.seconds_left
+        self.leads = True
         self._server.listeners.append(self._listen)
-        while True:
-            await self._operate(client)
+        try:
+            while True:
+                await self._operate(client, lease)
+        except LeadershipLost:
+            self._on_end()  # the kubelet starts its container again
 
-    async def _operate(self, client: client_module.KubernetesClient) -> None:
+    async def _operate(self, client: client_module.KubernetesClient, lease: Lease | None) -> None:
         """Read everything there is and do what is to be done, until it has to be read anew."""
         self._watches.begin()
         self._truth.restarts += 1
@@ -199,12 +229,19 @@ class OperatorProcess:
             await self._handle(plural, None, body)
         restart = asyncio.create_task(self._watches.restart.wait())
         waited: set[asyncio.Future[Any]] = {self.operator.failed, restart}
+        held = asyncio.create_task(lease.hold()) if lease is not None else None
+        if held is not None:
+            waited.add(held)
         try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if self.operator.failed.done():
                 self.operator.failed.result()
+            if held is not None and held in done:
+                held.result()
         finally:
             restart.cancel()
+            if held is not None:
+                held.cancel()
             await self.operator.close()
 
     def _register(self) -> None:
@@ -223,15 +260,15 @@ class OperatorProcess:
         self._watches._note(Watch(plural, ""), 200, is_new_list=plural not in _DEPENDENTS)
 
     @staticmethod
-    async def _take_the_lead(client: client_module.KubernetesClient) -> None:
-        """Make the calls that come before the watches: whether the API is served, and two for the Lease."""
-        for _ in range(3):
-            while True:
-                try:
-                    await client.get(LEASES, "testrun-system", "testrun-operator")
-                    break
-                except ClusterUnavailable:
-                    await asyncio.sleep(1.0)
+    async def _wait_for_api(client: client_module.KubernetesClient) -> None:
+        """Make the calls that come before the Lease and the watches."""
+        while True:
+            try:
+                await client.learn_the_time()
+            except ClusterUnavailable:
+                await asyncio.sleep(1.0)
+            else:
+                return
 
     def _local_time(self) -> datetime:
         return self._loop.now() + timedelta(seconds=self._ahead)
@@ -246,6 +283,7 @@ class OperatorProcess:
     def kill(self) -> None:
         """Kill it, as SIGKILL does."""
         self.is_dead = True
+        self._loop.go_on(self)  # what waited ends, too
         if self._listen in self._server.listeners:
             self._server.listeners.remove(self._listen)
         for task in list(self._tasks):
@@ -253,26 +291,55 @@ class OperatorProcess:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    async def send(self, method: str, path: str, content_type: str, body: Any) -> _Response:
-        """Carry out a call, with everything that may go wrong with it."""
-        await asyncio.sleep(self._random.uniform(0.001, 0.02))
+    async def send(self, method: str, path: str, content_type: str, body: Any, seconds: float) -> _Response:
+        """Carry out a call, with everything that may go wrong with it; also if the process is stopped or killed then.
+
+        Args:
+            method: of HTTP.
+            path: of the object.
+            content_type: of the body.
+            body: what is sent.
+            seconds: how long the answer is waited for.
+        """
         if self.is_dead:
             raise asyncio.CancelledError
+        answered: asyncio.Future[_Response] = self._loop.create_future()
+        call = method, path, body, content_type
+        self._loop.call_later(self._random.uniform(0.001, 0.02), self._arrive, call, answered, context=_NOWHERE)
+        if not self.name:
+            return await answered  # nothing stops this process, and every call is answered at once
+        async with asyncio.timeout(seconds):
+            return await answered
+
+    def _arrive(self, sent: tuple[str, str, Any, str], answered: "asyncio.Future[_Response]") -> None:
+        """Let a call be carried out, and its answer go back."""
         try:
-            call = self._server.read(method, path, body, content_type)
+            call = self._server.read(*sent)
             status, answer = self._carry_out(call)
-            headers: Mapping[str, str] = {}
-            reason = "OK"
+            response = _Response(status, "OK", answer, {"Date": self._server.date()})
         except Denied as denied:
-            status, answer, reason, headers = denied.status, answer_of(denied), denied.reason, denied.headers
-        await asyncio.sleep(self._random.uniform(0.001, 0.02))
-        return _Response(status, reason, answer, {"Date": self._server.date()} | dict(headers))
+            headers = {"Date": self._server.date()} | denied.headers
+            response = _Response(denied.status, denied.reason, answer_of(denied), headers)
+        except aiohttp.ClientError as error:
+            self._answer(answered.set_exception, answered, error)
+            return
+        self._answer(answered.set_result, answered, response)
+
+    def _answer(self, tell: Callable[[Any], None], answered: "asyncio.Future[_Response]", what: object) -> None:
+        def arrive() -> None:
+            if not answered.done():
+                tell(what)
+
+        self._loop.call_later(self._random.uniform(0.001, 0.02), arrive, context=_NOWHERE)
 
     def _carry_out(self, call: Call) -> tuple[int, bytes]:
+        if self._loop.time() < self.cut_off_until:
+            self._truth.has_troubled = True
+            raise aiohttp.ClientConnectionError("no route to host")
         trouble = self._truth.trouble_for(call)
         if trouble is not None and not trouble.is_done:
             raise trouble.error
-        self._truth.see_call(call)
+        self._truth.see_call(call, self.name)
         done = self._server.carry_out(call)
         self._truth.see_done(call)
         if trouble is not None:
@@ -294,7 +361,7 @@ class OperatorProcess:
 
     def sees(self, plural: str) -> bool:
         """Whether it is told at the moment of what happens."""
-        return not self.is_dead and not self._channels[plural].is_silent
+        return not self.is_dead and not self.is_stopped and self.leads and not self._channels[plural].is_silent
 
     def _is_watched(self, plural: str, body: Body) -> bool:
         own = body["metadata"].get("labels") or {}
@@ -322,6 +389,8 @@ class OperatorProcess:
             self.operator.dependents.see(_RESOURCES[plural], what, body)
         for index in self._indexers.get(plural, ()):
             index.take(what, body, self.operator)
+        if plural == "pods":
+            self._truth.see_shown(body)
 
     def tell_vanished(self, plural: str) -> None:
         """Let our own watches tell what a new list does not have any more; kopf's tell nothing of it."""

@@ -8,12 +8,15 @@ from typing import Any
 import aiohttp
 
 from soak.apiserver import ApiServer, Body, Call, Denied, Key
+from soak.attempts import Attempt
 from soak.scenario import FINAL_ANSWERS, STRANGERS, Answer
 from testrun_operator.api.phase import Phase
+from testrun_operator.api.status import CaseCounts
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import EVENTS, JOBS, TESTRUNS
+from testrun_operator.kube.client import EVENTS, JOBS, LEASES, TESTRUNS
 
 _FINAL = {phase.value for phase in Phase if phase.is_final}
+_COUNTS = frozenset(field.alias or name for name, field in CaseCounts.model_fields.items())
 _DENIED: dict[Answer, tuple[int, str, str, dict[str, str]]] = {
     Answer.BAD_REQUEST: (400, "BadRequest", "the server could not understand the request", {}),
     Answer.UNAUTHORIZED: (401, "Unauthorized", "Unauthorized", {}),
@@ -100,6 +103,10 @@ class Truth:
         """How often an operator began: what only the one before knew is forgotten then."""
         self.has_troubled = False
         """Whether a call went wrong: what the operator tidies up at the end it tries once."""
+        self.server_troubles: list[float] = []
+        """For how long something foreign was where a test server has to be, in seconds."""
+        self.attempts: dict[str, Attempt] = {}
+        """The truth of each attempt, by the uid of its Job."""
         self.is_down = False
         """Whether the API server does not answer."""
         self._armed: list[_Armed] = []
@@ -150,16 +157,29 @@ class Truth:
 
     # -- what the operator does -------------------------------------------------------------------------------------
 
-    def see_call(self, call: Call) -> None:
-        """Take note of a call that is about to be carried out."""
-        if not call.is_write or call.resource == EVENTS:
+    def see_call(self, call: Call, holder: str = "") -> None:
+        """Take note of a call that is about to be carried out.
+
+        Args:
+            call: the call.
+            holder: who makes it, of two operators; empty for the only one.
+        """
+        if not call.is_write or call.resource in {EVENTS, LEASES}:
             return
+        if holder:
+            self._see_fence(call, holder)
         key = call.namespace, call.name or ""
         resource = call.resource.removesuffix("/status")
         if call.namespace == STRANGERS or (resource, key) in self.foreign:
             self.report(f"the operator wrote to what is none of its business: {call.verb} {resource} {'/'.join(key)}")
         if call.verb == "create" and call.resource == JOBS:
             self._see_job(call)
+
+    def _see_fence(self, call: Call, holder: str) -> None:
+        lease = self._server.find(LEASES, "testrun-system", "testrun-operator")
+        leader = lease["spec"]["holderIdentity"] if lease is not None else ""
+        if leader != holder:
+            self.report(f"{holder} wrote while {leader or 'nobody'} held the Lease: {call.verb} {call.resource}")
 
     def _see_job(self, call: Call) -> None:
         body, namespace = call.body, call.namespace
@@ -174,7 +194,7 @@ class Truth:
 
     def see_done(self, call: Call) -> None:
         """Take note of a call that was carried out."""
-        if not call.is_write or call.resource == EVENTS:
+        if not call.is_write or call.resource in {EVENTS, LEASES}:
             return
         self.writes += 1
         self.last_write = f"{call.verb} {call.resource} {call.name or ''}"
@@ -194,6 +214,15 @@ class Truth:
         if problem not in self.problems:
             self.problems.append(problem)
 
+    def see_shown(self, pod: Body) -> None:
+        """Take note that an operator was shown a pod."""
+        owner = next(iter(pod["metadata"].get("ownerReferences", ())), {"uid": ""})
+        attempt = self.attempts.get(owner["uid"])
+        if attempt is None or (attempt.end_seen is not None and attempt.end_seen[1] == self.restarts):
+            return
+        if any("terminated" in found["state"] for found in pod["status"].get("containerStatuses", ())[:1]):
+            attempt.end_seen = self._server.loop.time(), self.restarts
+
     # -- what there is ----------------------------------------------------------------------------------------------
 
     def _listen(self, resource: str, what: str, body: Body, before: Body | None) -> None:
@@ -208,7 +237,8 @@ class Truth:
             return
         told = self.told.get((uid, run_id))
         if phase in _FINAL:
-            now = {"phase": phase, "cases": status.get("cases")}
+            counts = {name: count for name, count in (status.get("cases") or {}).items() if name in _COUNTS}
+            now = {"phase": phase, "cases": counts}
             if told is None:
                 self.told[uid, run_id] = now
                 self.told_at[run_id] = self._server.loop.time()

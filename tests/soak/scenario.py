@@ -12,7 +12,7 @@ NAMESPACES = ("team-a", "team-b")
 STRANGERS = "strangers"
 """A namespace whose people run nothing, and copy what others have."""
 NODES = ("node-1", "node-2", "node-3")
-WATCHED = ("testruns", "testsuites", "jobs", "pods", "configmaps")
+WATCHED = ("testruns", "testsuites", "jobs", "pods", "configmaps", "services", "deployments")
 TROUBLED_CALLS = (
     ("create", JOBS),
     ("create", JOBS),
@@ -68,6 +68,11 @@ class What(StrEnum):
     STORE_DOWN = "Postgres is away"
     FORGE = "people of other namespaces copy labels"
     FORGE_INSIDE = "somebody who may write ConfigMaps forges a record"
+    OLDER_RELEASE = "an older release was here for a while, and has dropped what it does not know"
+    DELETE_SERVER = "somebody deletes a Deployment or a Service of a test server"
+    TAKE_SERVER = "somebody puts an object of their own in the place of a run's test server"
+    STOP = "the operator that leads is stopped, and goes on later"
+    CUT_OFF = "the operator that leads loses its network"
     NEWER_RELEASE = "a newer release was here for a while and has left fields of its own"
 
 
@@ -129,6 +134,8 @@ class Scenario:
     """The same of the machine on which the operator runs."""
     sidecars: str = ""
     """What a webhook puts into each pod: ``classic``, ``native`` or nothing."""
+    replicas: int = 1
+    """How many operators there are."""
     finished_runs: int = 0
     """How many runs have been there for long."""
     kept: tuple[int, ...] | None = None
@@ -143,6 +150,7 @@ class Scenario:
         lines = [(run.at, str(run)) for run in self.runs] + [(found.at, str(found)) for found in self.happenings]
         clocks = ", ".join(f"{name} {ahead:+.0f} s" for name, ahead in zip(NODES, self.node_clocks, strict=True))
         about = f"clocks: {clocks}, operator {self.operator_clock:+.0f} s; sidecars: {self.sidecars or 'none'}"
+        about += f"; operators: {self.replicas}"
         return "\n".join([about, *(line for _, line in sorted(lines))])
 
 
@@ -163,15 +171,52 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
     drawn += [Happening(What.RECREATE, found.at + found.seconds / 2, 0.0, found.target) for found in unseen]
     happenings = sorted(drawn, key=lambda found: found.at)
     clocks = random.random() < 0.3
+    more = Random(f"more of scenario {seed}")  # so that what is drawn above stays the same
+    replicas = 2 if more.random() < _SHARE_OF_TWO else 1
+    happenings += _draw_more(more, replicas)
+    if more.random() < _SHARE_OF_SERVERS:
+        runs = tuple(_with_server(run, more.choice(["Run", "Run", "Shared"])) for run in runs)
+        happenings += _draw_for_servers(more)
     return Scenario(
         seed=seed,
         runs=runs,
         happenings=tuple(found for found in happenings if found.what in among),
+        replicas=replicas,
         node_clocks=tuple(random.choice([0.0, 3.0, -90.0, 240.0, -600.0]) if clocks else 0.0 for _ in NODES),
         operator_clock=random.choice([0.0, 45.0, -200.0, 500.0]) if clocks else 0.0,
         sidecars=random.choice(["", "", "", "classic", "native"]),
         finished_runs=random.choice([40, 200]) if random.random() < 0.01 else 0,
     )
+
+
+_SHARE_OF_TWO = 0.15
+_SHARE_OF_STOPS = 0.7
+_SHARE_OF_OLDER = 0.05
+_SHARE_OF_SERVERS = 0.15
+
+
+def _with_server(run: RunScript, scope: str) -> RunScript:
+    server = {"name": "paginated-api", "pagination": {}, "scope": scope}
+    return replace(run, suite=run.suite | {"testServers": [server]})
+
+
+def _draw_for_servers(random: Random) -> list[Happening]:
+    drawn = []
+    for _ in range(random.choice([0, 1, 1, 2])):
+        what, seconds = random.choice([What.DELETE_SERVER, What.TAKE_SERVER]), random.choice([5, 60, 400])
+        drawn.append(Happening(what, random.uniform(1, 90), seconds, random.randrange(100)))
+    return drawn
+
+
+def _draw_more(random: Random, replicas: int) -> list[Happening]:
+    drawn = []
+    if replicas > 1 and random.random() < _SHARE_OF_STOPS:
+        for _ in range(random.choice([1, 1, 2])):
+            what, seconds = random.choice([What.STOP, What.STOP, What.CUT_OFF]), random.choice([3, 12, 20, 60, 200])
+            drawn.append(Happening(what, random.uniform(1, 120), seconds))
+    if random.random() < _SHARE_OF_OLDER:
+        drawn.append(Happening(What.OLDER_RELEASE, random.uniform(1, 120), random.choice([2, 30])))
+    return drawn
 
 
 def _draw_run(random: Random, index: int, *, leaves_files: bool) -> RunScript:
@@ -218,6 +263,7 @@ _SHARES = {
     What.FORGE_INSIDE: 2,
     What.NEWER_RELEASE: 1,
 }
+"""Of those that every scenario may have; others belong to scenarios of a certain kind: see :func:`_draw_more`."""
 
 
 def _draw_happening(random: Random) -> Happening:

@@ -4,37 +4,33 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 from typing import Any
 from unittest import mock
 
-from soak import invariants
-from soak.apiserver import ApiServer, Body, copied, merge_of
+from soak import documents, invariants
+from soak.apiserver import ApiServer, Body, merge_of
 from soak.attempts import Attempt
 from soak.clock import SimulatedLoop
 from soak.controllers import ControlPlane
 from soak.machines import Machine
-from soak.operators import OperatorProcess, make_task
-from soak.people import People, age
+from soak.operators import make_task
+from soak.people import People
 from soak.records import Truth
+from soak.replicas import Replicas
 from soak.scenario import NODES, Happening, Scenario, What
+from soak.servers import Servers
 from soak.stores import SoakStore
-from testrun_operator.api.crds import GROUP, VERSION
-from testrun_operator.api.parse import parse_run, parse_suite
-from testrun_operator.api.run import SuiteReference
-from testrun_operator.api.status import format_time
 from testrun_operator.controller import starting
-from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
-from testrun_operator.kube import labels, records
-from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS
-from testrun_operator.kube.references import RunReference
+from testrun_operator.kube.client import JOBS, PODS, TESTRUNS
 
 _LONGEST = 4 * 3600.0
 """Seconds after which everything must have come to rest: longer than the timeout of every run."""
 _QUIET = 120.0
 """Seconds in which nothing may be written any more."""
 _LOOK_EVERY = 15.0
+_NOTICED_AGAIN = 5.0
+"""Seconds after which an operator that was blind has seen what there is."""
 _RECORD = "execution.json"
 
 
@@ -71,8 +67,15 @@ class Simulation:
             for name, ahead in zip(NODES, scenario.node_clocks, strict=True)
         ]
         timeouts = {run.name: 60.0 * int(run.fields["timeout"].removesuffix("m")) for run in scenario.runs}
-        self.plane = ControlPlane(self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts)
-        self.process: OperatorProcess | None = None
+        needed = {(run.name, need) for run in scenario.runs for case in run.suite["cases"] for need in case["needs"]}
+        self.plane = ControlPlane(
+            self.server, self.machines, self._random, scenario.seed, scenario.sidecars, timeouts, needed
+        )
+        self.servers = Servers(self.server, self.truth, self._random, scenario.runs)
+        self.truth.attempts = self.plane.attempts
+        self.replicas = Replicas(
+            self.server, self.truth, self.store, self._random, scenario.operator_clock, scenario.replicas
+        )
         self.server.listeners.append(self._see_evidence_go)
         self._defects: list[str] = []
 
@@ -90,8 +93,7 @@ class Simulation:
         return Result(self.scenario, tuple(problems), self.loop.time(), attempts)
 
     def _end(self) -> None:
-        if self.process is not None:
-            self.process.kill()
+        self.replicas.end()
         if self.loop.is_closed():
             return
         tasks = asyncio.all_tasks(self.loop)
@@ -111,8 +113,8 @@ class Simulation:
     async def _live(self) -> None:
         scenario = self.scenario
         for number in range(scenario.finished_runs):
-            self._put_finished_run(number)
-        self._start_operator()
+            documents.put_finished_run(self.server, scenario.runs[0], number)
+        self.replicas.start()
         for run in scenario.runs:
             self.loop.call_at(run.at, self.people.apply, run)
         for happening in scenario.happenings:
@@ -132,6 +134,8 @@ class Simulation:
             self.truth.report(f"there are writes though everything is over: {self.truth.last_write}")
         # What the operator tidies up at the end it tries once; one that begins later leaves it to the pod's deadline.
         is_calm = not self.truth.has_troubled and self.truth.restarts == 1 and not self.plane.refusals
+        for name in self.servers.left_over() if is_calm else ():
+            self.truth.report(f"the test server {name} is left over")
         for pod in self._own(PODS) if is_calm else ():
             if pod["status"].get("phase") == "Running" and not self._attempt_of(pod).disturbances:
                 self.truth.report(f"the pod {pod['metadata']['name']} still runs")
@@ -153,21 +157,10 @@ class Simulation:
 
     # -- the operator -------------------------------------------------------------------------------------------------
 
-    def _start_operator(self) -> None:
-        self.process = OperatorProcess(self.server, self.truth, self.store, self._random, self.scenario.operator_clock)
-        self.process.start()
-
-    def _kill(self, seconds: float) -> None:
-        if self.process is None or self.process.is_dead:
-            return
-        self.process.kill()
-        self.loop.call_later(seconds, self._start_operator)
-
     def _see_evidence_go(self, resource: str, what: str, body: Body, before: Body | None) -> None:
         """Take note of a pod that is gone before the operator could see how it had ended."""
         del before
-        is_seen = self.process is not None and self.process.sees("pods")
-        if resource == PODS and what == "DELETED" and not is_seen:
+        if resource == PODS and what == "DELETED" and not self.replicas.sees("pods"):
             owner = next(iter(body["metadata"].get("ownerReferences", ())), {"uid": ""})
             attempt = self.plane.attempts.get(owner["uid"])
             if attempt is not None:
@@ -175,15 +168,15 @@ class Simulation:
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
-    def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912 - a line or two for each
+    def _let_happen(self, happening: Happening) -> None:  # noqa: C901, PLR0912, PLR0915 - a line or two for each
         seconds, target, detail = happening.seconds, happening.target, happening.detail
         run = self.scenario.runs[target % len(self.scenario.runs)]
         match happening.what:
             case What.KILL:
-                self._kill(seconds)
+                self.replicas.kill(seconds)
             case What.SILENCE:
-                if self.process is not None and not self.process.is_dead:
-                    self.process.silence(detail[0], seconds, relists=detail[1])
+                self.replicas.silence(detail[0], seconds, relists=detail[1])
+                self._blind(seconds)
             case What.ANSWER:
                 self.truth.arm(*detail)
             case What.OUTAGE:
@@ -216,8 +209,25 @@ class Simulation:
             case What.FORGE_INSIDE:
                 self.people.forge_inside(detail, target)
             case What.NEWER_RELEASE:
-                self._kill(seconds)
-                self.loop.call_later(seconds / 2, self._be_newer)
+                self.replicas.replace(seconds)
+                self.loop.call_later(seconds / 2, documents.be_newer, self.server, self.truth)
+            case What.OLDER_RELEASE:
+                self.replicas.replace(seconds)
+                self.loop.call_later(seconds / 2, documents.be_older, self.server)
+            case What.DELETE_SERVER:
+                self.servers.delete(target)
+            case What.TAKE_SERVER:
+                self.servers.take_place(target, seconds)
+            case What.STOP:
+                self.replicas.stop(seconds)
+                self._blind(seconds)
+            case What.CUT_OFF:
+                self.replicas.cut_off(seconds)
+                self._blind(seconds)
+
+    def _blind(self, seconds: float) -> None:
+        """Take note that an operator may not know of its test servers."""
+        self.servers.blind_until = max(self.servers.blind_until, self.loop.time() + seconds + _NOTICED_AGAIN)
 
     def _own(self, resource: str) -> list[Body]:
         """Return what belongs to attempts, and to nobody's forgeries."""
@@ -259,77 +269,6 @@ class Simulation:
         self.loop.call_later(
             happening.seconds, lambda: self.server.change(JOBS, key, merge_of({"spec": {"suspend": False}}))
         )
-
-    # -- documents of other releases, and of long ago -----------------------------------------------------------------
-
-    def _be_newer(self) -> None:
-        """Do what a newer release does: write everything with fields of its own, and bind records to their runs."""
-        age(self.server, self._leave_fields)
-        digests = {
-            body["metadata"]["labels"].get(labels.RUN_ID): records.digest_of_record(body)
-            for body in self.server.all(CONFIGMAPS)
-            if (CONFIGMAPS, (body["metadata"]["namespace"], body["metadata"]["name"])) not in self.truth.foreign
-        }
-
-        def bind(body: Body) -> None:
-            for bound in body.get("status", {}).get("records", ()):
-                bound["digest"] = digests.get(bound["runId"], bound["digest"])
-
-        for run in self.server.all(TESTRUNS):
-            self.server.change(TESTRUNS, (run["metadata"]["namespace"], run["metadata"]["name"]), bind)
-
-    @staticmethod
-    def _leave_fields(resource: str, body: Body) -> None:
-        """Add to a stored document what this release does not know."""
-        if resource == TESTRUNS and body.get("status"):
-            body["status"]["fieldOfANewerRelease"] = {"some": "thing"}
-        annotations = body["metadata"].get("annotations") or {}
-        for name in (labels.OUTCOME, getattr(labels, "ASKED_TO_END", "")):
-            if name in annotations:
-                annotations[name] = json.dumps(json.loads(annotations[name]) | {"field_of_a_newer_release": 1})
-        if resource == CONFIGMAPS and _RECORD in body.get("data", {}):
-            record = json.loads(body["data"][_RECORD])
-            body["data"][_RECORD] = json.dumps(record | {"field_of_a_newer_release": 1})
-
-    def _put_finished_run(self, number: int) -> None:
-        """Put a run there that ended an hour ago; every other one is of a release whose statuses named no records."""
-        run = self.scenario.runs[0]
-        name, spec = f"finished-{number}", run.fields | {"suite": run.suite}
-        body: Body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "TestRun",
-            "metadata": {"name": name, "namespace": run.namespace},
-            "spec": copied(spec),
-        }
-        created = self.server.create(TESTRUNS, body)
-        reference = RunReference(run.namespace, name, created["metadata"]["uid"])
-        began, ended = self.loop.now() - timedelta(hours=2), self.loop.now() - timedelta(hours=1)
-        parsed, total = parse_run(spec), len(run.suite["cases"])
-        record = ExecutionRecord(
-            run_id=make_run_id(began, number),
-            spec_digest=digest_of(parsed),
-            suite_name=name,
-            started_at=began,
-            run=parsed.model_copy(update={"suite": None, "suite_ref": SuiteReference(name=name)}),
-            suite=parse_suite(run.suite),
-        )
-        manifest = records.record_manifest(reference, record)
-        notes = records.notes_patch(records.Notes(completed_at=ended, stored=True))
-        manifest["metadata"]["annotations"] = notes["metadata"]["annotations"]
-        status: Body = {
-            "observedGeneration": 1,
-            "phase": "Passed",
-            "runId": record.run_id,
-            "specDigest": record.spec_digest,
-            "startTime": format_time(began),
-            "completionTime": format_time(ended),
-            "cases": {"total": total, "passed": total},
-            "conditions": [],
-        }
-        if number % 2:
-            status["records"] = [{"runId": record.run_id, "digest": records.digest_of_record(manifest)}]
-        self.server.create(CONFIGMAPS, manifest)
-        self.server.change(TESTRUNS, (run.namespace, name), lambda found: found.update(status=status))
 
 
 def run(scenario: Scenario) -> Result:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
 from testrun_operator.errors import StoreUnavailable
 from testrun_operator.store.results import CaseKey, Written
@@ -14,6 +15,8 @@ class SoakStore:
         self.cases: dict[CaseKey, CaseRecord] = {}
         self.runs: dict[int, RunRecord] = {}
         self.is_down = False
+        self.unread: set[int] = set()
+        """Executions of which an operator that began could not read what is stored."""
         self.changed: dict[CaseKey, str] = {}
         """Where a row got another verdict than it had, and which."""
 
@@ -52,8 +55,15 @@ class SoakStore:
 
     async def passed_cases(self, run_id: int) -> frozenset[str]:
         """Return the cases that passed in an earlier execution."""
+        known = await self.verdicts(run_id)
+        return frozenset(case for case, verdict in known.items() if verdict is Verdict.PASSED)
+
+    async def verdicts(self, run_id: int) -> dict[str, Verdict]:
+        """Return the verdicts of an execution that are stored."""
+        if self.is_down:
+            self.unread.add(run_id)
         self._answer()
-        return frozenset(case for run, case in self.cases if run == run_id)
+        return {case: record.outcome.verdict for (run, case), record in self.cases.items() if run == run_id}
 
     async def baselines(self, names: Iterable[str]) -> Mapping[str, Baseline]:
         """There are none."""

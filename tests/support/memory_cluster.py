@@ -414,12 +414,13 @@ class MemoryClient(KubernetesClient):
         return self._carry_out("get", resource, lambda: self._cluster.objects.get(resource, {}).get((namespace, name)))
 
     async def list(self, resource: str, namespace: str | None, **query: str) -> tuple[Body, ...]:
-        """List objects; of the selectors, only those of labels and of the object of an Event are known."""
+        """List objects; of the selectors, only those of labels, of the object of an Event, and its name, are known."""
 
         def matches(body: Body) -> bool:
             selected = _selects(query.get("labelSelector", ""), body["metadata"].get("labels") or {})
             fields = {f"involvedObject.{name}": value for name, value in body.get("involvedObject", {}).items()}
             fields |= {"type": body.get("type", ""), "reason": body.get("reason", "")}
+            fields |= {"metadata.name": body["metadata"]["name"]}
             return selected and _selects(query.get("fieldSelector", ""), fields)
 
         return self._carry_out(
@@ -484,11 +485,12 @@ class MemoryClient(KubernetesClient):
 
         return self._carry_out("update", resource, work)
 
-    async def delete(self, resource: str, namespace: str, name: str) -> None:
-        """Delete an object. One that does not exist is fine."""
+    async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object. One that does not exist is fine, and another one of its name stays."""
 
         def work() -> None:
-            if (namespace, name) in self._cluster.objects.get(resource, {}):
+            found = self._cluster.objects.get(resource, {}).get((namespace, name))
+            if found is not None and found["metadata"]["uid"] == uid:
                 self._cluster.delete(resource, name, namespace)
 
         self._carry_out("delete", resource, work)

@@ -7,7 +7,7 @@ from pydantic import Field, PlainSerializer, WithJsonSchema
 
 from testrun_operator.api.base import Model, ShortText
 from testrun_operator.api.phase import ConditionStatus, Phase
-from testrun_operator.api.verdict import Verdict
+from testrun_operator.api.verdict import FailureClass, Verdict
 
 MAX_FAILURES = 20
 MAX_RECORDS = 20
@@ -70,6 +70,7 @@ class Failure(Model):
 
     case: ShortText = Field(description="Name of the case.")
     verdict: Verdict = Field(description="Its verdict.")
+    failure_class: FailureClass | None = Field(None, description="Where to look; none for Cancelled.")
     reason: ShortText = Field(description="Why, from the published list.")
     message: Annotated[str, Field(max_length=MAX_MESSAGE)] = Field(description="Why, for people; shortened.")
     attempt: Annotated[int, Field(ge=0)] = Field(description="The attempt that decided; 0 if there was none.")

@@ -19,7 +19,8 @@ from testrun_operator.api.status import TestRunStatus
 from testrun_operator.cli.errors import CannotDo
 from testrun_operator.cli.exits import Exit
 from testrun_operator.errors import ClusterUnavailable
-from testrun_operator.kube.client import TESTRUNS, KubernetesClient, connect
+from testrun_operator.kube.client import TESTRUNS, KubernetesClient
+from testrun_operator.kube.connecting import connect
 
 POLL_SECONDS = 1.0
 """About as often as the operator writes a status."""

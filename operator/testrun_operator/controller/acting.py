@@ -251,7 +251,7 @@ class Actor:
         Raises:
             ClusterUnavailable: the API server does not answer, or the Job changes again and again.
         """
-        if stop.cause is StopCause.LINGERING and stop.job.case in state.reading_reports:
+        if stop.cause is StopCause.LINGERING and not state.reading_reports.isdisjoint({stop.job.case, stop.job.name}):
             return  # its log would go with the pod; whoever reads it tells when that is done
         current: StopAttempt | None = stop
         must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}

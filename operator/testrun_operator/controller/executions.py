@@ -9,15 +9,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from testrun_operator.api.reason import ConditionReason, Reason
+from testrun_operator.api.status import TestRunStatus
+from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.holding import Holds
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.disturbance import has_ended
 from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.judging import job_deleted
+from testrun_operator.engine.judging import KINDS_WITH_REPORT, job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
 from testrun_operator.engine.selection import PlannedCase
+from testrun_operator.engine.told import read_told
 from testrun_operator.kube.observe import choose_pod
 from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
@@ -56,6 +59,8 @@ class ExecutionState:
     """Since when the container of a Job's pod is known to run, by the pod's name."""
     ended_seen_at: dict[str, datetime] = field(default_factory=dict)
     """Since when it is known to have ended, of pods whose JUnit files are still to be read."""
+    has_recalled: bool = False
+    """Whether what the status had told of the execution was taken note of."""
     has_read: bool = False
     """Whether a fresh look has shown something that the watches had not."""
     lost_jobs: dict[str, JobObservation] = field(default_factory=dict)
@@ -82,7 +87,9 @@ class ExecutionState:
     reported_faults: set[str] = field(default_factory=set)
     """Jobs whose infrastructure fault was reported as an Event."""
     reading_reports: set[str] = field(default_factory=set)
-    """Cases whose details are being read from a log."""
+    """Cases whose details are being read from logs, and Jobs of attempts of which that is done before."""
+    early_reports: dict[str, AttemptOutcome | None] = field(default_factory=dict)
+    """Attempts that are repeated, with their details, by the Job's name; None while these are being read."""
     waiting_for_servers_since: datetime | None = None
     server_message: str = ""
     """What is the matter with the test servers, while they are waited for."""
@@ -121,6 +128,20 @@ class ExecutionState:
 
     def _is_known(self, job: JobObservation) -> bool:
         return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
+
+    def recall(self, status: TestRunStatus, stored: Mapping[str, Verdict]) -> None:
+        """Take note of what was told of the execution before this process knew it.
+
+        Args:
+            status: of the run.
+            stored: the verdicts that Postgres has.
+        """
+        # One that others need is executed again, if nothing is left of it: they may need its outputs.
+        needed = {need for case in self.execution.cases for need in case.needs}
+        with_outputs = {name for name in needed if self.planned(name).case.kind in KINDS_WITH_REPORT}
+        known = {case: verdict for case, verdict in stored.items() if case not in with_outputs}
+        self.memory = replace(self.memory, told=replace(read_told(status, self.run_id), stored=known))
+        self.has_recalled = True
 
     def observe(self, inventory: Inventory, now: datetime) -> tuple[JobObservation, ...]:
         """Put together what the watches say, what was read since, and what we did ourselves."""

@@ -21,7 +21,8 @@ from testrun_operator.controller.settings import Settings, read_settings
 from testrun_operator.controller.watches import WatchSupervisor, set_up_watching
 from testrun_operator.errors import ClusterUnavailable, FatalError
 from testrun_operator.kube.answers import Refused
-from testrun_operator.kube.client import KubernetesClient, connect
+from testrun_operator.kube.client import KubernetesClient
+from testrun_operator.kube.connecting import connect
 from testrun_operator.kube.lease import Lease
 
 _LEASE = "testrun-operator"
@@ -201,6 +202,7 @@ async def _wait_for_api(client: KubernetesClient) -> None:
     while True:
         try:
             if await client.serves(f"{GROUP}/{VERSION}"):
+                await client.learn_the_time()
                 return
             problem = f"{GROUP}/{VERSION} is not served yet; are the CustomResourceDefinitions installed?"
         except (ClusterUnavailable, Refused) as error:

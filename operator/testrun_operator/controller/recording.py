@@ -5,13 +5,15 @@ Nothing here decides anything. Everything may be called again with the same fact
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.files import FileSource
 from testrun_operator.api.junit import READER
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.report import LogReference
 from testrun_operator.api.status import CaseCounts, TestRunStatus
 from testrun_operator.api.suite import Case
 from testrun_operator.api.verdict import Verdict
@@ -105,8 +107,8 @@ class Recorder:
         Args:
             state: the execution.
             over: whether its status says already how it ended. Then everything was told, by the process before this
-                one if not by this one; and only what Jobs show is stored, since a case without an attempt cannot be
-                told from one whose Job is gone.
+                one if not by this one; and of cases without an attempt only those are stored of which the status
+                tells how they ended, since others cannot be told from those whose Job is gone.
             stored: whether its record says that everything is in Postgres. Then nothing is stored again: its pods may
                 be gone since, and what is found out without them is less than what is stored.
         """
@@ -115,10 +117,15 @@ class Recorder:
                 state.counted.add(name)
                 if not over:
                     self._count(state, outcome)
-                if not stored and outcome.verdict is not Verdict.SKIPPED and (outcome.attempts or not over):
+                is_certain = outcome.attempts or not over or state.memory.told.is_whole
+                if state.memory.told.is_stored(outcome):
+                    continue
+                if not stored and outcome.verdict is not Verdict.SKIPPED and is_certain:
                     self._store(state, outcome)
         if not over:
             await self._tell_faults(state)
+        if not stored and self._results.is_configured:
+            self._read_early(state)
         state.is_told = True
 
     async def finished(
@@ -190,14 +197,48 @@ class Recorder:
             return last.finished_at < self._began_at - timedelta(seconds=1)
         return not state.is_told
 
+    def _read_early(self, state: ExecutionState) -> None:
+        """Read the reports of attempts that are to be repeated: their pods may be gone when the case is over."""
+        for case, attempts in state.memory.attempts.items():
+            for ended in attempts if case not in state.memory.cases else ():
+                reference, outcome = ended.report_in_log, ended.outcome
+                if reference is not None and outcome.job not in state.early_reports:
+                    state.early_reports[outcome.job] = None
+                    state.reading_reports.add(outcome.job)
+                    self._start(self._read_one(state, outcome, reference), f"report of {outcome.job}")
+
+    async def _read_one(self, state: ExecutionState, outcome: AttemptOutcome, reference: LogReference) -> None:
+        try:
+            state.early_reports[outcome.job] = await self._reports.complete_attempt(
+                state.run.namespace, _reporter_of(state, outcome.case), outcome, reference
+            )
+        except Exception:
+            # It is tried again when the case has its verdict.
+            _logger.exception("details could not be read", extra={"run": str(state.run), "case": outcome.case})
+        finally:
+            state.reading_reports.discard(outcome.job)
+            self._on_reports_read(state.run)
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
         ended = state.memory.attempts.get(outcome.case, ())
-        references = {item.job.attempt: item.report_in_log for item in ended if item.report_in_log is not None}
+        early = tuple(state.early_reports.pop(attempt.job, None) or attempt for attempt in outcome.attempts)
+        unread = {attempt.attempt for attempt, known in zip(outcome.attempts, early, strict=True) if known is attempt}
+        outcome = replace(outcome, attempts=early)
+        references = {
+            item.job.attempt: item.report_in_log
+            for item in ended
+            if item.report_in_log is not None and item.job.attempt in unread
+        }
         if not references or not self._results.is_configured:
             self._results.submit_case(_case_record(state, outcome))
             return
         state.reading_reports.add(outcome.case)
-        container = CONTAINER if state.planned(outcome.case).case.container is None else READER
+        container = _reporter_of(state, outcome.case)
 
         async def read() -> None:
             complete = outcome
@@ -211,9 +252,7 @@ class Recorder:
                 state.reading_reports.discard(outcome.case)
                 self._on_reports_read(state.run)
 
-        task = asyncio.create_task(read(), name=f"reports of {outcome.case}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._start(read(), f"reports of {outcome.case}")
 
     async def _tell_faults(self, state: ExecutionState) -> None:
         for attempts in state.memory.attempts.values():
@@ -274,6 +313,11 @@ class Recorder:
             categories=tuple(sorted({case.category for case in executed if case.category is not None})),
             settings=summarize_settings(record),
         )
+
+
+def _reporter_of(state: ExecutionState, case: str) -> str:
+    """Return the name of the container that has a case's report in its log."""
+    return CONTAINER if state.planned(case).case.container is None else READER
 
 
 def _case_record(state: ExecutionState, outcome: CaseOutcome) -> CaseRecord:

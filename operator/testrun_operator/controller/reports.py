@@ -40,16 +40,17 @@ class ReportReader:
             container: the container of the pods that has them in its log.
         """
         attempts = [
-            await self._complete_attempt(namespace, container, attempt, references[attempt.attempt])
+            await self.complete_attempt(namespace, container, attempt, references[attempt.attempt])
             if attempt.attempt in references
             else attempt
             for attempt in outcome.attempts
         ]
         return replace(outcome, attempts=tuple(attempts))
 
-    async def _complete_attempt(
+    async def complete_attempt(
         self, namespace: str, container: str, attempt: AttemptOutcome, reference: LogReference
     ) -> AttemptOutcome:
+        """Return the outcome of an attempt with the details of its report, or one that says that they are lost."""
         problem = "the pod is not known"
         for count in range(_ATTEMPTS if attempt.evidence.pod else 0):
             if count:

@@ -1,11 +1,13 @@
 """What the controller knows of the storing of results: what was handed to the writer, and what is in Postgres."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from testrun_operator.api.phase import ConditionStatus
 from testrun_operator.api.reason import ConditionReason
+from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics
 from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
 from testrun_operator.engine.status import Storing
@@ -14,7 +16,10 @@ from testrun_operator.store.results import ResultStore
 from testrun_operator.store.settings import StoreSettings
 from testrun_operator.store.writer import ResultWriter
 
+_logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 5.0
+_READ_SECONDS = 5.0
+"""How long an execution that is taken up waits for what is stored of it."""
 
 ALL_STORED = Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcome is in Postgres")
 
@@ -135,6 +140,17 @@ class Results:
         if self._store is None:
             raise StoreUnavailable("the operator was installed without Postgres, which `rerun: Failed` needs")
         return await self._store.passed_cases(run_id)
+
+    async def verdicts(self, run_id: int) -> Mapping[str, Verdict]:
+        """Return the verdicts of an execution that are in Postgres; none if that does not answer."""
+        if self._store is None:
+            return {}
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                return await self._store.verdicts(run_id)
+        except (StoreUnavailable, TimeoutError) as error:
+            _logger.warning("what is stored of execution %d already could not be read: %s", run_id, error)
+            return {}
 
     async def baselines(self, names: Iterable[str]) -> Mapping[str, Baseline]:
         """Return the rows of ``expected_results`` of cases.

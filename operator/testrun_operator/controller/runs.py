@@ -150,6 +150,8 @@ class RunReconciler:
         states = self._register.take_up(view)
         for state in states:
             state.queue = view.queue
+            if not state.has_recalled:
+                state.recall(self._statuses.newest(view), await self._results.verdicts(int(state.run_id)))
         expires_at = await self._register.remove_finished(view, spec.ttl_after_finished)
         current = states[-1] if states and self._answers_for(view, states[-1], digest) else None
         wakes, are_over = await self._end_all(view, states if current is None else states[:-1])
@@ -213,6 +215,7 @@ class RunReconciler:
             return earliest([await self._statuses.write(view, waiting), ask_again_at])
         state = ExecutionState.begin(view.reference, started.record, started.digest)
         state.queue = view.queue
+        state.has_recalled = True  # there is nothing yet
         self._register.add(state)
         await self._recorder.started(view, state)
         return await self._advance(view, spec, state)

@@ -8,6 +8,7 @@ from testrun_operator.controller.inventory import Inventory, ServerObject
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
+from testrun_operator.kube.belonging import run_of
 from testrun_operator.kube.client import DEPLOYMENTS, SERVICES, KubernetesClient
 from testrun_operator.kube.references import RunReference
 from testrun_operator.kube.servers import (
@@ -59,9 +60,10 @@ class ServerKeeper:
             _logger.info("the test server %s is brought to the operator's image and settings", server.object_name)
             template = manifest["spec"]["template"]
             await self._client.replace(DEPLOYMENTS, server.namespace, server.object_name, "/spec/template", template)
-        if _owned(self._inventory.service(server.namespace, server.object_name), owner) is None:
+        service = _owned(self._inventory.service(server.namespace, server.object_name), owner)
+        if service is None:
             await self._create(SERVICES, server, service_manifest(server, self._settings))
-        return deployment is not None and deployment.ready
+        return deployment is not None and deployment.ready and service is not None and service.ready
 
     async def ensure_shared(self, servers: Iterable[TestServer]) -> None:
         """Bring up the shared servers of a suite, so that they are there before its first run."""
@@ -78,11 +80,18 @@ class ServerKeeper:
             if server.owner is None:
                 continue
             try:
-                await self._client.delete(DEPLOYMENTS, server.namespace, server.object_name)
-                await self._client.delete(SERVICES, server.namespace, server.object_name)
-            except ClusterUnavailable as error:
+                await self._remove(DEPLOYMENTS, server)
+                await self._remove(SERVICES, server)
+            except (ClusterUnavailable, Refused) as error:
                 # They also go with the TestRun; nothing waits for their end.
                 _logger.warning("the test server %s could not be removed: %s", server.object_name, error)
+
+    async def _remove(self, resource: str, server: PlacedServer) -> None:
+        """Delete an object of a server, unless it is somebody else's; a watch may not show yet which it is."""
+        selector = f"metadata.name={server.object_name}"
+        for body in await self._client.list(resource, server.namespace, fieldSelector=selector):
+            if run_of(body) == server.owner:
+                await self._client.delete(resource, server.namespace, server.object_name, body["metadata"]["uid"])
 
     async def _create(self, resource: str, server: PlacedServer, manifest: dict[str, object]) -> None:
         try:

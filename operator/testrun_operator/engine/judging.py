@@ -57,7 +57,7 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
         settings: how patient to be.
     """
     if job.decided is not None:
-        return decided(job, job.decided)
+        return decided(job, job.decided) if job.decided.has_tests else _with_details(job, job.decided)
     if job.asked_to_end is not None:
         return _judge_asked_to_end(job, job.asked_to_end, case, now)
     pod = job.pod
@@ -72,6 +72,21 @@ def judge(job: JobObservation, case: PlannedCase, now: datetime, settings: Judgi
     if pod.running_since is not None:
         return _judge_running(job, case, pod, now, settings)
     return judge_starting(job, pod, now, settings)
+
+
+def _with_details(job: JobObservation, decided: AttemptOutcome) -> Ended:
+    """Take what does not fit on a Job from the report that its outcome came from, as long as there is a pod with it."""
+    terminated = job.pod.terminated if job.pod is not None else None
+    try:
+        report = decode(terminated.message) if terminated is not None else None
+    except MalformedReport:
+        report = None
+    said = (decided.case, decided.attempt, decided.verdict, decided.reason)
+    if report is None or (report.case, report.attempt, report.verdict, report.reason) != said:
+        return Ended(decided)
+    reported = outcome_of_report(job, report, terminated)
+    evidence = replace(decided.evidence, pod=decided.evidence.pod or reported.evidence.pod)
+    return Ended(replace(reported, evidence=evidence), report.details_in_log)
 
 
 def job_deleted(job: JobObservation, now: datetime) -> AttemptOutcome:

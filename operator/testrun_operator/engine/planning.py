@@ -34,6 +34,7 @@ from testrun_operator.engine.plans import (
     StopCause,
 )
 from testrun_operator.engine.selection import PlannedCase
+from testrun_operator.engine.told import passed_before
 
 __all__ = (
     "MAX_INFRASTRUCTURE_RETRIES",
@@ -129,23 +130,34 @@ class _Planner:
         """Judge every attempt that has no outcome yet."""
         seen: set[tuple[str, int]] = set()
         newest = {job.case: job.attempt for job in sorted(jobs, key=lambda job: job.attempt)}
+        told = self._before.told.newer_than(newest)
+        last = newest | {case: attempt.attempt for case, attempt in told.items()}
         for job in sorted(jobs, key=lambda job: job.attempt):
             seen.add((job.case, job.attempt))
             if job.case in self._by_name:
                 if not self._is_known(job):
-                    self._judge(job, has_successor=job.attempt < newest[job.case])
+                    self._judge(job, has_successor=job.attempt < last[job.case])
                 self._mind_its_end(job)
         for case, job in self._before.underway.items():
             if (case, job.attempt) not in seen:
                 self._end(job, judging.job_deleted(job, self._now))
+        for case, attempt in told.items():
+            gone = JobObservation(attempt.job, case, attempt.attempt, created_at=self._execution.started_at)
+            if case in self._by_name and not any(
+                e.job.attempt >= attempt.attempt for e in self._attempts.get(case, ())
+            ):
+                self._end(gone, attempt)
 
     def _is_known(self, job: JobObservation) -> bool:
         return any(ended.job.attempt == job.attempt for ended in self._attempts.get(job.case, ()))
 
     def _judge(self, job: JobObservation, *, has_successor: bool) -> None:
+        told = None if has_successor else self._before.told.verdict_of(job, self._by_name[job.case])
         match judging.judge(job, self._by_name[job.case], self._now, self._settings):
-            case Ended(outcome, report_in_log):
+            case Ended(outcome, report_in_log) if told is None or not outcome.is_infrastructure_fault:
                 self._end(job, outcome, report_in_log)
+            case _ if told is not None:
+                self._end(job, told)  # what shows it is gone, or was disturbed since
             case _ if has_successor:
                 # It was over when the next one was started; what showed that is gone since.
                 self._end(job, judging.pod_vanished(job, self._now))
@@ -208,6 +220,9 @@ class _Planner:
         retry = self._retry(case, attempts[-1])
         if retry is None:
             self._cases[case.name] = self._judge_case(case, attempts)
+        elif self._before.told.has_passed(case):
+            outcomes = tuple(ended.outcome for ended in attempts)
+            self._cases[case.name] = replace(passed_before(case), attempts=outcomes)
         elif self._controls.ending is not None:
             ending = self._controls.ending
             self._cases[case.name] = CaseOutcome(
@@ -258,7 +273,7 @@ class _Planner:
     def _retry(self, case: PlannedCase, last: EndedAttempt) -> StartAttempt | None:
         failures, faults = last.job.test_failures, last.job.infrastructure_faults
         outcome = last.outcome
-        if outcome.reason is Reason.RUN_TIMEOUT:
+        if outcome.reason is Reason.RUN_TIMEOUT or outcome == self._before.told.attempt_of(case.name):
             return None
         if outcome.is_infrastructure_fault:
             faults += 1
@@ -290,6 +305,12 @@ class _Planner:
         """Decide about a case that was not started: skip it, end it, or let it run."""
         if case.name in self._cases or case.name in self._underway or case.name in self._between:
             return
+        if self._controls.over and case.name in self._before.told.cases:
+            self._cases[case.name] = self._before.told.cases[case.name]
+            return
+        if self._before.told.stored.get(case.name) is Verdict.PASSED:
+            self._cases[case.name] = passed_before(case)
+            return
         if case.skip is not None:
             self._cases[case.name] = CaseOutcome(case.name, Verdict.SKIPPED, None, case.skip.reason, case.skip.message)
             return
@@ -317,9 +338,13 @@ class _Planner:
 
     def _without_attempt(self, case: PlannedCase) -> CaseOutcome | None:
         # What ends cases one by one goes before what ends all that are left: those were ended when that came.
+        if self._before.told.none_skipped and self._before.told.has_passed(case):
+            return passed_before(case)
         if self._execution.fail_fast and (failed := next(self._failed(), None)):
             message = f"{failed} did not pass, and the run has failFast"
             return CaseOutcome(case.name, Verdict.SKIPPED, None, Reason.FAIL_FAST, message)
+        if self._before.told.has_passed(case):
+            return passed_before(case)
         ending = self._controls.ending
         if ending is not None:
             return CaseOutcome(case.name, Verdict.CANCELLED, None, ending.reason, ending.message)
@@ -364,7 +389,7 @@ class _Planner:
         due = [moment for moment in self._wakes if moment > self._now]
         return Plan(
             actions=(*self._stops.values(), *self._lingering, *starts, *self._questions),
-            memory=Memory(self._underway, self._attempts, self._cases),
+            memory=Memory(self._underway, self._attempts, self._cases, self._before.told),
             running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
             look_again_at=min(due) if due and not is_over else None,
             is_over=is_over,

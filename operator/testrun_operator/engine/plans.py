@@ -10,6 +10,7 @@ from testrun_operator.api.report import LogReference
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
+from testrun_operator.engine.told import NOTHING_TOLD, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Memory:
     """Attempts that are over, by case, the first one first."""
     cases: Mapping[str, CaseOutcome] = field(default_factory=dict)
     """How each case that is over ended."""
+    told: Told = NOTHING_TOLD
+    """What the process before this one has told of cases: what counts where nothing else is left."""
 
 
 @dataclass(frozen=True, slots=True)

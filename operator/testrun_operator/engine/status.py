@@ -40,7 +40,7 @@ MAX_STATUS_BYTES = 10_000
 _MAX_PAGE = 200
 _EXECUTION_STATUSES = frozenset(status.value.upper() for status in PlaybookStatus)
 _CONDITION_TYPES = frozenset(ConditionType)
-_SHORTER = (200, 120, 80, 40, 20)
+_SHORTER = (200, 120, 80, 40, 20, 10)
 """Characters to which texts are cut, one after the other, until a status fits."""
 _Entry = TypeVar("_Entry", bound=Model)
 
@@ -89,6 +89,7 @@ def list_failures(outcomes: Iterable[CaseOutcome]) -> tuple[Failure, ...]:
         Failure(
             case=outcome.case,
             verdict=outcome.verdict,
+            failure_class=outcome.failure_class,
             reason=outcome.reason,
             message=shorten(outcome.message, MAX_MESSAGE),
             attempt=outcome.last_attempt.attempt if outcome.last_attempt else 0,

@@ -18,10 +18,9 @@ from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.client.rest import RESTResponse
-from yaml import YAMLError
 
 from testrun_operator import __version__
 from testrun_operator.api.base import Document
@@ -32,6 +31,8 @@ from testrun_operator.kube.clock import ServerClock
 
 _TIMEOUT_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0
+_MOST_QUESTIONS: Final = 10
+"""After so many answers, of which fewer than three told the time quickly, the node's own clock has to do."""
 _RECENTLY_SECONDS: Final = 15.0
 _READS: Final = frozenset({"get", "list", "watch"})
 _PAGE: Final = 100
@@ -46,24 +47,6 @@ _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """A header Warning as the API server writes it (RFC 7234, 5.5)."""
 _ESCAPED: Final = re.compile(r"\\(.)")
 _logger = logging.getLogger(__name__)
-
-
-async def connect() -> "KubernetesClient":
-    """Connect with the pod's service account or, outside a cluster, with the kubeconfig.
-
-    Raises:
-        ClusterUnavailable: there is neither, or it cannot be read.
-    """
-    configuration = client.Configuration()
-    try:
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)
-    except (config.ConfigException, OSError, YAMLError, TypeError) as error:  # the last for an empty file
-        raise ClusterUnavailable(f"no service account and no usable kubeconfig: {error}") from None
-    configuration.connection_pool_maxsize = 0  # no limit: each watch holds a connection for itself
-    return KubernetesClient(client.ApiClient(configuration))
 
 
 class KubernetesClient:
@@ -235,12 +218,22 @@ class KubernetesClient:
         """Replace an object; refused with a conflict if its resourceVersion is not the newest."""
         return await self._call("update", resource, "PUT", _path(resource, namespace, name), body)
 
-    async def delete(self, resource: str, namespace: str, name: str) -> None:
-        """Delete an object, and in the background what it owns. One that does not exist is fine."""
+    async def delete(self, resource: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object, and in the background what it owns.
+
+        One that does not exist is fine, and so is another one that has its name by now: that stays.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where.
+            name: the object.
+            uid: its uid.
+        """
+        options = _BACKGROUND | {"preconditions": {"uid": uid}}
         try:
-            await self._call("delete", resource, "DELETE", _path(resource, namespace, name), _BACKGROUND)
+            await self._call("delete", resource, "DELETE", _path(resource, namespace, name), options)
         except Refused as error:
-            if not error.is_not_found:
+            if not (error.is_not_found or error.is_conflict):
                 raise
 
     async def delete_collection(self, resource: str, namespace: str, label_selector: str) -> None:
@@ -280,6 +273,18 @@ class KubernetesClient:
                 return False
             raise
         return True
+
+    async def learn_the_time(self) -> None:
+        """Ask until the API server's clock is known: what is judged first may rest on the time, after a restart.
+
+        Raises:
+            ClusterUnavailable: it does not answer.
+        """
+        for _ in range(_MOST_QUESTIONS):
+            if self._clock.is_set:
+                return
+            await self.serves(f"{GROUP}/{VERSION}")
+        _logger.warning("the API server does not tell the time; this machine's clock is used")
 
     async def _call(
         self,

@@ -53,6 +53,11 @@ class ServerClock:
         """Return the time."""
         return self._uncorrected(self.ticks()) + timedelta(seconds=self._offset)
 
+    @property
+    def is_set(self) -> bool:
+        """Whether enough answers were seen for a correction, if one is needed."""
+        return len(self._samples) >= _FEWEST_SAMPLES
+
     def note(self, date: str | None, asked_at: float) -> None:
         """Take note of an answer.
 
@@ -67,7 +72,7 @@ class ServerClock:
         # Seconds are cut off, so that on the average half of one is missing.
         middle = self._uncorrected((asked_at + ended_at) / 2)
         self._samples.append((written_at - middle).total_seconds() + 0.5)
-        if len(self._samples) < _FEWEST_SAMPLES:
+        if not self.is_set:
             return
         offset = median(self._samples)
         if abs(offset - self._offset) > _TOLERANCE_SECONDS:

@@ -31,11 +31,13 @@ _MAX_VARIABLE_BYTES = 96 * 1024
 READER_COMMAND = (
     "python3",
     "-c",
-    "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
-    "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())",
+    (
+        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+        "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())"
+    ),
 )
-"""What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a container
-never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
+"""What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a
+container never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
 _JUNIT_VOLUME = "testrun-junit"
 _JUNIT_FOLDER_LIMIT = "128Mi"
 """What may be in the folder for JUnit files, logs that tools put beside them included; 16 MiB of it are read."""

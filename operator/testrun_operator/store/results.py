@@ -175,6 +175,17 @@ class ResultStore:
         rows = await self.database.rows(in_schema(query, self.database.schema), [run_id, run_id])
         return frozenset(row.playbook_name for row in rows)
 
+    async def verdicts(self, run_id: int) -> dict[str, Verdict]:
+        """Return the verdicts of an execution that are stored, by case.
+
+        Raises:
+            StoreUnavailable: Postgres did not answer.
+        """
+        query = "SELECT playbook_name, verdict FROM {schema}.regression_results WHERE test_run_id = %s"
+        rows = await self.database.rows(in_schema(query, self.database.schema), [run_id])
+        known = {verdict.value: verdict for verdict in Verdict}
+        return {row.playbook_name: known[row.verdict] for row in rows if row.verdict in known}
+
     async def baselines(self, names: Iterable[str]) -> dict[str, Baseline]:
         """Read the baselines of some cases.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from support.memory_cluster import NAMESPACE, Body, MemoryCluster
+from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import watching
 from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.inventory import Key
@@ -82,6 +83,11 @@ class MemoryStore:
         self._answer()
         self.asked_for.append(run_id)
         return self.passed
+
+    async def verdicts(self, run_id: int) -> dict[str, Verdict]:
+        """Return the verdicts of an execution that are stored."""
+        self._answer()
+        return {case: record.outcome.verdict for (run, case), record in self.cases.items() if run == run_id}
 
     async def baselines(self, names: Iterable[str]) -> Mapping[str, Baseline]:
         """Return the rows of ``expected_results``."""

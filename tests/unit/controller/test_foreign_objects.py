@@ -17,6 +17,7 @@ from testrun_operator.kube.references import RunReference
 from unit.controller.process import MemoryStore, Process
 
 SUITE = suite_document(container_case("one"))
+OWN_SERVER = {"testServers": [{"name": "paginated-api", "pagination": {}, "scope": "Run"}]}
 
 
 async def begin(cluster: MemoryCluster, **spec: Any) -> Process:
@@ -101,8 +102,7 @@ async def test_a_job_with_the_labels_of_an_attempt_and_another_name_is_no_attemp
 
 async def test_a_test_server_of_somebody_else_is_not_the_runs(cluster: MemoryCluster) -> None:
     """A Deployment that answers, in the way under the server's name, does not let a case start."""
-    suite = SUITE | {"testServers": [{"name": "paginated-api", "pagination": {}, "scope": "Run"}]}
-    process = await begin(cluster, suite=suite)
+    process = await begin(cluster, suite=SUITE | OWN_SERVER)
     for resource in (DEPLOYMENTS, SERVICES):
         [found] = cluster.all(resource)
         found["metadata"]["ownerReferences"][0]["uid"] = "another"
@@ -111,6 +111,34 @@ async def test_a_test_server_of_somebody_else_is_not_the_runs(cluster: MemoryClu
     for _ in range(3):
         await process.look()
     assert cluster.all(JOBS) == []
+
+
+async def test_a_service_of_somebody_else_leads_no_case_astray(cluster: MemoryCluster) -> None:
+    """The server answers, but what has its name leads elsewhere."""
+    process = await begin(cluster, suite=SUITE | OWN_SERVER)
+    cluster.make_ready(cluster.all(DEPLOYMENTS)[0])
+    [service] = cluster.all(SERVICES)
+    service["metadata"]["ownerReferences"][0]["uid"] = "another"
+    for _ in range(3):
+        await process.look()
+    assert cluster.all(JOBS) == []
+
+
+@pytest.mark.parametrize("resource", [DEPLOYMENTS, SERVICES])
+async def test_what_somebody_else_has_put_in_the_place_of_a_test_server_stays(
+    cluster: MemoryCluster, resource: str
+) -> None:
+    """A run that ends takes away what is its own, and not what has the name."""
+    process = await begin(cluster, suite=SUITE | OWN_SERVER)
+    cluster.make_ready(cluster.all(DEPLOYMENTS)[0])
+    await process.settle()
+    [body] = cluster.all(resource)
+    body["metadata"]["ownerReferences"][0]["uid"] = "another"
+    cluster.end_pod(cluster.job("one"))
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
+    assert cluster.all(resource) == [body]
+    assert cluster.all(({DEPLOYMENTS, SERVICES} - {resource}).pop()) == []
 
 
 async def test_what_does_not_fit_is_counted_and_told_once(

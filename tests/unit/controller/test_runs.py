@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from support.builders import NOON, container_case, suite_document
+from support.builders import NOON, container_case, http_case, report_of, suite_document, termination_message
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.api.parse import parse_run
+from testrun_operator.api.report import Detail, DetailKind, encode
 from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.execution import digest_of
@@ -811,6 +812,31 @@ async def test_a_sidecar_that_goes_on_does_not_hold_up_its_case(cluster: MemoryC
     assert started_cases(cluster) == ["one", "two"]
 
 
+async def test_a_report_is_read_before_the_pod_of_a_case_that_is_repeated_is_ended(
+    cluster: MemoryCluster, store: MemoryStore
+) -> None:
+    """A sidecar goes on, so that the Job is ended; the log goes with the pod, long before the case has its verdict."""
+    cluster.apply_run("nightly", inline(http_case("one", retries=1)))
+    process = Process(cluster, store)
+    await process.settle()
+    details = tuple(Detail(kind=DetailKind.ASSERTION, name=f"{n:0100}", passed=False) for n in range(100))
+    pod = cluster.run_pod(cluster.job("one"))
+    message, cluster.logs[pod["metadata"]["name"]] = encode(report_of(Verdict.FAILED, details=details))
+    cluster.end_beside_sidecar(pod, 1)
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"] = message.decode()
+    wake = await process.settle()
+    assert wake is not None
+    cluster.now = wake
+    await process.settle()
+    cluster.end_deleted_pods(cluster.job("one"))
+    await process.settle()
+    cluster.end_pod(cluster.job("one", 2), message=termination_message(report_of(attempt=2)))
+    await process.settle()
+    await process.store()
+    [record] = store.cases.values()
+    assert [len(attempt.details) for attempt in record.outcome.attempts] == [100, 0]
+
+
 async def test_a_case_beside_a_sidecar_has_the_same_verdict_whenever_it_is_judged(cluster: MemoryCluster) -> None:
     """No operator was there, and the sidecar kept the pod up to its own deadline: the case had passed."""
     cluster.apply_run("nightly", inline(container_case("one")))
@@ -987,6 +1013,54 @@ async def test_a_restart_leaves_alone_what_is_noted_as_stored(cluster: MemoryClu
     await process.settle()
     await process.store()
     assert list(store.cases.values()) == [before]
+
+
+@pytest.mark.parametrize("left", ["a Job without a pod", "nothing"])
+async def test_what_a_status_has_told_is_stored_though_its_evidence_is_gone(
+    cluster: MemoryCluster, store: MemoryStore, left: str
+) -> None:
+    """Postgres was away, then a node was drained, with the pods of cases and with the operator on it."""
+    cluster.apply_run("nightly", inline(container_case("a"), container_case("b")))
+    store.problem = "connection refused"
+    process = Process(cluster, store)
+    await process.settle()
+    pods = [cluster.end_pod(cluster.job("a")), cluster.end_pod(cluster.job("b"), exit_code=1)]
+    await process.settle()
+    for pod in pods:
+        cluster.delete("v1/pods", pod["metadata"]["name"])
+    for name in "ab" if left == "nothing" else "":
+        cluster.delete(JOBS, cluster.job(name)["metadata"]["name"])
+    cluster.pass_time(60)
+    store.problem = None
+    process = Process(cluster, store)
+    await process.settle()
+    await process.store()
+    verdicts = {case: record.outcome.verdict.value for (_, case), record in store.cases.items()}
+    assert verdicts == {"a": "Passed", "b": "Failed"}
+    assert condition(cluster.status("nightly"), "ResultsStored") == ("True", "Stored")
+
+
+async def test_a_failure_is_not_forgotten_with_its_pod(cluster: MemoryCluster, store: MemoryStore) -> None:
+    """The same while the run goes on: what has failed does not get another try, and what has passed is not repeated."""
+    cluster.apply_run("nightly", inline(*(container_case(name) for name in "abc")))
+    process = Process(cluster, store)
+    await process.settle()
+    pods = [cluster.end_pod(cluster.job("a"), exit_code=1), cluster.end_pod(cluster.job("b"))]
+    await process.settle()
+    cluster.pass_time(1)
+    await process.store()
+    for pod in pods:
+        cluster.delete("v1/pods", pod["metadata"]["name"])
+    before = dict(store.cases)
+    process = Process(cluster, store)
+    await process.settle()
+    assert len(cluster.all(JOBS)) == 3
+    cluster.end_pod(cluster.job("c"))
+    await process.settle()
+    await process.store()
+    status = cluster.status("nightly")
+    assert (status["cases"]["passed"], status["cases"]["failed"]) == (2, 1)
+    assert before.items() <= store.cases.items()  # with their details
 
 
 async def test_an_execution_that_was_replaced_is_stored_too(cluster: MemoryCluster, store: MemoryStore) -> None:

@@ -105,6 +105,21 @@ CONFIGURATION = (Verdict.ERRORED, FailureClass.CONFIGURATION)
 # -- 1. the operator has stopped it -------------------------------------------------------------------------------
 
 
+def test_what_was_decided_from_a_report_keeps_its_details_as_long_as_the_pod_is_there() -> None:
+    """They do not fit on the Job: of one that was asked to end, and had reported in time."""
+    details = (Detail(kind=DetailKind.ASSERTION, name="status", passed=True),)
+    reported = reporting_pod(details=details)
+    decided = attempt_of(reason=Reason.EXPECTATIONS_MET)
+    outcome = ended(reported, HTTP, decided=decided)
+    assert (Verdict.PASSED, details) == (outcome.verdict, outcome.details)
+    assert decided == ended(None, HTTP, decided=decided)
+    other = attempt_of(verdict=Verdict.FAILED, reason=Reason.EXPECTATION_NOT_MET)
+    assert other == ended(reported, HTTP, decided=other)
+    large = tuple(Detail(kind=DetailKind.ASSERTION, name=f"{number:0100}", passed=True) for number in range(100))
+    judgement = judged(job(pod=reporting_pod(details=large), decided=decided))
+    assert judgement.report_in_log is not None
+
+
 @ALL
 def test_what_the_operator_decided_counts_before_anything_else(case: PlannedCase) -> None:
     """The outcome that is written on the Job is the attempt's, whatever its pod shows since."""

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from testrun_operator import __version__
 from testrun_operator.errors import ClusterUnavailable, TestrunError
 from testrun_operator.kube import client as module
 from testrun_operator.kube.answers import Refused
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, TESTRUNS, KubernetesClient, connect
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, LEASES, TESTRUNS, KubernetesClient
+from testrun_operator.kube.connecting import connect
 
 TOKEN = "the-token"
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"text": "ä"}}
@@ -168,7 +170,7 @@ CALLS: dict[str, tuple[Call, str, str, tuple[str, str]]] = {
         ("update", "coordination.k8s.io/v1/leases"),
     ),
     "delete": (
-        lambda api: api.delete(JOBS, "team", "one"),
+        lambda api: api.delete(JOBS, "team", "one", "uid-1"),
         "DELETE",
         "/apis/batch/v1/namespaces/team/jobs/one",
         ("delete", "batch/v1/jobs"),
@@ -316,9 +318,37 @@ async def test_a_part_that_is_replaced_keeps_nothing_of_what_it_was(
 
 async def test_what_is_deleted_takes_along_what_it_owns(server: FakeServer, kubernetes: KubernetesClient) -> None:
     """In the background: a Job that is deleted through the API keeps its pods otherwise."""
-    await kubernetes.delete(JOBS, "team", "one")
+    await kubernetes.delete(JOBS, "team", "one", "uid-1")
     await kubernetes.delete_collection(JOBS, "team", "a=b")
     assert [request.body["propagationPolicy"] for request in server.received] == ["Background", "Background"]
+
+
+async def test_another_object_that_has_the_name_by_now_is_not_deleted(
+    server: FakeServer, kubernetes: KubernetesClient
+) -> None:
+    """The uid is a precondition; an object of somebody else stays, and nobody asks for more."""
+    server.refuse(409, "Conflict", "the UID in the precondition (uid-1) does not match the UID in record (uid-2)")
+    await kubernetes.delete(JOBS, "team", "one", "uid-1")
+    assert server.only.body["preconditions"] == {"uid": "uid-1"}
+
+
+async def test_the_time_is_asked_for_until_it_is_known(server: FakeServer, kubernetes: KubernetesClient) -> None:
+    """What is judged first after a restart may rest on it, and the clock of this machine be minutes off."""
+    server.headers["Date"] = format_datetime(datetime.now(UTC) - timedelta(minutes=10), usegmt=True)
+    await kubernetes.learn_the_time()
+    assert abs((datetime.now(UTC) - kubernetes.now()).total_seconds() - 600) < 3
+    asked = len(server.received)
+    await kubernetes.learn_the_time()
+    assert len(server.received) == asked
+
+
+async def test_a_server_that_does_not_tell_the_time_is_not_asked_for_ever(
+    server: FakeServer, kubernetes: KubernetesClient
+) -> None:
+    """Something in between has taken the header away: the clock of this machine has to do."""
+    server.headers["Date"] = "yesterday"
+    await kubernetes.learn_the_time()
+    assert len(server.received) == 10
 
 
 async def test_queries_are_escaped(server: FakeServer, kubernetes: KubernetesClient) -> None:
@@ -366,7 +396,7 @@ async def test_what_does_not_exist_is_none_or_already_deleted(server: FakeServer
     """Reading and deleting do not depend on what others did in the meantime."""
     server.refuse(404, "NotFound", 'jobs.batch "one" not found')
     assert await kubernetes.get(JOBS, "team", "one") is None
-    await kubernetes.delete(JOBS, "team", "one")
+    await kubernetes.delete(JOBS, "team", "one", "uid-1")
     assert await kubernetes.serves("testrun.dev/v1alpha1") is False
 
 

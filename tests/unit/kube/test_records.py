@@ -232,7 +232,8 @@ def test_of_a_record_of_which_everything_is_stored_nothing_is_kept_but_its_end()
     manifest["metadata"] |= notes_patch(Notes(completed_at=NOON, stored=True))["metadata"]
     found = read_record(manifest)
     assert found is not None
-    assert (found.plain, found.packed, found.is_finished) == ("", "", True)
+    assert found.is_over(has_store=True)
+    assert (found.without_content().plain, found.without_content().packed) == ("", "")
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01T00:00:00Z", "0", "2026-03-01", "2026-03-01T12:00:00"])

@@ -136,7 +136,7 @@ async def test_a_list_is_read_page_by_page_and_then_watched_from_its_version(api
     assert seen.retained == [{"uid-one", "uid-two", "uid-three"}]
     first, second, watch = api.asked[:3]
     assert first["labelSelector"] == watch["labelSelector"] == "ours=true"
-    assert (first["limit"], second["continue"]) == ("200", "next")
+    assert (first["limit"], second["continue"]) == ("100", "next")
     assert (watch["resourceVersion"], watch["timeoutSeconds"], watch["allowWatchBookmarks"]) == ("7", "10", "true")
     assert statuses[:3] == [200, 200, 200]
 
@@ -152,7 +152,7 @@ async def test_a_watch_that_ends_or_falls_silent_is_gone_on_with_where_it_was(ap
     async with reflecting(api, seen):
         await until(lambda: api.count(watch="true", resourceVersion="13") > 0)
     assert api.count(watch="true", resourceVersion="12") == 1
-    assert api.count(limit="200") == 1
+    assert api.count(limit="100") == 1
     assert seen.told == [("MODIFIED", "one")]
 
 
@@ -188,7 +188,7 @@ async def test_refusals_are_ridden_out_and_told(api: ApiServer, status: int) -> 
     async with reflecting(api, seen) as statuses:
         await until(lambda: ("DELETED", "one") in seen.told)
     assert statuses.count(status) == 5
-    assert api.count(limit="200") == 3
+    assert api.count(limit="100") == 3
 
 
 async def test_a_watch_that_is_ended_at_once_is_not_asked_for_in_a_loop(
