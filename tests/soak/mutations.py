@@ -45,7 +45,13 @@ MUTATIONS = (
     Mutation(
         "forged-record",
         "a ConfigMap with the right labels and name is believed, whatever is in it",
-        (Change("controller/execution_register.py", "if not self._is_bound(view, stored):", "if False:"),),
+        (
+            Change(
+                "controller/execution_register.py",
+                "if not is_left_over and not self._is_bound(view, stored):",
+                "if False:",
+            ),
+        ),
     ),
     Mutation(
         "other-namespaces",
