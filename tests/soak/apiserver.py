@@ -237,7 +237,10 @@ class ApiServer:
             case "update":
                 return _OK, _json(self._update(call, key))
             case "delete":
-                self._must_find(call.resource, key)
+                uid = self._must_find(call.resource, key)["metadata"]["uid"]
+                wanted = (call.body or {}).get("preconditions", {}).get("uid", uid)
+                if wanted != uid:
+                    raise Denied(409, "Conflict", f"Precondition failed: UID in precondition: {wanted}")
                 self.ask_to_go(call.resource, key)
             case _:
                 for body in self._select(call):

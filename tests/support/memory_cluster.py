@@ -460,11 +460,12 @@ class MemoryClient(KubernetesClient):
 
         return self._carry_out("update", resource, work)
 
-    async def delete(self, resource: str, namespace: str, name: str) -> None:
-        """Delete an object. One that does not exist is fine."""
+    async def delete(self, resource: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Delete an object. One that does not exist is fine, and so is one of another uid, which stays."""
 
         def work() -> None:
-            if (namespace, name) in self._cluster.objects.get(resource, {}):
+            found = self._cluster.objects.get(resource, {}).get((namespace, name))
+            if found is not None and uid in {None, found["metadata"]["uid"]}:
                 self._cluster.delete(resource, name, namespace)
 
         self._carry_out("delete", resource, work)

@@ -172,12 +172,21 @@ class KubernetesClient:
         """Replace an object; refused with a conflict if its resourceVersion is not the newest."""
         return await self._call("update", resource, "PUT", _path(resource, namespace, name), body)
 
-    async def delete(self, resource: str, namespace: str, name: str) -> None:
-        """Delete an object, and in the background what it owns. One that does not exist is fine."""
+    async def delete(self, resource: str, namespace: str, name: str, *, uid: str | None = None) -> None:
+        """Delete an object, and in the background what it owns. One that does not exist is fine.
+
+        Args:
+            resource: as in :meth:`create`.
+            namespace: where.
+            name: the object.
+            uid: its uid, where only the object that had the name then is meant; another one stays.
+        """
+        options = _BACKGROUND if uid is None else _BACKGROUND | {"preconditions": {"uid": uid}}
         try:
-            await self._call("delete", resource, "DELETE", _path(resource, namespace, name), _BACKGROUND)
+            await self._call("delete", resource, "DELETE", _path(resource, namespace, name), options)
         except Refused as error:
-            if not error.is_not_found:
+            # A conflict is said of nothing but the precondition here.
+            if not error.is_not_found and not (uid is not None and error.is_conflict):
                 raise
 
     async def delete_collection(self, resource: str, namespace: str, label_selector: str) -> None:
