@@ -11,7 +11,7 @@ It may not read Secrets: pods name them, and the kubelet reads them.
   verbs: [patch]
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch, deletecollection]
+  verbs: [get, list, watch, create, patch, delete, deletecollection]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]

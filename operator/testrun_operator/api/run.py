@@ -19,6 +19,15 @@ class Rerun(StrEnum):
     """The cases that did not pass in the last execution, and what they need."""
 
 
+class KeepJobs(StrEnum):
+    """Which Jobs of a run are kept until ``ttlAfterFinished``."""
+
+    ALL = "All"
+    """Every one."""
+    NOT_PASSED = "NotPassed"
+    """Those of cases that did not pass with their first attempt."""
+
+
 class SuiteReference(Model):
     """A TestSuite in the run's namespace."""
 
@@ -71,6 +80,11 @@ class TestRunSpec(Model):
     )
     timeout: Duration = Field(timedelta(hours=1), description="Longest time of the whole run. Default 1h.")
     rerun: Rerun = Field(Rerun.ALL, description="What a new execution covers: All or Failed. Default All.")
+    keep_jobs: KeepJobs = Field(
+        KeepJobs.ALL,
+        description="Which Jobs are kept for ttlAfterFinished: All, or NotPassed. Then the Job of a case that passed "
+        "with its first attempt is deleted once that is stored and no case needs its outputs any more. Default All.",
+    )
     suspend: bool = Field(False, description="Start no further case while true. Default false.")
     cancel: bool = Field(False, description="End the run now: cases without a verdict are Cancelled. Default false.")
     ttl_after_finished: Duration = Field(

@@ -94,6 +94,9 @@ class RecordDigest(Model):
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", max_length=32)] = Field(
         description="Digest of the record's content."
     )
+    without_jobs: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=2048)] | None = Field(
+        None, description="With keepJobs: NotPassed, a bitmap of the cases that passed and whose Jobs may be gone."
+    )
 
 
 class TestRunStatus(Model):

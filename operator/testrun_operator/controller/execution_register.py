@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.status import MAX_RECORDS, RecordDigest, TestRunStatus
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
@@ -17,6 +18,7 @@ from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.places import Places
 from testrun_operator.controller.results import Results
 from testrun_operator.controller.statuses import StatusWriter
+from testrun_operator.engine.removal import read_cases
 from testrun_operator.errors import SubjectError
 from testrun_operator.kube.records import StoredRecord, UnreadableRecord, record_name
 from testrun_operator.kube.references import RunReference
@@ -25,7 +27,16 @@ _logger = logging.getLogger(__name__)
 
 
 class CannotTakeUp(SubjectError):
-    """The record of an execution cannot be read."""
+    """The record of an execution, or what the status says of its Jobs, cannot be read.
+
+    Args:
+        reason: which of the two.
+        message: why, for people.
+    """
+
+    def __init__(self, reason: ConditionReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,10 @@ class ExecutionRegister:
     def digests(self, run: RunReference) -> tuple[RecordDigest, ...]:
         """Return what the status of a run is to have of its records."""
         known = sorted(self._states.get(run.uid, {}).values(), key=lambda state: int(state.run_id))
-        return tuple(RecordDigest(run_id=state.run_id, digest=state.digest) for state in known[-MAX_RECORDS:])
+        return tuple(
+            RecordDigest(run_id=state.run_id, digest=state.digest, without_jobs=state.naming.text)
+            for state in known[-MAX_RECORDS:]
+        )
 
     def forget(self, uid: str) -> None:
         """Drop what is known of the executions of a run that is gone."""
@@ -123,9 +137,17 @@ class ExecutionRegister:
             record = stored.read()
         except UnreadableRecord as error:
             name = record_name(view.reference, stored.run_id)
-            raise CannotTakeUp(f"ConfigMap {name}, the record of execution {stored.run_id}: {error}") from None
+            message = f"ConfigMap {name}, the record of execution {stored.run_id}: {error}"
+            raise CannotTakeUp(ConditionReason.RECORD_UNREADABLE, message) from None
+        state = ExecutionState.begin(view.reference, record, stored.digest)
+        entry = entry_of(self._statuses.newest(view), stored.run_id, stored.digest)
+        try:
+            state.take_over(read_cases(entry.without_jobs if entry is not None else None, state.cases_by_name))
+        except ValueError as error:
+            message = f"status.records, withoutJobs of execution {stored.run_id}: {error}"
+            raise CannotTakeUp(ConditionReason.STATUS_UNREADABLE, message) from None
         _logger.info("took up an execution", extra={"run": str(view.reference), "runId": stored.run_id})
-        return ExecutionState.begin(view.reference, record, stored.digest)
+        return state
 
     def _is_bound(self, view: RunView, stored: StoredRecord) -> bool:
         """Whether the run's status, which nobody else may write, names a record."""
@@ -199,4 +221,10 @@ def _metadata_of(run: RunReference, stored: StoredRecord) -> dict[str, dict[str,
 
 def is_named(status: TestRunStatus, run_id: str, digest: str) -> bool:
     """Whether the status of a run names the record of an execution by its digest."""
-    return any((entry.run_id, entry.digest) == (run_id, digest) for entry in status.records or ())
+    return entry_of(status, run_id, digest) is not None
+
+
+def entry_of(status: TestRunStatus, run_id: str, digest: str) -> RecordDigest | None:
+    """Return what the status of a run says of the record of an execution, if it names that."""
+    entries = status.records or ()
+    return next((entry for entry in entries if (entry.run_id, entry.digest) == (run_id, digest)), None)

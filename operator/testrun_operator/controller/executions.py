@@ -11,7 +11,7 @@ from datetime import datetime
 from testrun_operator.api.reason import ConditionReason, Reason
 from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.controller.holding import Holds
+from testrun_operator.controller.holding import Holds, Removal
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.disturbance import has_ended
 from testrun_operator.engine.execution import ExecutionRecord
@@ -19,6 +19,7 @@ from testrun_operator.engine.judging import KINDS_WITH_REPORT, job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
+from testrun_operator.engine.removal import NO_CASES, NamedCases, passed_before
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.engine.told import read_told
 from testrun_operator.kube.observe import choose_pod
@@ -80,6 +81,14 @@ class ExecutionState:
     """Labels for the Jobs that the TestRun has for a queue, as it has them now."""
     asked: dict[str, datetime] = field(default_factory=dict)
     """When it was asked for that, by the Job's name."""
+    naming: NamedCases = NO_CASES
+    """The cases whose Jobs may be gone, as the next status is to name them."""
+    freed: frozenset[str] = frozenset()
+    """Those that a status which was written names: their Jobs show nothing any more that anybody looks at."""
+    removed: dict[str, str] = field(default_factory=dict)
+    """The Jobs of them that we deleted: uids, by name. A watch may still show them."""
+    removal: Removal = field(default_factory=Removal)
+    """When that is tried again, if it was refused."""
     is_told: bool = False
     """Whether what there is of it was told: by the process before, of one that was found, until it is looked at."""
     counted: set[str] = field(default_factory=set)
@@ -99,6 +108,12 @@ class ExecutionState:
     """Whether the Event and the metrics of the end were written."""
     cleaned: bool = False
     """Whether the test servers of the execution were removed."""
+
+    def take_over(self, named: NamedCases) -> None:
+        """Take note of the cases that the process before this one named: they passed, were told of, and are stored."""
+        self.naming, self.freed = named, named.cases
+        self.memory = Memory(cases={case: passed_before(case) for case in named.cases})
+        self.counted |= named.cases
 
     @classmethod
     def begin(cls, run: RunReference, record: ExecutionRecord, digest: str = "") -> "ExecutionState":
@@ -153,6 +168,7 @@ class ExecutionState:
         return tuple(
             self._complete(*self._newest(job, inventory.pods(self.run.namespace, job.name)), now)
             for job in jobs.values()
+            if job.case not in self.freed
         )
 
     def take_note(
@@ -224,11 +240,15 @@ class ExecutionState:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""
         self.created.pop(job.name, None)
         self.read.pop(job.name, None)
+        if job.case in self.freed:
+            return  # by us, or by somebody else: its verdict does not need it
         decided = job.decided or self.decided.pop(job.name, None) or job_deleted(job, now)
         self.lost_jobs.setdefault(job.name, replace(job, pod=None, decided=decided))
 
     def lose_pod(self, job: str, pod: PodObservation) -> None:
         """Take note that a pod was deleted; of one that had ended before, its end is what counts."""
+        if job in self.removed:
+            return  # with its Job
         known = self.lost_pods.get(job)
         if known is None or known.terminated is None:
             self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True, gone=True)

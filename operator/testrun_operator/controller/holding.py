@@ -94,6 +94,32 @@ class Holds:
 
 
 @dataclass(slots=True)
+class Removal:
+    """When Jobs of an execution whose deletion was refused are deleted again."""
+
+    tries: int = 0
+    again_at: datetime | None = None
+
+    def refused(self, now: datetime, asked: float | None) -> bool:
+        """Take note of a refusal.
+
+        Args:
+            now: the time.
+            asked: seconds for which the server wants to be left alone; None if it said nothing.
+
+        Returns:
+            Whether it is the first one in a row.
+        """
+        self.tries += 1
+        self.again_at = now + max(backoff(self.tries), timedelta(seconds=asked or 0))
+        return self.tries == 1
+
+    def done(self) -> None:
+        """Take note that nothing was refused."""
+        self.tries, self.again_at = 0, None
+
+
+@dataclass(slots=True)
 class _Gate:
     again_at: datetime
     refusals: int = 1

@@ -1,6 +1,7 @@
 """What a TestRun's status says of its executions: written from plans, and for what no plan says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from testrun_operator.api.phase import ConditionStatus, ConditionType
@@ -8,7 +9,7 @@ from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.run import TestRunSpec
 from testrun_operator.api.status import Condition, TestRunStatus
 from testrun_operator.controller.activity import describe_activity
-from testrun_operator.controller.execution_register import ExecutionRegister, is_named
+from testrun_operator.controller.execution_register import ExecutionRegister, entry_of, is_named
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import RunView
 from testrun_operator.controller.noting import RecordKeeper
@@ -16,7 +17,7 @@ from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.engine.planning import NOTHING_PLANNED, Plan
-from testrun_operator.engine.status import describe_execution, describe_stalled, with_storing
+from testrun_operator.engine.status import Subject, describe_execution, describe_stalled, with_storing
 
 
 class ProgressWriter:
@@ -86,7 +87,7 @@ class ProgressWriter:
         if not result.is_over:
             await self._recorder.held_back(view, state, *activity)
         status = describe_execution(
-            self._statuses.subject(view),
+            self._subject(view, state),
             state.record,
             len(state.execution.cases),
             result,
@@ -101,9 +102,24 @@ class ProgressWriter:
         """Bring the condition ResultsStored of an execution that is over up to date."""
         stored = self._keeper.notes(state).stored
         storing = ALL_STORED if stored else self._results.storing(int(state.run_id), over=True)
-        subject = self._statuses.subject(view)
+        subject = self._subject(view, state)
         status = with_storing(subject.previous, subject, storing, self._now())
         return await self._statuses.write(view, status, at_once=stored)
+
+    async def name_removable(self, view: RunView, state: ExecutionState) -> None:
+        """Name the cases of an execution whose Jobs may go, and change nothing else."""
+        await self._statuses.write(view, self._subject(view, state).previous, at_once=True)
+
+    def _subject(self, view: RunView, state: ExecutionState) -> Subject:
+        """Return a run with its status as it is, but for the cases of an execution whose Jobs may go."""
+        subject = self._statuses.subject(view)
+        status = subject.previous
+        entry = entry_of(status, state.run_id, state.digest)
+        if entry is None or entry.without_jobs == state.naming.text:
+            return subject
+        named = entry.model_copy(update={"without_jobs": state.naming.text})
+        records = tuple(named if known is entry else known for known in status.records or ())
+        return replace(subject, previous=status.model_copy(update={"records": records}))
 
     async def note_generation(self, view: RunView, status: TestRunStatus, *, stored: bool) -> datetime | None:
         """Say of an execution that is over that a change of the spec which starts no new one was seen.

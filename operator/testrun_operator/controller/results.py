@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from testrun_operator.api.phase import ConditionStatus
@@ -27,6 +27,12 @@ ALL_STORED = Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcom
 @dataclass(slots=True)
 class _Progress:
     submitted: set[str] = field(default_factory=set)
+    stored: set[str] = field(default_factory=set)
+    """Cases of which everything is in Postgres."""
+    reduced: set[str] = field(default_factory=set)
+    """Cases whose details Postgres did not accept."""
+    is_followed: bool = False
+    """Whether somebody wants to know of each case that is stored."""
     run_submitted: bool = False
     run_stored: bool = False
     run_refused: bool = False
@@ -67,7 +73,13 @@ class Results:
         if self._store is None:
             return
         await self._store.open()
-        self._writer = ResultWriter(self._store, on_stored=self._stored, on_state=self._state, on_refused=self._refused)
+        self._writer = ResultWriter(
+            self._store,
+            on_stored=self._stored,
+            on_state=self._state,
+            on_refused=self._refused,
+            on_reduced=self._reduced,
+        )
         self._writer.start().add_done_callback(self._ended)
 
     async def close(self) -> None:
@@ -95,6 +107,18 @@ class Results:
     def is_submitted(self, run_id: int, case: str) -> bool:
         """Whether a case was handed over already."""
         return case in self._progress.get(run_id, _Progress()).submitted
+
+    def stored_cases(self, run_id: int) -> Collection[str] | None:
+        """Return the cases of an execution of which everything is in Postgres, and from now on tell of each more.
+
+        Returns:
+            Their names; None if there is no Postgres.
+        """
+        if self._store is None:
+            return None
+        progress = self._progress.setdefault(run_id, _Progress())
+        progress.is_followed = True
+        return progress.stored - progress.reduced
 
     def is_stored(self, run_id: int) -> bool:
         """Whether every outcome of an execution that is over is in Postgres."""
@@ -167,10 +191,14 @@ class Results:
     def _stored(self, run_id: int, cases: frozenset[str], run_stored: bool) -> None:  # noqa: FBT001 - the writer's callback
         progress = self._progress.setdefault(run_id, _Progress())
         progress.run_stored = progress.run_stored or run_stored
+        progress.stored |= cases
         metrics.STORED.inc(len(cases) + run_stored)
         self._show_pending()
-        if run_stored:
+        if run_stored or progress.is_followed:
             self._on_change(run_id)
+
+    def _reduced(self, run_id: int, case: str) -> None:
+        self._progress.setdefault(run_id, _Progress()).reduced.add(case)
 
     def _state(self, available: bool, message: str | None) -> None:  # noqa: FBT001 - the writer's callback
         self._problem = None if available else message or "Postgres does not answer"

@@ -23,6 +23,7 @@ from testrun_operator.controller.places import Places
 from testrun_operator.controller.progress import ProgressWriter
 from testrun_operator.controller.readiness import bring_up
 from testrun_operator.controller.recording import Recorder
+from testrun_operator.controller.removal import LONGEST_WAIT, JobRemover
 from testrun_operator.controller.results import Results
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Started, Starter, Waiting
@@ -42,6 +43,8 @@ _logger = logging.getLogger(__name__)
 
 _STORE_DELAY = timedelta(seconds=15)
 """How long a run that needs Postgres, or a quota, to start waits until it asks again."""
+_ENDING_DELAY = timedelta(seconds=2)
+"""How long the last Jobs of a run take to be over, about; a watch tells of it, as a rule."""
 _ASKED_FOR_AGAIN = frozenset({ConditionReason.WAITING_FOR_STORE, ConditionReason.WAITING_FOR_QUOTA})
 
 
@@ -106,6 +109,9 @@ class RunReconciler:
             recorder=recorder,
             now=now,
         )
+        self._remover = JobRemover(
+            client=client, inventory=inventory, statuses=statuses, results=results, gates=actor.gates, now=now
+        )
         self._uid_of: dict[Key, str] = {}
 
     def state_of(self, run: RunReference, run_id: str) -> ExecutionState | None:
@@ -141,7 +147,7 @@ class RunReconciler:
         except InvalidSpec as error:
             return await self._refuse(view, error)
         except CannotTakeUp as error:
-            await self._progress.wait_for_person(view, ConditionReason.RECORD_UNREADABLE, str(error))
+            await self._progress.wait_for_person(view, error.reason, str(error))
             return None
 
     async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
@@ -237,6 +243,7 @@ class RunReconciler:
             wakes.append(await self._progress.note_storing(view, state))
         else:
             wakes.append(await self._progress.write(view, spec, state, result, replaced=False))
+        wakes.append(await self._remover.remove(view, state, spec))
         over_since = _told_end(self._statuses.newest(view), state.run_id)
         if result.is_over and over_since is not None:
             wakes.append(await self._finish(view, spec, state, over_since, is_current=True))
@@ -300,7 +307,8 @@ class RunReconciler:
             places=self._open_places(state, spec),
             refused=state.holds.tried,
         )
-        result = plan(state.execution, controls, state.observe(self._inventory, now), state.memory, now, self._judging)
+        jobs = state.observe(self._inventory, now)
+        result = plan(state.execution, controls, jobs, state.memory, now, self._judging)
         self._places.note(state.claimant, result.occupied, result.waiting)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
             # No event may come of a server that never gets ready.
@@ -315,6 +323,7 @@ class RunReconciler:
         if state.has_news:
             result = replace(result, look_again_at=now)
         await self._recorder.cases(state, over=over_since is not None, stored=stored)
+        self._remover.choose(state, spec, jobs)
         return result, acted.error
 
     def _open_places(self, state: ExecutionState, spec: TestRunSpec) -> int | None:
@@ -340,6 +349,15 @@ class RunReconciler:
         if not noted.stored:
             await self._recorder.finished(view, state, self._statuses.newest(view), completed_at, fresh=is_fresh)
         stored = noted.stored or self._results.is_stored(int(state.run_id))
+        is_kept = stored or not self._results.is_configured
+        if is_kept and self._remover.is_waiting(state, spec, completed_at):
+            return self._now() + _ENDING_DELAY
+        if is_kept and state.naming.cases:
+            # Before it is noted that nothing remains to be done: of what is named none must be left until the ttl.
+            await self._progress.name_removable(view, state)
+            again_at = await self._remover.remove(view, state, spec)
+            if again_at is not None and self._now() < completed_at + LONGEST_WAIT:
+                return again_at
         if is_fresh or stored != noted.stored:
             await self._records.note(state, Notes(completed_at=completed_at, stored=stored))
         if is_current and stored:
@@ -347,7 +365,7 @@ class RunReconciler:
         if not stored and not self._results.is_done(int(state.run_id)):
             return None
         due = completed_at + spec.ttl_after_finished
-        if stored or not self._results.is_configured:
+        if is_kept:
             self._register.release(state, completed_at, spec.ttl_after_finished)
         if self._now() < due:
             return due

@@ -17,7 +17,7 @@ from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import Execution
 from testrun_operator.engine.selection import select_cases
 
-_CONTROLS = {"parallelism", "suspend", "cancel", "ttl_after_finished"}
+_CONTROLS = {"parallelism", "suspend", "cancel", "ttl_after_finished", "keep_jobs"}
 """The fields of a TestRun that do not decide what runs; changing them starts no new execution."""
 
 _EPOCH_MILLISECONDS = 1_704_067_200_000  # 2024-01-01: 63 bits then last until the year 2093

@@ -53,6 +53,10 @@ OnRefused = Callable[[int, str | None, str], None]
 """Called with a run id, a case (None for the summary) and the cause, for what Postgres will never accept."""
 
 
+OnReduced = Callable[[int, str], None]
+"""Called with a run id and a case that is stored without its details, before :data:`OnStored` is."""
+
+
 class ResultWriter:
     """Writes what is submitted, once Postgres is there, and tells when it is stored.
 
@@ -64,6 +68,7 @@ class ResultWriter:
         on_stored: see :data:`OnStored`. Names a case once for each time that it was written.
         on_state: see :data:`OnState`.
         on_refused: see :data:`OnRefused`; such records are dropped here, so that they do not hold up the others.
+        on_reduced: see :data:`OnReduced`.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class ResultWriter:
         on_stored: OnStored,
         on_state: OnState,
         on_refused: OnRefused = lambda _run_id, _case, _message: None,
+        on_reduced: OnReduced = lambda _run_id, _case: None,
     ) -> None:
         self.written_total = 0
         """Records that were written."""
@@ -89,6 +95,7 @@ class ResultWriter:
         self._on_stored = on_stored
         self._on_state = on_state
         self._on_refused = on_refused
+        self._on_reduced = on_reduced
         self._cases: dict[CaseKey, CaseRecord] = {}
         self._runs: dict[int, RunRecord] = {}
         self._waiting_of_run: Counter[int] = Counter()
@@ -217,6 +224,8 @@ class ResultWriter:
         self.written_total += len(batch) - len(written.refused)
         self.reduced_total += len(written.reduced)
         self._waiting_of_run = +self._waiting_of_run  # forget the runs that wait for nothing
+        for run_id, case in written.reduced:
+            self._on_reduced(run_id, case)
         for run_id, names in stored.items():
             self._on_stored(run_id, frozenset(names), False)
         self._report_refused(written.refused)

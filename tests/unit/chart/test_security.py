@@ -12,7 +12,7 @@ RUN_RIGHTS = {
     ("testrun.dev", "testruns"): {"list", "watch"},
     ("testrun.dev", "testsuites/status"): {"patch"},
     ("testrun.dev", "testruns/status"): {"patch"},
-    ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "deletecollection"},
+    ("batch", "jobs"): {"get", "list", "watch", "create", "patch", "delete", "deletecollection"},
     ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
     ("", "configmaps"): {"list", "watch", "create", "patch", "deletecollection"},
