@@ -19,9 +19,9 @@ from testrun_operator.engine.judging import KINDS_WITH_REPORT, job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
-from testrun_operator.engine.removal import NO_CASES, NamedCases, passed_before
+from testrun_operator.engine.removal import NO_CASES, NamedCases
 from testrun_operator.engine.selection import PlannedCase
-from testrun_operator.engine.told import read_told
+from testrun_operator.engine.told import passed_before, read_told
 from testrun_operator.kube.observe import choose_pod
 from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
@@ -112,7 +112,7 @@ class ExecutionState:
     def take_over(self, named: NamedCases) -> None:
         """Take note of the cases that the process before this one named: they passed, were told of, and are stored."""
         self.naming, self.freed = named, named.cases
-        self.memory = Memory(cases={case: passed_before(case) for case in named.cases})
+        self.memory = Memory(cases={case: passed_before(self.planned(case)) for case in named.cases})
         self.counted |= named.cases
 
     @classmethod

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.outcome import CaseOutcome
@@ -62,11 +61,6 @@ def is_busy(job: JobObservation) -> bool:
 def passed_at_once(outcome: CaseOutcome) -> bool:
     """Whether a case passed with the first attempt that it had."""
     return outcome.verdict is Verdict.PASSED and not outcome.flaky and [a.attempt for a in outcome.attempts] == [1]
-
-
-def passed_before(case: str) -> CaseOutcome:
-    """Make the outcome of a case whose Job may be gone: all that has to be known of it while its run goes on."""
-    return CaseOutcome(case, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, "")
 
 
 def name_cases(chosen: Collection[str], names: Iterable[str]) -> NamedCases:

@@ -28,7 +28,8 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.outcome import CaseOutcome
 from testrun_operator.engine.planning import Execution, Memory
-from testrun_operator.engine.removal import find_removable, name_cases, passed_before, read_cases
+from testrun_operator.engine.removal import find_removable, name_cases, read_cases
+from testrun_operator.engine.told import passed_before
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True), unique=True, min_size=1, max_size=60)
 
@@ -99,7 +100,7 @@ def test_what_another_case_needs_may_not_go() -> None:
 
 def test_a_case_that_a_status_names_is_passed_and_no_more() -> None:
     """It has no attempts to be stored again, nor to be chosen again."""
-    known = passed_before("one")
+    known = passed_before(planned(container_case("one"))[0])
     assert (known.verdict, known.attempts, known.flaky, known.failure_class) == (Verdict.PASSED, (), False, None)
     assert removable(known) == frozenset()
 
