@@ -28,14 +28,9 @@ from testrun_operator.kube.platform import CasePods, RunnerExtras
 _MAX_VARIABLE_BYTES = 96 * 1024
 """Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
 
-READER_COMMAND = (
-    "python3",
-    "-c",
-    (
-        "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
-        "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())"
-    ),
-)
+_BLOCK_FIRST = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
+_THEN_READ = "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())"
+READER_COMMAND = ("python3", "-c", _BLOCK_FIRST + _THEN_READ)
 """What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a
 container never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
 _JUNIT_VOLUME = "testrun-junit"

@@ -39,6 +39,7 @@ PLATFORM: Object = {
         "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://$(PROXY):3128"}],
         "extraVolumes": [{"name": "company", "secret": {"secretName": "company-ca"}}],
         "extraVolumeMounts": [{"name": "company", "mountPath": "/etc/company"}],
+        "junitResources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"cpu": 1, "memory": "64Mi"}},
     },
     "cases": {
         "resources": {"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"memory": "64Mi"}},

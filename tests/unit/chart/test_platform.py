@@ -61,7 +61,13 @@ def test_every_value_for_platforms_has_an_example() -> None:
     assert {
         *("operator.replicas", "operator.podDisruptionBudget", "operator.topologySpreadConstraints"),
         *("operator.priorityClassName", "operator.extraEnv", "operator.extraVolumes", "operator.extraVolumeMounts"),
-        *("runner.extraEnv", "runner.extraVolumes", "runner.extraVolumeMounts", "runner.resources"),
+        *(
+            "runner.extraEnv",
+            "runner.extraVolumes",
+            "runner.extraVolumeMounts",
+            "runner.resources",
+            "runner.junitResources",
+        ),
         *("cases.resources", "cases.imagePullSecrets", "cases.jobLabels", "cases.podAnnotations"),
         *("cases.nodeSelector", "cases.tolerations", "cases.topologySpreadConstraints", "cases.priorityClassName"),
         *("testServer.resources", "image.pullSecrets", "postgresql.pullSecrets"),
