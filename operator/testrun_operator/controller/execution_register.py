@@ -78,6 +78,7 @@ class ExecutionRegister:
         self._now = now
         self._states: dict[str, dict[str, ExecutionState]] = {}
         self._finished: dict[str, dict[str, _Finished]] = {}
+        self._unbound: dict[str, dict[str, StoredRecord]] = {}
 
     def find(self, run: RunReference, run_id: str) -> ExecutionState | None:
         """Return what is known of an execution of a run."""
@@ -109,6 +110,7 @@ class ExecutionRegister:
         for state in self._states.pop(uid, {}).values():
             self._results.forget(int(state.run_id))
         self._finished.pop(uid, None)
+        self._unbound.pop(uid, None)
 
     def take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
         """Return the executions of a run of which anything remains to be done, the oldest first.
@@ -125,12 +127,23 @@ class ExecutionRegister:
             # One that is over starts nothing, and is removed in its time: the status need not name it any more.
             is_left_over = is_finished and stored.run_id != self._statuses.newest(view).run_id
             if not is_left_over and not self._is_bound(view, stored):
-                FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
+                self._unbound.setdefault(view.reference.uid, {})[stored.run_id] = stored
             elif is_finished:
                 finished[stored.run_id] = _Finished(stored.notes.completed_at)
             else:
                 known[stored.run_id] = self._take_up_one(view, stored)
         return tuple(known[run_id] for run_id in sorted(known, key=int))
+
+    def tell_foreign(self, view: RunView) -> None:
+        """Tell of the records that the status does not name, once it is known that none of them is to be taken up.
+
+        One may be ours: of a process that was killed before it could write the status. See
+        :class:`testrun_operator.controller.starting.Starter`.
+        """
+        known = self._states.get(view.reference.uid, {})
+        for run_id, stored in self._unbound.pop(view.reference.uid, {}).items():
+            if run_id not in known:
+                FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
 
     def _take_up_one(self, view: RunView, stored: StoredRecord) -> ExecutionState:
         try:

@@ -169,9 +169,10 @@ class RunReconciler:
             stored = self._register.is_stored(view, status.run_id)
             wakes.append(await self._progress.note_generation(view, status, stored=stored))
         elif current is None:
-            wakes.append(await self._start(view, spec, status))
+            return earliest([*wakes, await self._start(view, spec, status)])
         else:
             wakes.append(await self._advance(view, spec, current))
+        self._register.tell_foreign(view)
         return earliest(wakes)
 
     async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
@@ -223,6 +224,7 @@ class RunReconciler:
         state.queue = view.queue
         state.has_recalled = True  # there is nothing yet
         self._register.add(state)
+        self._register.tell_foreign(view)
         await self._recorder.started(view, state)
         return await self._advance(view, spec, state)
 

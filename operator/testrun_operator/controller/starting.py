@@ -2,9 +2,9 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from testrun_operator.api.parse import parse_suite
 from testrun_operator.api.reason import ConditionReason
@@ -13,15 +13,18 @@ from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.controller.inventory import Inventory, RunView
 from testrun_operator.controller.results import Results
-from testrun_operator.engine.execution import ExecutionRecord, Restriction, digest_of, make_run_id
+from testrun_operator.engine.execution import ExecutionRecord, Restriction, digest_of, made_at, make_run_id
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_run, check_suite
 from testrun_operator.errors import ClusterUnavailable, InvalidSpec, StoreUnavailable
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient
-from testrun_operator.kube.records import digest_of_record, record_manifest
+from testrun_operator.kube.records import Notes, UnreadableRecord, digest_of_record, record_manifest
 
+_MOMENT = timedelta(seconds=2)
+_LONGEST_UNBOUND = timedelta(minutes=10)
+"""How old a record may be that no status names yet: the run's timeout counts from its start."""
 _logger = logging.getLogger(__name__)
 
 
@@ -115,7 +118,29 @@ class Starter:
             restriction=restriction,
             baselines=await self._baselines(tuple(case.name for case in cases)),
         )
-        return await self._write(view, record)
+        unbound = self._find_unbound(view, record, known=_known_ids(previous), now=now)
+        return unbound if unbound is not None else await self._write(view, record)
+
+    def _find_unbound(
+        self, view: RunView, record: ExecutionRecord, known: Iterable[int], now: datetime
+    ) -> Started | None:
+        """Find the record that a process has written which was killed before the status could name it.
+
+        It says nothing that would not be written now in any case, but for its id and its time, which have to be those
+        of a moment ago: somebody else who has made it has won nothing by that.
+        """
+        newest = max(known, default=0)
+        for stored in self._inventory.records(view.reference):
+            try:
+                found = stored.read()
+            except UnreadableRecord:
+                continue
+            age = now - found.started_at
+            same = record.model_copy(update={"run_id": found.run_id, "started_at": found.started_at})
+            is_recent = -_MOMENT <= age < _LONGEST_UNBOUND and abs(made_at(found.run_id) - found.started_at) < _MOMENT
+            if found == same and is_recent and int(found.run_id) > newest and stored.notes == Notes():
+                return Started(found, stored.digest)
+        return None
 
     async def _write(self, view: RunView, record: ExecutionRecord) -> Started | Waiting:
         manifest = record_manifest(view.reference, record, self._common_labels)
@@ -176,9 +201,13 @@ class Starter:
             return ()
 
 
-def _next_run_id(previous: TestRunStatus, now: datetime) -> str:
-    # Greater than every id that the run had, also where the clock has gone back: the greatest is the current one.
+def _known_ids(previous: TestRunStatus) -> list[int]:
     known = [previous.run_id, *(entry.run_id for entry in previous.history)]
     known += [entry.run_id for entry in previous.records or ()]
-    newest = max((int(run_id) for run_id in known if run_id is not None), default=0)
+    return [int(run_id) for run_id in known if run_id is not None]
+
+
+def _next_run_id(previous: TestRunStatus, now: datetime) -> str:
+    # Greater than every id that the run had, also where the clock has gone back: the greatest is the current one.
+    newest = max(_known_ids(previous), default=0)
     return str(max(int(make_run_id(now, secrets.randbits(32))), newest + 1))

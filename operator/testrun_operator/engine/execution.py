@@ -6,7 +6,7 @@ The record is written before the first Job and never changed; later edits of the
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import Field, field_serializer
 
@@ -82,6 +82,12 @@ def make_run_id(now: datetime, entropy: int) -> str:
     """
     milliseconds = round(now.timestamp() * 1000) - _EPOCH_MILLISECONDS
     return str((milliseconds << _RANDOM_BITS) | (entropy & ((1 << _RANDOM_BITS) - 1)))
+
+
+def made_at(run_id: str) -> datetime:
+    """Return when a runId was made, to the millisecond, by the clock that it was made by."""
+    milliseconds = (int(run_id) >> _RANDOM_BITS) + _EPOCH_MILLISECONDS
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def name_for(run_name: str, *parts: str) -> str:

@@ -1,6 +1,7 @@
 """People who copy labels, records and Jobs: nothing of theirs counts for a run, and nothing is done for them."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from support.builders import container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.controller import metrics
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
+from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, SERVICES
+from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, SERVICES, TESTRUNS
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.records import digest_of_record, record_name
 from testrun_operator.kube.references import RunReference
@@ -153,6 +155,56 @@ async def test_what_does_not_fit_is_counted_and_told_once(
         await process.look()
     assert counter._value.get() == before + 1
     assert caplog.text.count("says that it belongs to a run: its content does not fit") == 1
+
+
+async def test_a_record_that_no_status_names_yet_is_taken_up_by_the_next_process(cluster: MemoryCluster) -> None:
+    """The operator was killed between record and status: it is ours, told of nobody else, and not made again."""
+    counter = metrics.FOREIGN.labels(resource="configmaps", mismatch=Mismatch.CONTENT.value)
+    before = counter._value.get()
+    cluster.apply_run("nightly", {"suite": SUITE})
+    cluster.fail_next("patch", f"{TESTRUNS}/status")
+    with pytest.raises(ClusterUnavailable):
+        await Process(cluster).look()
+    [record] = cluster.all(CONFIGMAPS)
+    cluster.pass_time(30)
+    await Process(cluster).settle()
+    assert cluster.all(CONFIGMAPS) == [record]
+    assert cluster.status("nightly")["runId"] == record["metadata"]["labels"][labels.RUN_ID]
+    assert len(cluster.all(JOBS)) == 1
+    assert counter._value.get() == before
+
+
+@pytest.mark.parametrize("what", ["another image", "an id of later", "long ago", "a note"])
+async def test_a_record_that_would_not_be_written_now_is_not_taken_up(cluster: MemoryCluster, what: str) -> None:
+    """Whoever may write ConfigMaps can make one that no status names: it starts nothing of its own."""
+    cluster.apply_run("nightly", {"suite": SUITE})
+    cluster.fail_next("patch", f"{TESTRUNS}/status")
+    with pytest.raises(ClusterUnavailable):
+        await Process(cluster).look()
+    [record] = cluster.all(CONFIGMAPS)
+    content = json.loads(record["data"]["execution.json"])
+    match what:
+        case "another image":
+            content["suite"]["cases"][0]["container"]["image"] = "hostile"
+        case "an id of later":
+            cluster.delete(CONFIGMAPS, record["metadata"]["name"])
+            content["runId"] = str(int(content["runId"]) + (10**6 << 22))
+            record["metadata"]["labels"][labels.RUN_ID] = content["runId"]
+            [run] = cluster.all(TESTRUNS)
+            reference = RunReference("team", "nightly", run["metadata"]["uid"])
+            record["metadata"]["name"] = record_name(reference, content["runId"])
+            cluster.put(CONFIGMAPS, record)
+            record = cluster.find(CONFIGMAPS, record["metadata"]["name"])
+        case "long ago":
+            cluster.pass_time(3600)
+        case "a note":
+            record["metadata"]["annotations"] = {labels.REPLACED: "true"}
+    record["data"]["execution.json"] = json.dumps(content)
+    await Process(cluster).settle()
+    assert len(cluster.all(CONFIGMAPS)) == 2
+    assert cluster.status("nightly")["runId"] != content["runId"]
+    [job] = cluster.all(JOBS)
+    assert "hostile" not in json.dumps(job)
 
 
 def test_of_any_number_of_foreign_objects_a_bounded_number_is_remembered() -> None:
