@@ -69,7 +69,9 @@ def test_the_operator_has_the_rights_that_it_uses_and_no_others(namespace: Names
         {"name": "paginated-api", "pagination": {}, "scope": "Shared"},
     ]
     namespace.apply("TestSuite", "everything", {"cases": cases, "testServers": servers})
-    namespace.apply("TestRun", "everything", {"suiteRef": {"name": "everything"}, "ttlAfterFinished": "1s"})
+    namespace.apply(
+        "TestRun", "everything", {"suiteRef": {"name": "everything"}, "ttlAfterFinished": "1s", "keepJobs": "NotPassed"}
+    )
     namespace.wait_for_end("everything", seconds=120)
     wait_until("its Jobs are gone", lambda: namespace.jobs("everything") == [])
     watching = {(verb, resource) for verb in ("list", "watch") for resource in WATCHED}
