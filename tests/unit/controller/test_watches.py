@@ -285,6 +285,24 @@ async def test_everything_is_read_anew_when_a_watch_began_anew(process: main._Pr
     await asyncio.wait_for(operating, 5)
 
 
+async def test_a_process_that_is_told_to_stop_before_everything_is_listed_stops(
+    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right that it lacks may make it wait for ever; Kubernetes gives it 30 s before it kills it."""
+    monkeypatch.setattr(metrics.REGISTRY, "register", lambda _: None)
+    process = main._Process(Settings(http_port=8080), cluster.client)
+
+    async def list_nothing(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(main, "watch_dependents", list_nothing)
+    operating = asyncio.create_task(process.operate(None, stop := asyncio.Event()))
+    await until(lambda: process._operator is not None)
+    stop.set()
+    await asyncio.wait_for(operating, 5)
+    assert not process.health.ready.is_set()
+
+
 async def test_what_must_end_the_process_ends_it(process: main._Process) -> None:
     """Another operator holds the Lease."""
     operating = asyncio.create_task(process.operate(None, asyncio.Event()))
