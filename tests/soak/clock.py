@@ -90,8 +90,13 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         process.is_stopped = False
         waiting, process.waiting = process.waiting, []
         for handle, callback, args, context in waiting:
-            if not handle.cancelled():
-                self.call_soon(callback, *args, context=context)
+            self.call_soon(self._call, handle, callback, *args, context=context)
+
+    @staticmethod
+    def _call(handle: asyncio.Handle, callback: Callable[..., object], *args: Any) -> None:
+        """Call something that was due while its process was stopped, unless what was due before it has cancelled it."""
+        if not handle.cancelled():
+            callback(*args)
 
     def time(self) -> float:
         """Return the seconds since the simulation began."""

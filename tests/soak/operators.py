@@ -394,7 +394,7 @@ class OperatorProcess(Stoppable):
 
     def tell_vanished(self, plural: str) -> None:
         """Let our own watches tell what a new list does not have any more; kopf's tell nothing of it."""
-        if plural in _DEPENDENTS and not self.is_dead:
+        if plural in _DEPENDENTS and self._handlers and not self.is_dead:
             uids = [body["metadata"]["uid"] for body in self.current(plural)]
             self.operator.dependents.retain(_RESOURCES[plural], None, uids)
 
@@ -420,6 +420,8 @@ class _Channel:
     def __init__(self, process: OperatorProcess, plural: str) -> None:
         self._process = process
         self._plural = plural
+        self._sent: deque[tuple[str, Body]] = deque()
+        """What is on its way; several may arrive at the same moment, and the loop keeps no order among those."""
         self._waiting: deque[tuple[str, Body]] = deque()
         self._free_at = 0.0
         self._silent_until = 0.0
@@ -436,7 +438,12 @@ class _Channel:
             self._waiting.append((what, body))
             return
         self._free_at = max(self._free_at, loop.time() + delay)
-        loop.call_at(self._free_at, self._show, what, body)
+        self._sent.append((what, body))
+        loop.call_at(self._free_at, self._arrive)
+
+    def _arrive(self) -> None:
+        if self._sent:  # it was not dropped meanwhile
+            self._show(*self._sent.popleft())
 
     def _show(self, what: str | None, body: Body) -> None:
         if self._process.loop.time() < self._silent_until:
@@ -467,6 +474,7 @@ class _Channel:
 
     def forget(self) -> None:
         """Drop what was not shown yet: everything is listed anew."""
+        self._sent.clear()
         self._waiting.clear()
         self._silent_until, self._relists = 0.0, False
 
