@@ -238,14 +238,25 @@ class ApiServer:
             case "update":
                 return _OK, _json(self._update(call, key))
             case "delete":
-                wanted = (call.body or {}).get("preconditions", {}).get("uid")
-                if wanted not in {None, self._must_find(call.resource, key)["metadata"]["uid"]}:
-                    raise Denied(409, "Conflict", "the UID in the precondition is another one")
+                self._meet_preconditions(call, self._must_find(call.resource, key))
                 self.ask_to_go(call.resource, key)
             case _:
                 for body in self._select(call):
                     self.ask_to_go(call.resource, (call.namespace, body["metadata"]["name"]))
         return _OK, b"{}"
+
+    @staticmethod
+    def _meet_preconditions(call: Call, body: Body) -> None:
+        for field, wanted in (call.body or {}).get("preconditions", {}).items():
+            there = body["metadata"][field]
+            if wanted != there:
+                what = {"uid": "UID", "resourceVersion": "ResourceVersion"}[field]
+                message = (
+                    f'Operation cannot be fulfilled on {call.resource} "{call.name}": the {what} in the precondition '
+                    f"({wanted}) does not match the {what} in record ({there}). The object might have been deleted and "
+                    "then recreated"
+                )
+                raise Denied(409, "Conflict", message)
 
     def _read_log(self, key: Key, query: Mapping[str, str]) -> str:
         log = self.logs.get(key, "")

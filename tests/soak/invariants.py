@@ -64,6 +64,8 @@ def check(
         is_told = run_id not in store.unread and not any(attempt.is_needed for attempt in of_case)
         if is_told or not is_gone:
             yield f"the stored verdict of {case} was changed: {change}"
+    for _, case in store.overwritten:
+        yield f"what is stored of {case} was written over, though its Job is gone"
     by_job: dict[str, Attempt] = {attempt.job: attempt for attempt in attempts.values()}
     uids = {body["metadata"]["uid"]: body for body in server.all(TESTRUNS) if body["metadata"]["uid"] in truth.wanted}
     for (run_id, case), record in store.cases.items():

@@ -246,6 +246,66 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "removed-unnamed",
+        "a Job is removed before the status names its case",
+        (
+            Change(
+                "controller/removal.py",
+                "        if entry is not None and entry.without_jobs == state.naming.text:\n            state.freed",
+                "        if entry is not None:\n            state.freed",
+            ),
+        ),
+    ),
+    Mutation(
+        "removed-unstored",
+        "a Job is removed before its case is in Postgres",
+        (Change("engine/removal.py", "and (stored is None or name in stored)", ""),),
+    ),
+    Mutation(
+        "removed-needed",
+        "a Job is removed though a case that needs its outputs has not ended",
+        (Change("engine/removal.py", "and name not in needed and", "and"),),
+    ),
+    Mutation(
+        "removed-flaky",
+        "a case that passed at another attempt counts as one that passed at once",
+        (
+            Change(
+                "engine/removal.py",
+                " and not outcome.flaky and [a.attempt for a in outcome.attempts] == [1]",
+                "",
+            ),
+            Change("engine/removal.py", "return is_under_way or job.attempt != 1", "return is_under_way"),
+        ),
+    ),
+    Mutation(
+        "removed-early",
+        "a Job is removed when its case has passed, whether or not the Job is over",
+        (Change("engine/removal.py", "return is_under_way or job.attempt != 1", "return job.attempt != 1"),),
+    ),
+    Mutation(
+        "names-forgotten",
+        "the next operator does not read which Jobs may be gone",
+        (
+            Change(
+                "controller/execution_register.py",
+                "read_cases(entry.without_jobs if entry is not None else None, state.cases_by_name)",
+                "read_cases(None, state.cases_by_name)",
+            ),
+        ),
+    ),
+    Mutation(
+        "last-jobs-left",
+        "the Jobs of the last cases, which are over a moment after these, are not waited for",
+        (
+            Change(
+                "controller/runs.py",
+                "if is_kept and self._remover.is_waiting(",
+                "if False and self._remover.is_waiting(",
+            ),
+        ),
+    ),
+    Mutation(
         "announced-end",
         "a Job is over when it says that it is about to be",
         (

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,8 @@ class Truth:
         """The truth of each attempt, by the uid of its Job."""
         self.is_down = False
         """Whether the API server does not answer."""
+        self.on_removal: Callable[[Call], None] = lambda _call: None
+        """Called when the operator is about to delete a Job."""
         self._armed: list[_Armed] = []
         server.listeners.append(self._listen)
 
@@ -145,7 +148,7 @@ class Truth:
             return call.verb == "create"
         if answer is Answer.GONE:
             return call.verb == "list"
-        return answer is not Answer.FORBIDDEN or call.verb == "create"
+        return answer is not Answer.FORBIDDEN or call.verb == "create" or (call.verb, call.resource) == ("delete", JOBS)
 
     def _make(self, call: Call, answer: Answer) -> Trouble:
         if answer in {Answer.BROKEN_AFTER, Answer.BROKEN_BEFORE}:
@@ -153,6 +156,8 @@ class Truth:
         status, reason, message, headers = _DENIED[answer]
         if answer in FINAL_ANSWERS:
             self.rejected.add(call.body["metadata"]["name"])
+        if answer is Answer.FORBIDDEN:
+            message = message.replace("cannot create", f"cannot {call.verb}")
         return Trouble(Denied(status, reason, message, headers))
 
     # -- what the operator does -------------------------------------------------------------------------------------
@@ -174,6 +179,8 @@ class Truth:
             self.report(f"the operator wrote to what is none of its business: {call.verb} {resource} {'/'.join(key)}")
         if call.verb == "create" and call.resource == JOBS:
             self._see_job(call)
+        if call.verb == "delete" and call.resource == JOBS:
+            self.on_removal(call)
 
     def _see_fence(self, call: Call, holder: str) -> None:
         lease = self._server.find(LEASES, "testrun-system", "testrun-operator")

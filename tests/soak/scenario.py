@@ -74,6 +74,7 @@ class What(StrEnum):
     STOP = "the operator that leads is stopped, and goes on later"
     CUT_OFF = "the operator that leads loses its network"
     NEWER_RELEASE = "a newer release was here for a while and has left fields of its own"
+    KEEP_JOBS = "somebody changes which Jobs of a run are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,8 @@ def draw(seed: int, among: frozenset[What] = frozenset(What)) -> Scenario:
     if more.random() < _SHARE_OF_SERVERS:
         runs = tuple(_with_server(run, more.choice(["Run", "Run", "Shared"])) for run in runs)
         happenings += _draw_for_servers(more)
+    runs, for_removals = _with_removals(seed, runs)
+    happenings += for_removals
     return Scenario(
         seed=seed,
         runs=runs,
@@ -193,11 +196,45 @@ _SHARE_OF_TWO = 0.15
 _SHARE_OF_STOPS = 0.7
 _SHARE_OF_OLDER = 0.05
 _SHARE_OF_SERVERS = 0.15
+_SHARE_OF_REMOVALS = 0.3
 
 
 def _with_server(run: RunScript, scope: str) -> RunScript:
     server = {"name": "paginated-api", "pagination": {}, "scope": scope}
     return replace(run, suite=run.suite | {"testServers": [server]})
+
+
+def _with_removals(seed: int, runs: tuple[RunScript, ...]) -> tuple[tuple[RunScript, ...], list[Happening]]:
+    """Let some runs keep only the Jobs that did not pass, and draw what may happen to the removal of the others."""
+    random = Random(f"Jobs that passed may go {seed}")
+    which = [random.random() < _SHARE_OF_REMOVALS for _ in runs]
+    if not any(which):
+        return runs, []
+    drawn = []
+    for _ in range(random.choice([0, 0, 1, 1, 2])):
+        what, at, target = random.choice(_FOR_REMOVALS), random.uniform(1, 120), random.randrange(100)
+        seconds: float = 0.0
+        detail: Any = None
+        match what:
+            case What.ANSWER:
+                detail = "delete", JOBS, random.choice(_ANSWERS_TO_DELETE), random.choice([1, 1, 2, 5])
+            case What.KILL:
+                seconds = random.choice([0.5, 3, 20, 120])
+            case What.QUOTA:
+                seconds, detail = random.choice([100, 400]), "jobs"
+            case What.KEEP_JOBS:
+                detail = random.choice(["All", "NotPassed", "NotPassed"])
+        drawn.append(Happening(what, at, seconds, target, detail))
+    fields = {"keepJobs": "NotPassed"}
+    return tuple(
+        replace(run, fields=run.fields | fields) if goes else run for run, goes in zip(runs, which, strict=True)
+    ), drawn
+
+
+_FOR_REMOVALS = (What.ANSWER, What.ANSWER, What.KILL, What.QUOTA, What.KEEP_JOBS)
+_ANSWERS_TO_DELETE = tuple(
+    answer for answer in Answer if answer not in {*FINAL_ANSWERS, Answer.QUOTA_CONFLICT, Answer.GONE}
+)
 
 
 def _draw_for_servers(random: Random) -> list[Happening]:

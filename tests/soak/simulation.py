@@ -17,6 +17,7 @@ from soak.machines import Machine
 from soak.operators import make_task
 from soak.people import People
 from soak.records import Truth
+from soak.removals import Removals
 from soak.replicas import Replicas
 from soak.scenario import NODES, Happening, Scenario, What
 from soak.servers import Servers
@@ -73,6 +74,7 @@ class Simulation:
         )
         self.servers = Servers(self.server, self.truth, self._random, scenario.runs)
         self.truth.attempts = self.plane.attempts
+        self.removals = Removals(self.server, self.truth, self.store, scenario.runs)
         self.replicas = Replicas(
             self.server, self.truth, self.store, self._random, scenario.operator_clock, scenario.replicas
         )
@@ -136,9 +138,14 @@ class Simulation:
         is_calm = not self.truth.has_troubled and self.truth.restarts == 1 and not self.plane.refusals
         for name in self.servers.left_over() if is_calm else ():
             self.truth.report(f"the test server {name} is left over")
+        for name in self.removals.left_over() if is_calm and not self._was_blind() else ():
+            self.truth.report(f"the Job {name}, whose case passed, is left over")
         for pod in self._own(PODS) if is_calm else ():
             if pod["status"].get("phase") == "Running" and not self._attempt_of(pod).disturbances:
                 self.truth.report(f"the pod {pod['metadata']['name']} still runs")
+
+    def _was_blind(self) -> bool:
+        return any(found.what in {What.SILENCE, What.STOP, What.CUT_OFF} for found in self.scenario.happenings)
 
     def _unfinished(self) -> list[str]:
         return [
@@ -163,7 +170,7 @@ class Simulation:
         if resource == PODS and what == "DELETED" and not self.replicas.sees("pods"):
             owner = next(iter(body["metadata"].get("ownerReferences", ())), {"uid": ""})
             attempt = self.plane.attempts.get(owner["uid"])
-            if attempt is not None:
+            if attempt is not None and attempt.job not in self.removals.names:
                 attempt.disturb("its pod went while the operator saw nothing")
 
     # -- what happens -------------------------------------------------------------------------------------------------
@@ -213,7 +220,9 @@ class Simulation:
                 self.loop.call_later(seconds / 2, documents.be_newer, self.server, self.truth)
             case What.OLDER_RELEASE:
                 self.replicas.replace(seconds)
-                self.loop.call_later(seconds / 2, documents.be_older, self.server)
+                self.loop.call_later(seconds / 2, self._be_older)
+            case What.KEEP_JOBS:
+                self.people.change_spec(run, keepJobs=detail)
             case What.DELETE_SERVER:
                 self.servers.delete(target)
             case What.TAKE_SERVER:
@@ -224,6 +233,10 @@ class Simulation:
             case What.CUT_OFF:
                 self.replicas.cut_off(seconds)
                 self._blind(seconds)
+
+    def _be_older(self) -> None:
+        documents.be_older(self.server)
+        self.removals.forget()
 
     def _blind(self, seconds: float) -> None:
         """Take note that an operator may not know of its test servers."""

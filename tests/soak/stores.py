@@ -19,6 +19,10 @@ class SoakStore:
         """Executions of which an operator that began could not read what is stored."""
         self.changed: dict[CaseKey, str] = {}
         """Where a row got another verdict than it had, and which."""
+        self.final: set[CaseKey] = set()
+        """Cases of which nobody can find out any more than what is stored: their Jobs were removed."""
+        self.overwritten: set[CaseKey] = set()
+        """Those of them that were stored again as something else."""
 
     def _answer(self) -> None:
         if self.is_down:
@@ -44,6 +48,8 @@ class SoakStore:
             if before is not None and before.outcome.verdict is not record.outcome.verdict:
                 was, now = before.outcome, record.outcome
                 self.changed[key] = f"{was.verdict} ({was.reason}) became {now.verdict} ({now.reason})"
+            if key in self.final and before is not None and before.outcome != record.outcome:
+                self.overwritten.add(key)
             self.cases[key] = record
         return Written()
 
