@@ -13,7 +13,7 @@ from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.holding import Holds, Removal
 from testrun_operator.controller.inventory import Inventory
-from testrun_operator.engine.disturbance import has_ended
+from testrun_operator.engine.disturbance import has_ended, is_disturbed
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.judging import KINDS_WITH_REPORT, job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
@@ -60,6 +60,8 @@ class ExecutionState:
     """Since when the container of a Job's pod is known to run, by the pod's name."""
     ended_seen_at: dict[str, datetime] = field(default_factory=dict)
     """Since when it is known to have ended, of pods whose JUnit files are still to be read."""
+    ended_undisturbed: set[str] = field(default_factory=set)
+    """Pods with a reader of JUnit files whose container was seen to have ended before anything disturbed them."""
     has_recalled: bool = False
     """Whether what the status had told of the execution was taken note of."""
     has_read: bool = False
@@ -226,8 +228,11 @@ class ExecutionState:
 
     def _with_first_sight(self, pod: PodObservation, now: datetime) -> PodObservation:
         # Later words of the kubelet do not count: it may say the same again, with a newer time.
-        if pod.terminated is not None and pod.reader is not None and pod.reader.terminated is None:
-            return replace(pod, ended_seen_at=self.ended_seen_at.setdefault(pod.name, min(pod.reported_at or now, now)))
+        if pod.terminated is not None and pod.reader is not None:
+            if not is_disturbed(pod):
+                self.ended_undisturbed.add(pod.name)
+            seen_at = self.ended_seen_at.setdefault(pod.name, min(pod.reported_at or now, now))
+            return replace(pod, ended_seen_at=seen_at, ended_undisturbed=pod.name in self.ended_undisturbed)
         if pod.running_since is None:
             return pod
         seen_at = self.running_seen_at.setdefault(pod.name, min(pod.reported_at or now, now))

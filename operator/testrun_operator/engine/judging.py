@@ -173,10 +173,12 @@ def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservatio
 def _ended_undisturbed(kind: CaseKind, pod: PodObservation, terminated: Terminated) -> bool:
     """Whether the exit code of a container still counts, though something disturbed its pod.
 
-    It does if it is 0 and the container had ended before. Another code counts only against the pod's own deadline,
-    which the clock of the same node measures; those of other machines may be seconds off, and no failure may come of
-    that.
+    It does if it was seen before that. Otherwise it does if it is 0 and the container had ended before. Another code
+    counts then only against the pod's own deadline, which the clock of the same node measures; those of other machines
+    may be seconds off, and no failure may come of that.
     """
+    if pod.ended_undisturbed:
+        return True
     if kind in KINDS_WITH_REPORT or not ended_before(pod, terminated):
         return False
     return terminated.exit_code == 0 or pod.reason == DEADLINE_EXCEEDED

@@ -115,6 +115,8 @@ class PodObservation:
     terminated: Terminated | None = None
     ended_seen_at: datetime | None = None
     """When its container's end was seen first, by the clock of the API server; where something has to follow it."""
+    ended_undisturbed: bool = False
+    """Whether that was before anything disturbed the pod."""
     init: InitContainer | None = None
     """The init container for which it still waits; None if there is none, or no more."""
     reader: Reader | None = None

@@ -146,3 +146,30 @@ async def test_a_watch_that_is_silent_about_the_reader_makes_no_verdict_without_
     await process.settle()
     assert cluster.client.calls["list", PODS] == 1
     assert phase(cluster)["message"] == "expected exit code 0, got 1; 1 of 2 tests failed: vat"
+
+
+@pytest.mark.parametrize(
+    ("is_seen", "is_restarted", "expected"),
+    [(True, False, ("Failed", "Test")), (False, False, None), (True, True, None)],
+    ids=["seen before", "not seen before", "seen by another process"],
+)
+async def test_an_end_that_was_seen_counts_when_the_pod_is_deleted_before_its_reader_has_reported(
+    cluster: MemoryCluster, *, is_seen: bool, is_restarted: bool, expected: tuple[str, str] | None
+) -> None:
+    """A case without JUnit files would have been judged at once. Who did not see it cannot know what came first."""
+    process, job = await begin(cluster)
+    [pod] = cluster.pods_of(job["metadata"]["name"])
+    cluster.end_before_reader(pod, 1)
+    if is_seen:
+        await process.settle()
+    cluster.pass_time(8)
+    process = Process(cluster) if is_restarted else process
+    cluster.delete_gracefully(job)
+    await process.settle()
+    cluster.end_reader(job, None, 143)
+    await process.settle()
+    process.lose_pod(pod)
+    await process.settle()
+    failures = cluster.status("nightly").get("failures", ())
+    assert [(found["verdict"], found["failureClass"]) for found in failures] == ([expected] if expected else [])
+    assert cluster.client.writes["create", JOBS] == (1 if expected else 2)
