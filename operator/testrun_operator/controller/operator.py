@@ -53,7 +53,7 @@ class Operator:
         store = None
         if settings.dsn is not None:
             store = StoreSettings(dsn=settings.dsn.get_secret_value(), schema=settings.store_schema)
-        self._results = Results(store, self._results_changed, self._fail)
+        self._results = Results(store, self._results_changed, self._fail, client.may_write)
         self.dependents = Dependents(self, has_store=self._results.is_configured)
         """What runs own, as it is watched."""
 

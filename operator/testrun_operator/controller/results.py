@@ -46,6 +46,7 @@ class Results:
         settings: where Postgres is; None if the operator was installed without it.
         on_change: called with a run id when what :meth:`storing` says of it may have changed; None for all of them.
         on_fatal: called with an error after which nothing would be stored any more.
+        may_write: says whether nobody else writes, of two operators that share a Lease.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class Results:
         settings: StoreSettings | None,
         on_change: Callable[[int | None], None],
         on_fatal: Callable[[BaseException], None],
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_write = may_write
         self._store = ResultStore(settings) if settings is not None else None
         if self._store is not None:
             self._store.refusals = metrics.REFUSALS
@@ -79,6 +82,7 @@ class Results:
             on_state=self._state,
             on_refused=self._refused,
             on_reduced=self._reduced,
+            may_write=self._may_write,
         )
         self._writer.start().add_done_callback(self._ended)
 

@@ -74,6 +74,10 @@ class KubernetesClient:
         """Return the time by the API server's clock, so that it can be compared with what Kubernetes writes."""
         return self._clock.now()
 
+    def may_write(self) -> bool:
+        """Whether nobody else can hold the Lease now."""
+        return self.fence is None or self.fence() > 0
+
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()

@@ -69,6 +69,7 @@ class ResultWriter:
         on_state: see :data:`OnState`.
         on_refused: see :data:`OnRefused`; such records are dropped here, so that they do not hold up the others.
         on_reduced: see :data:`OnReduced`.
+        may_write: says whether nobody else writes; asked before each transaction.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class ResultWriter:
         on_state: OnState,
         on_refused: OnRefused = lambda _run_id, _case, _message: None,
         on_reduced: OnReduced = lambda _run_id, _case: None,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self.written_total = 0
         """Records that were written."""
@@ -96,6 +98,7 @@ class ResultWriter:
         self._on_state = on_state
         self._on_refused = on_refused
         self._on_reduced = on_reduced
+        self._may_write = may_write
         self._cases: dict[CaseKey, CaseRecord] = {}
         self._runs: dict[int, RunRecord] = {}
         self._waiting_of_run: Counter[int] = Counter()
@@ -163,6 +166,7 @@ class ResultWriter:
         while True:
             written_before = self.written_total
             try:
+                self._check_lease()
                 await self._ensure_schema()
                 await self._flush()
             except StoreUnavailable as error:
@@ -202,7 +206,12 @@ class ResultWriter:
             if self._cases:
                 await self._write_batch()
 
+    def _check_lease(self) -> None:
+        if not self._may_write():
+            raise StoreUnavailable("nothing is written until the Lease is renewed")
+
     async def _write_batch(self) -> None:
+        self._check_lease()
         keys = list(self._cases)[: self._batch_size]
         batch = {key: self._cases[key] for key in keys}
         try:
@@ -231,6 +240,7 @@ class ResultWriter:
         self._report_refused(written.refused)
 
     async def _write_run(self, record: RunRecord) -> None:
+        self._check_lease()
         refused = await self._store.write_run(record)
         self._succeeded()
         if self._runs[record.run_id] is record:

@@ -69,6 +69,7 @@ class Observer:
     stored: list[tuple[int, frozenset[str], bool]] = field(default_factory=list)
     states: list[tuple[bool, str | None]] = field(default_factory=list)
     refused: list[tuple[int, str | None, str]] = field(default_factory=list)
+    leads: bool = True
 
     def writer(self, store: FakeStore) -> ResultWriter:
         """Make a writer that tells this observer."""
@@ -77,6 +78,7 @@ class Observer:
             on_stored=lambda run_id, cases, run: self.stored.append((run_id, cases, run)),
             on_state=lambda available, message: self.states.append((available, message)),
             on_refused=lambda run_id, case, message: self.refused.append((run_id, case, message)),
+            may_write=lambda: self.leads,
         )
 
     def stored_cases(self) -> list[str]:
@@ -115,6 +117,26 @@ async def test_a_submitted_case_is_stored_and_reported(observer: Observer) -> No
     assert observer.states == [(True, None)]
     assert (writer.written_total, writer.failures_total) == (1, 0)
     assert writer.last_success is not None
+
+
+async def test_nothing_is_written_while_somebody_else_may_lead(observer: Observer) -> None:
+    """Whoever was cut off knows less than its successor, and must not write over what that has stored."""
+    store = FakeStore()
+    writer = observer.writer(store)
+    observer.leads = False
+    writer.submit(case_record("a"))
+    writer.submit_run(run_record(RUN_ID))
+    writer.submit_run(run_record(RUN_ID + 1))
+    writer.start()
+    await _until(lambda: writer.failures_total > 1)
+    assert (store.cases, store.runs, writer.pending) == ({}, {}, 3)
+    assert observer.states == [(False, "nothing is written until the Lease is renewed")]
+    observer.leads = True
+    await _until(lambda: writer.pending == 0)
+    assert observer.states[-1] == (True, None)
+    observer.leads = False
+    writer.submit(case_record("b"))
+    assert await writer.close(0.01) == 1
 
 
 async def test_cases_that_come_together_are_one_batch(observer: Observer) -> None:
