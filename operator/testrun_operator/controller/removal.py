@@ -77,13 +77,21 @@ class JobRemover:
         if chosen != state.naming.cases:
             state.naming = name_cases(chosen, state.cases_by_name)
 
-    def is_waiting(self, state: ExecutionState, spec: TestRunSpec, completed_at: datetime) -> bool:
-        """Whether a Job of an execution that is over, and of a case that has passed, is not over yet, but will be."""
-        if spec.keep_jobs is not KeepJobs.NOT_PASSED or self._now() >= completed_at + LONGEST_WAIT:
+    def choose_last(self, state: ExecutionState, spec: TestRunSpec, completed_at: datetime) -> bool:
+        """Choose the last cases of an execution that is over: their Jobs are over a moment after their containers.
+
+        Returns:
+            Whether a Job of a case that has passed is not over yet, but will be.
+        """
+        if spec.keep_jobs is not KeepJobs.NOT_PASSED:
             return False
-        cases = state.memory.cases
-        jobs = (job for job in state.observe(self._inventory, self._now()) if job.attempt == 1 and is_busy(job))
-        return any(job.case in cases and passed_at_once(cases[job.case]) for job in jobs)
+        now, cases = self._now(), state.memory.cases
+        jobs = state.observe(self._inventory, now)
+        self.choose(state, spec, jobs)
+        busy = (job for job in jobs if job.attempt == 1 and is_busy(job))
+        return now < completed_at + LONGEST_WAIT and any(
+            job.case in cases and passed_at_once(cases[job.case]) for job in busy
+        )
 
     async def remove(self, view: RunView, state: ExecutionState, spec: TestRunSpec) -> datetime | None:
         """Delete the Jobs of cases that the status of the run, as it was written, names.

@@ -352,7 +352,7 @@ class RunReconciler:
             await self._recorder.finished(view, state, self._statuses.newest(view), completed_at, fresh=is_fresh)
         stored = noted.stored or self._results.is_stored(int(state.run_id))
         is_kept = stored or not self._results.is_configured
-        if is_kept and self._remover.is_waiting(state, spec, completed_at):
+        if is_kept and self._remover.choose_last(state, spec, completed_at):
             return self._now() + _ENDING_DELAY
         if is_kept and state.naming.cases:
             # Before it is noted that nothing remains to be done: of what is named none must be left until the ttl.

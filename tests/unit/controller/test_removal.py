@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import count
 from zlib import compress
@@ -47,12 +48,16 @@ class Cluster(MemoryCluster):
         self.is_carried_out = False
         """Whether that write is carried out."""
         self.writes = count()
+        self.on_status: Callable[[], None] = lambda: None
+        """Called when a status is written."""
         self._is_dead = False
 
     def take_trouble(self, verb: str, resource: str) -> tuple[Exception | None, bool]:
         """Refuse Jobs for which the quota has no room."""
         if (verb, resource) == ("create", JOBS) and self.quota is not None and len(self.all(JOBS)) >= self.quota:
             return Refused(403, "Forbidden", FULL.format(self.quota)), False
+        if (verb, resource) == STATUS:
+            self.on_status()
         if self.kill_at is not None and verb not in {"get", "list"} and next(self.writes) == self.kill_at:
             self._is_dead = True
             return Killed(), self.is_carried_out  # type: ignore[return-value]
@@ -267,6 +272,21 @@ async def test_the_last_jobs_are_waited_for_and_go_as_well(cluster: Cluster, sto
     assert cases_of(cluster) == {"one"}
     job["status"] = finished
     await rest(process)
+    assert (cluster.all(JOBS), process.runs.active()) == ([], ())
+
+
+async def test_a_last_job_that_is_over_while_the_end_is_told_goes_as_well(cluster: Cluster) -> None:
+    """It was not over yet when the cases were chosen, and is when the run is finished."""
+    cluster.apply_run("nightly", inline(container_case("one"), **NOT_PASSED))
+    process = Process(cluster)
+    await process.settle()
+    job = cluster.job("one")
+    cluster.end_pod(job)
+    finished = job.pop("status")
+    job["status"] = {"active": 1}
+    cluster.on_status = lambda: job.update(status=finished)
+    await process.settle()
+    assert cluster.status("nightly")["phase"] == "Passed"
     assert (cluster.all(JOBS), process.runs.active()) == ([], ())
 
 
