@@ -183,7 +183,7 @@ class _Planner:
         ended = next((e for e in self._attempts.get(job.case, ()) if e.job.attempt == job.attempt), None)
         if ended is None:
             return
-        if job.pod.lingers and job.decided is None and not self._controls.over:
+        if job.pod.lingers and job.decided is None:
             self._end_lingering(job, ended)
         given_up_at = ended.known_since + _LONGEST_ENDING
         if self._now < given_up_at:
@@ -383,7 +383,7 @@ class _Planner:
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:
             self._wakes.append(self._run_deadline)
-        elif not self._controls.over:
+        else:
             # Nobody looks at an execution that is over: what lingers now would go on until its pod's own deadline.
             self._lingering += self._lingering_soon
         due = [moment for moment in self._wakes if moment > self._now]

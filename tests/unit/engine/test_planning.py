@@ -579,3 +579,10 @@ def test_what_lingers_when_the_run_is_over_is_ended_at_once() -> None:
     assert result.is_over
     assert stopped(result) == [("one", Verdict.PASSED, Reason.EXIT_CODE_ZERO)]
     assert not stopped(planned(execution_of(ONE, TWO), job("one", pod=lingering), running("two")))
+
+
+def test_what_lingers_after_the_end_was_told_is_ended_as_well() -> None:
+    """Its report was still being read at the end, which needs the pod; or the operator was replaced then."""
+    lingering = replace(ended_pod(0), phase=PodPhase.RUNNING, others_running=True)
+    result = planned(execution_of(ONE), job("one", pod=lingering), over_since=NOON)
+    assert stopped(result) == [("one", Verdict.PASSED, Reason.EXIT_CODE_ZERO)]
