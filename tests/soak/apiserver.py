@@ -128,6 +128,9 @@ class ApiServer:
         metadata["generation"] = 1
         metadata["creationTimestamp"] = self.stamp()
         self._put(resource, key, stored, None)
+        uids = {body["metadata"]["uid"] for known in self.objects.values() for body in known.values()}
+        for owner in {found["uid"] for found in metadata.get("ownerReferences", ())} - uids:
+            self._collect_later(owner)  # which was deleted before
         return stored
 
     def change(self, resource: str, key: Key, edit: Callable[[Body], None], manager: str = "") -> Body | None:
@@ -167,7 +170,10 @@ class ApiServer:
         if body is None:
             return
         self._tell(resource, "DELETED", body, body)
-        self.loop.call_later(self._random.uniform(0.1, 1.0), self._collect_garbage, body["metadata"]["uid"])
+        self._collect_later(body["metadata"]["uid"])
+
+    def _collect_later(self, owner: str) -> None:
+        self.loop.call_later(self._random.uniform(0.1, 1.0), self._collect_garbage, owner)
 
     def _collect_garbage(self, owner: str) -> None:
         for resource, known in self.objects.items():

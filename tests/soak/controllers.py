@@ -6,7 +6,7 @@ marked as not ready, 300 seconds later they are asked to go, and they stay until
 """
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from soak.apiserver import ApiServer, Body, Denied, Key, copied
@@ -14,7 +14,7 @@ from soak.attempts import LONG_START, Attempt, draw_behaviour
 from soak.machines import Machine
 from testrun_operator.api.status import format_time
 from testrun_operator.kube import labels
-from testrun_operator.kube.client import EVENTS, JOBS, PODS
+from testrun_operator.kube.client import EVENTS, JOBS, PODS, TESTRUNS
 
 _NOT_READY_SECONDS = 40.0
 _EVICTION_SECONDS = 300.0
@@ -129,9 +129,19 @@ class ControlPlane:
             timeout=timeout,
             behaviour=draw_behaviour(seed, timeout, has_report=has_report),
             created_at=self._loop.time(),
-            run_over_at=self.run_over_at.setdefault(run_id, self._loop.time() + self._timeouts[run]),
+            run_over_at=self.run_over_at.setdefault(run_id, self._started_at(job) + self._timeouts[run]),
             clock=self._loop.time,
         )
+
+    def _started_at(self, job: Body) -> float:
+        """Return when the execution of a Job began: its first one may have waited for a quota or a server."""
+        metadata = job["metadata"]
+        run = self._server.find(TESTRUNS, metadata["namespace"], metadata["labels"][labels.RUN])
+        status = run.get("status", {}) if run is not None else {}
+        if status.get("runId") != metadata["labels"][labels.RUN_ID]:
+            return self._loop.time()
+        began = datetime.fromisoformat(status["startTime"]) - self._loop.now()
+        return self._loop.time() + began.total_seconds()
 
     # -- the Job controller -----------------------------------------------------------------------------------------
 

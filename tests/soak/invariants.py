@@ -86,12 +86,19 @@ def check(
         is_cut = last is not None and truth.told_at.get(str(run_id), server.loop.time()) >= last.run_over_at - 15
         jobs = {job for job, attempt in by_job.items() if (attempt.run_id, attempt.case) == (str(run_id), case)}
         is_deleted = not truth.deleted.isdisjoint(jobs)
-        yield from _check_case(
-            record.outcome, None if is_cut else retries.get(f"{name}/{case}"), run, truth, is_deleted=is_deleted
-        )
+        allowed = None if is_cut else retries.get(f"{name}/{case}")
+        if allowed is not None:
+            allowed -= _forgotten(record.outcome, by_job)
+        yield from _check_case(record.outcome, allowed, run, truth, is_deleted=is_deleted)
     for uid, body in uids.items():
         yield from _check_run(uid, body, store, truth)
         yield from _check_counts(body, store, truth, attempts.values())
+
+
+def _forgotten(outcome: CaseOutcome, by_job: Mapping[str, Attempt]) -> int:
+    """Count the attempts that were repeated for what their subject did, which nobody can tell any more."""
+    faults = [by_job.get(found.job) for found in outcome.attempts if found.is_infrastructure_fault]
+    return sum(attempt is not None and attempt.ended_itself for attempt in faults)
 
 
 def _is_executed(run_id: int, truth: Truth) -> bool:
@@ -137,7 +144,7 @@ def _check_case(
     if last.failure_class is FailureClass.INFRASTRUCTURE and faults <= _MAX_INFRASTRUCTURE_RETRIES and not is_final:
         yield f"{said} after {faults} faults of the infrastructure"
     if last.failure_class is FailureClass.TEST and failures <= retries and not is_final:
-        yield f"{said} after {failures} of {retries + 1} attempts"
+        yield f"{said} after {failures} failures, and {retries + 1} were allowed"
 
 
 def _check_run(uid: str, body: Body, store: SoakStore, truth: Truth) -> Iterator[str]:

@@ -131,7 +131,7 @@ MUTATIONS = (
     Mutation(
         "sidecar",
         "a pod is left alone though its case has ended and a sidecar goes on",
-        (Change("engine/planning.py", "if job.pod.lingers and job.decided is None and", "if False and"),),
+        (Change("engine/planning.py", "if job.pod.lingers and job.decided is None:", "if False:"),),
     ),
     Mutation(
         "reader",
@@ -300,8 +300,8 @@ MUTATIONS = (
         (
             Change(
                 "controller/runs.py",
-                "if is_kept and self._remover.is_waiting(",
-                "if False and self._remover.is_waiting(",
+                "if is_kept and self._remover.choose_last(",
+                "if False and self._remover.choose_last(",
             ),
         ),
     ),
