@@ -136,9 +136,9 @@ def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, se
     if job.finished_at is not None and now < job.finished_at + WATCH_LAG:
         return Underway(job.finished_at + WATCH_LAG)
     if job.state is JobState.COMPLETE and case.case.kind in KINDS_WITH_REPORT:
-        # Our runner ends with 0 only if the case passed. Details went with the pod.
+        # Our runner ends with 0 only if the case passed. Details went with the pod, unless a watch is late with that.
         message = "the Job is complete; its pod is gone, and the details with it"
-        return Ended(attempts.outcome(job, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, message))
+        return MustStop(attempts.outcome(job, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, message))
     if job.state is not JobState.ACTIVE:
         # Complete says little of an image that ends with 0 when it is told to end: the Job of an evicted one is, too.
         return MustStop(pod_vanished(job, now))
