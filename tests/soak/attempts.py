@@ -129,6 +129,8 @@ def problem_of_details(attempt: Attempt | None, outcome: AttemptOutcome, *, must
         return None
     if attempt.disturbances or outcome.failure_class is FailureClass.INFRASTRUCTURE:
         return None
+    if outcome.verdict is Verdict.CANCELLED:
+        return None  # its end and that of the run crossed
     if attempt.details and len(outcome.details) != attempt.details:
         return f"it has {len(outcome.details)} of {attempt.details} details"
     if not attempt.details and (len(outcome.details) != 1 or outcome.details[0].passed):

@@ -117,6 +117,7 @@ class ControlPlane:
         has_report = labels.CASE in own and "registry.example.com" not in pod["containers"][0]["image"]
         timeout = pod["activeDeadlineSeconds"] - 375.0  # start timeout, grace of the runner, a minute
         seed = f"{self._seed} {run} {number} {case} {own[labels.ATTEMPT]}"
+        before = [attempt for attempt in self.attempts.values() if attempt.job == metadata["name"]]
         self.attempts[metadata["uid"]] = Attempt(
             job=metadata["name"],
             namespace=metadata["namespace"],
@@ -132,6 +133,8 @@ class ControlPlane:
             run_over_at=self.run_over_at.setdefault(run_id, self._started_at(job) + self._timeouts[run]),
             clock=self._loop.time,
         )
+        if before:
+            self.attempts[metadata["uid"]].disturb("another Job had its name, whose pod may still be there")
 
     def _started_at(self, job: Body) -> float:
         """Return when the execution of a Job began: its first one may have waited for a quota or a server."""

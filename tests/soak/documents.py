@@ -49,7 +49,8 @@ def _leave_fields(resource: str, body: Body) -> None:
     if resource == TESTRUNS and status:
         status |= _NEW
         for entries in ("failures", "history", "records", "conditions"):
-            status[entries] = [entry | _NEW for entry in status.get(entries) or ()]
+            if entries in status:
+                status[entries] = [entry | _NEW for entry in status[entries] or ()]
         if "cases" in status:
             status["cases"] |= {"quarantined": 0}
         status["conditions"] += [

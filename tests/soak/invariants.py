@@ -57,12 +57,15 @@ def check(
         retries: how many retries each case has, by the name of its run and its own.
     """
     yield from truth.problems
-    for (run_id, case), change in store.changed.items():
+    for (run_id, case), (was, became) in store.changed.items():
+        if was.reason is Reason.JOB_REJECTED and truth.restarts > 1:
+            continue  # it has no Job, and the operator may be killed before the status lists it
         of_case = [found for found in attempts.values() if (found.run_id, found.case) == (str(run_id), case)]
         is_gone = truth.restarts > 1 and any(attempt.disturbances for attempt in of_case)
         # What is stored counts as well, if it could be read, and if nobody needs the outputs that are gone.
         is_told = run_id not in store.unread and not any(attempt.is_needed for attempt in of_case)
         if is_told or not is_gone:
+            change = f"{was.verdict} ({was.reason}) became {became.verdict} ({became.reason})"
             yield f"the stored verdict of {case} was changed: {change}"
     for _, case in store.overwritten:
         yield f"what is stored of {case} was written over, though its Job is gone"

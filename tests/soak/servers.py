@@ -30,7 +30,8 @@ class Servers:
         self._truth = truth
         self._random = random
         self._wanted = {script.name: script.suite.get("testServers", ()) for script in scripts}
-        self._up_at: dict[Key, float] = {}
+        self._up_at: dict[tuple[str, Key], float] = {}
+        """When each Deployment and each Service was there last; infinite for those that are."""
         self.blind_until = 0.0
         """Until when the operator may not know what has become of its servers."""
         server.listeners.append(self._listen)
@@ -40,12 +41,11 @@ class Servers:
         if resource == DEPLOYMENTS and what != "DELETED" and (before is None or before["spec"] != body["spec"]):
             self._server.loop.call_later(self._random.uniform(0.5, 4), self._roll_out, key)
         if resource in {DEPLOYMENTS, SERVICES}:
-            if key not in self._up_at and self._is_up(key):
-                self._up_at[key] = float("inf")
-            elif not self._is_up(key) and self._up_at.get(key) == float("inf"):
-                self._up_at[key] = self._server.loop.time()
-            elif self._is_up(key):
-                self._up_at[key] = float("inf")
+            part = resource, key
+            if self._is_up(*part):
+                self._up_at[part] = float("inf")
+            elif self._up_at.get(part) == float("inf"):
+                self._up_at[part] = self._server.loop.time()
         if resource == JOBS and what == "ADDED":
             self._see_job(body)
 
@@ -55,12 +55,11 @@ class Servers:
             ready = {"observedGeneration": body["metadata"]["generation"], "readyReplicas": 1}
             self._server.change(DEPLOYMENTS, key, lambda found: found.update(status=ready))
 
-    def _is_up(self, key: Key) -> bool:
-        deployment, service = self._server.find(DEPLOYMENTS, *key), self._server.find(SERVICES, *key)
-        if deployment is None or service is None:
+    def _is_up(self, resource: str, key: Key) -> bool:
+        body = self._server.find(resource, *key)
+        if body is None or (resource, key) in self._truth.foreign:
             return False
-        is_ours = not {(DEPLOYMENTS, key), (SERVICES, key)} & self._truth.foreign
-        return is_ours and bool(deployment.get("status", {}).get("readyReplicas"))
+        return resource == SERVICES or bool(body.get("status", {}).get("readyReplicas"))
 
     def _see_job(self, job: Body) -> None:
         """Check that the servers of an execution are there when one of its attempts begins."""
@@ -68,7 +67,8 @@ class Servers:
         is_foreign = (JOBS, _key_of(job)) in self._truth.foreign
         for wanted in () if is_foreign else self._wanted.get(own.get(labels.RUN, ""), ()):
             key = _place(wanted, own, job["metadata"]["namespace"])
-            if self._up_at.get(key, 0.0) < now - _NOTICE and now > self.blind_until:
+            up_at = min(self._up_at.get((resource, key), 0.0) for resource in (DEPLOYMENTS, SERVICES))
+            if up_at < now - _NOTICE and now > self.blind_until:
                 self._truth.report(f"the Job {job['metadata']['name']} begins, and its test server {key[1]} is not up")
 
     def all(self) -> list[tuple[str, Body]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
+from testrun_operator.engine.outcome import Baseline, CaseOutcome, CaseRecord, RunRecord
 from testrun_operator.errors import StoreUnavailable
 from testrun_operator.store.results import CaseKey, Written
 
@@ -17,8 +17,8 @@ class SoakStore:
         self.is_down = False
         self.unread: set[int] = set()
         """Executions of which an operator that began could not read what is stored."""
-        self.changed: dict[CaseKey, str] = {}
-        """Where a row got another verdict than it had, and which."""
+        self.changed: dict[CaseKey, tuple[CaseOutcome, CaseOutcome]] = {}
+        """Where a row got another verdict than it had: before, and then."""
         self.final: set[CaseKey] = set()
         """Cases of which nobody can find out any more than what is stored: their Jobs were removed."""
         self.overwritten: set[CaseKey] = set()
@@ -46,8 +46,7 @@ class SoakStore:
             key = record.run_id, record.outcome.case
             before = self.cases.get(key)
             if before is not None and before.outcome.verdict is not record.outcome.verdict:
-                was, now = before.outcome, record.outcome
-                self.changed[key] = f"{was.verdict} ({was.reason}) became {now.verdict} ({now.reason})"
+                self.changed[key] = before.outcome, record.outcome
             if key in self.final and before is not None and before.outcome != record.outcome:
                 self.overwritten.add(key)
             self.cases[key] = record
