@@ -93,7 +93,7 @@ MUTATIONS = (
     ),
     Mutation(
         "new-list",
-        "when a watch begins with a new list, nothing is read anew, and nobody tells what has gone",
+        "when kopf's watch of runs or suites begins with a new list, nothing is read anew",
         (
             Change(
                 "controller/watches.py",
@@ -101,6 +101,11 @@ MUTATIONS = (
                 "\n    def note_refusal",
             ),
         ),
+    ),
+    Mutation(
+        "vanished",
+        "what a new list of Jobs, pods and the rest does not have any more is kept",
+        (Change("controller/dependents.py", "            if uid not in kept:", "            if False:"),),
     ),
     Mutation(
         "clock-of-a-node",
@@ -164,6 +169,11 @@ MUTATIONS = (
         "unfenced",
         "whoever has led once writes on, whether or not the Lease was renewed",
         (Change("kube/client.py", "        if self.fence is None or verb in", "        if True or verb in"),),
+    ),
+    Mutation(
+        "store-unfenced",
+        "whoever has led once stores on, whether or not the Lease was renewed",
+        (Change("store/writer.py", "        if not self._may_write():", "        if False:"),),
     ),
     Mutation(
         "lease-stolen",
@@ -302,6 +312,33 @@ MUTATIONS = (
                 "controller/runs.py",
                 "if is_kept and self._remover.choose_last(",
                 "if False and self._remover.choose_last(",
+            ),
+        ),
+    ),
+    Mutation(
+        "seen-end-forgotten",
+        "the end of a container does not count any more when its pod is deleted before its JUnit files are read",
+        (Change("engine/judging.py", "    if pod.ended_undisturbed:", "    if False:"),),
+    ),
+    Mutation(
+        "pod-not-shown",
+        "a pod that no watch shows is gone, and nothing is read before its details are given up",
+        (
+            Change(
+                "engine/judging.py",
+                "return MustStop(attempts.outcome(job, Verdict.PASSED,",
+                "return Ended(attempts.outcome(job, Verdict.PASSED,",
+            ),
+        ),
+    ),
+    Mutation(
+        "lingers-after-the-end",
+        "of an execution whose end was told no pod is ended",
+        (
+            Change(
+                "engine/planning.py",
+                "if job.pod.lingers and job.decided is None:",
+                "if job.pod.lingers and job.decided is None and not self._controls.over:",
             ),
         ),
     ),
