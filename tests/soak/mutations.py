@@ -103,11 +103,6 @@ MUTATIONS = (
         ),
     ),
     Mutation(
-        "vanished",
-        "what a new list of Jobs, pods and the rest does not have any more is kept",
-        (Change("controller/dependents.py", "            if uid not in kept:", "            if False:"),),
-    ),
-    Mutation(
         "clock-of-a-node",
         "how long a container has run is counted from what its node's clock said",
         (
