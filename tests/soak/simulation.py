@@ -293,5 +293,10 @@ def run(scenario: Scenario) -> Result:
     Returns:
         How it went.
     """
-    logging.getLogger("testrun_operator").setLevel(logging.CRITICAL)
-    return Simulation(scenario).run()
+    logger = logging.getLogger("testrun_operator")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        return Simulation(scenario).run()
+    finally:
+        logger.setLevel(level)  # what other tests of the same process look for
