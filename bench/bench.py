@@ -30,8 +30,8 @@ import aiohttp
 import psycopg
 from kubernetes.aio import client, config
 
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.kube.client import JOBS, TESTRUNS, KubernetesClient
+from testrun_operator.resources.crds import GROUP, VERSION
 
 SYSTEM_NAMESPACE = "testrun-system"
 POSTGRES_SERVICE = "service/testrun-postgresql"

@@ -28,14 +28,14 @@ from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, web
 
-from testrun_operator.api.crds import GROUP, VERSION
-from testrun_operator.api.parse import parse_run, parse_suite
 from testrun_operator.controller.settings import PREFIX
 from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
 from testrun_operator.kube import labels
 from testrun_operator.kube.job import job_name
 from testrun_operator.kube.records import Notes, digest_of_record, notes_patch, record_manifest
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.crds import GROUP, VERSION
+from testrun_operator.resources.parsing import parse_run, parse_suite
 
 Body = dict[str, Any]
 NAMESPACE = "team"

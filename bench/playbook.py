@@ -36,9 +36,9 @@ from tests.integration.pagination_server import running_test_server  # noqa: E40
 from support.noetl import RELEASES as INSTALLABLE  # noqa: E402 - of the tests, found by the path above
 from support.noetl import NoetlServer, installed, running_noetl  # noqa: E402 - the same
 from support.playbook_cases import document_of, playbook_text, run_here  # noqa: E402 - the same
-from testrun_operator.runner.playbook import case as playbook_case  # noqa: E402 - after the path
-from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog  # noqa: E402 - after the path
-from testrun_operator.runner.playbook.log import Log  # noqa: E402 - after the path
+from testrun_operator.kinds.playbook.execution import case as playbook_case  # noqa: E402 - after the path
+from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog  # noqa: E402 - after the path
+from testrun_operator.kinds.playbook.execution.log import Log  # noqa: E402 - after the path
 
 RELEASES = ("1.8.0", "2.5.5", "4.26.0")
 _GROWS_WITHIN_SECONDS = 60.0

@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 import postgres  # noqa: E402 - a module of the tests, found by the path above
 
-from testrun_operator.runner.sql.databases.dsn import read_dsn  # noqa: E402 - after the path
-from testrun_operator.runner.sql.databases.opening import open_database  # noqa: E402 - after the path
-from testrun_operator.runner.sql.document import TestCase  # noqa: E402 - after the path
-from testrun_operator.runner.sql.execution.executor import execute  # noqa: E402 - after the path
-from testrun_operator.runner.sql.execution.request import Request  # noqa: E402 - after the path
-from testrun_operator.runner.sql.outcome import TestCaseOutcome, TestOutcome  # noqa: E402 - after the path
-from testrun_operator.runner.sql.project.discovery import load_project  # noqa: E402 - after the path
+from testrun_operator.databases.dsn import read_dsn  # noqa: E402 - after the path
+from testrun_operator.databases.opening import open_database  # noqa: E402 - after the path
+from testrun_operator.kinds.sql.document import TestCase  # noqa: E402 - after the path
+from testrun_operator.kinds.sql.execution.executor import execute  # noqa: E402 - after the path
+from testrun_operator.kinds.sql.execution.request import Request  # noqa: E402 - after the path
+from testrun_operator.kinds.sql.outcome import TestCaseOutcome, TestOutcome  # noqa: E402 - after the path
+from testrun_operator.kinds.sql.project.discovery import load_project  # noqa: E402 - after the path
 
 _SCHEMA = "DROP TABLE IF EXISTS bench; CREATE TABLE bench (file integer, test integer, value numeric);"
 _PROCEDURE = """CREATE OR REPLACE PROCEDURE divide(a numeric, b numeric, INOUT quotient numeric DEFAULT NULL)

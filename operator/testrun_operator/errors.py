@@ -17,7 +17,7 @@
         └── SchemaTooNew              the database was migrated by a newer release
 
 Foreign exceptions (aiohttp, kubernetes, psycopg, httpx) become one of these at the adapter that called the library
-(``kube/client.py``, ``store/database.py``, ``runner/http``), and nowhere else.
+(``kube/client.py``, ``store/database.py``, ``kinds/http/execution``), and nowhere else.
 """
 
 

@@ -26,7 +26,7 @@ from support.cluster import (
 )
 from support.sql_cluster import add_secret, is_native, own_database
 from support.upgrades import attempts_of, image_values, roll_back, upgrade
-from testrun_operator.api.crds import build_crds
+from testrun_operator.resources.crds import build_crds
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 

@@ -27,7 +27,7 @@ from support.cluster import (
 )
 from support.sql_cluster import is_native
 from support.upgrades import CHART, attempts_of, image_values, upgrade
-from testrun_operator.api.crds import build_crds
+from testrun_operator.resources.crds import build_crds
 
 pytestmark = pytest.mark.alone
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager, suppress
 
 from tests.integration.postgres import PASSWORD, PostgresServer
 
+from testrun_operator.databases.base import Argument, CallResult, Rows
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.postgresql.database import PostgresDatabase
+from testrun_operator.databases.postgresql.session import PostgresSession
 from testrun_operator.errors import CaseError
-from testrun_operator.runner.sql.databases.base import Argument, CallResult, Rows
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.postgresql.database import PostgresDatabase
-from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
 
 
 def database(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tests.integration.postgres import PostgresServer, running_postgres
 
-from testrun_operator.runner.sql.databases.base import Isolation
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.opening import open_database
-from testrun_operator.runner.sql.document import TestCase
-from testrun_operator.runner.sql.execution.executor import execute
-from testrun_operator.runner.sql.execution.request import Request
-from testrun_operator.runner.sql.outcome import ProjectOutcome, TestCaseOutcome, TestOutcome
-from testrun_operator.runner.sql.project.discovery import load_path
+from testrun_operator.databases.base import Isolation
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.opening import open_database
+from testrun_operator.kinds.sql.document import TestCase
+from testrun_operator.kinds.sql.execution.executor import execute
+from testrun_operator.kinds.sql.execution.request import Request
+from testrun_operator.kinds.sql.outcome import ProjectOutcome, TestCaseOutcome, TestOutcome
+from testrun_operator.kinds.sql.project.discovery import load_path
 
 
 class Listener:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from support.cluster import wait_until
-from testrun_operator.api.crds import GROUP, VERSION, build_crds
+from testrun_operator.resources.crds import GROUP, VERSION, build_crds
 
 pytestmark = pytest.mark.cluster
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -13,18 +13,18 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.postgres import PostgresServer, running_postgres
-from tests.unit.runner.playbook.replay import TIMELINES, load
+from tests.unit.kinds.playbook.replay import TIMELINES, load
 
 from support.recorded_log import Recording
-from testrun_operator.api.playbook import PlaybookStatus, Settling
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
+from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
+from testrun_operator.kinds.playbook.execution.following import EventsIncomplete, Follower
+from testrun_operator.kinds.playbook.execution.log import Log, WorkState
+from testrun_operator.kinds.playbook.execution.verdict import final_status, first_error
+from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
+from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal
-from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
-from testrun_operator.runner.playbook.following import EventsIncomplete, Follower
-from testrun_operator.runner.playbook.log import Log, WorkState
-from testrun_operator.runner.playbook.verdict import final_status, first_error
 
 pytestmark = pytest.mark.postgres
 

@@ -11,9 +11,9 @@ import pytest
 from tests.integration.mariadb import MariadbServer, running_mariadb
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
 
+from testrun_operator.kinds.playbook.execution.queries import MAX_ROWS, Query, QueryOutOfTime, check_queries
+from testrun_operator.masking import Masker
 from testrun_operator.runner.findings import Finding
-from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.playbook.queries import MAX_ROWS, Query, QueryOutOfTime, check_queries
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 pytestmark = pytest.mark.postgres

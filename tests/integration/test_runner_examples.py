@@ -10,11 +10,11 @@ import pytest
 import yaml
 from tests.integration.pagination_server import running_test_server
 
-from testrun_operator.api.document import CaseDocument, NeededCase, RunInfo, ServerInfo
-from testrun_operator.api.parse import parse_run, parse_suite
 from testrun_operator.api.report import Report, decode
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.selection import PlannedCase, select_cases
+from testrun_operator.resources.document import CaseDocument, NeededCase, RunInfo, ServerInfo
+from testrun_operator.resources.parsing import parse_run, parse_suite
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pagination"
 

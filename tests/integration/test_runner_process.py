@@ -260,7 +260,7 @@ def test_a_secret_is_in_no_output_of_the_process(server: str, tmp_path: Path) ->
 def test_the_runner_loads_nothing_that_its_case_does_not_need() -> None:
     """Every case is a pod, and pays for its imports."""
     program = (
-        "import sys, testrun_operator.runner.main, testrun_operator.runner.http.case; "
+        "import sys, testrun_operator.runner.main, testrun_operator.kinds.http.execution.case; "
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

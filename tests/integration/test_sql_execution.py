@@ -3,7 +3,7 @@
 import pytest
 from tests.integration.sql_projects import DIVIDE, GENERIC, Run, generic, run, server
 
-from testrun_operator.runner.sql.outcome import Mark, StepKind, Stop
+from testrun_operator.kinds.sql.outcome import Mark, StepKind, Stop
 
 pytestmark = pytest.mark.postgres
 __all__ = ["run", "server"]  # fixtures

@@ -18,10 +18,10 @@ from tests.integration.git_server import HttpServer, Repository, git_daemon, htt
 from testrun_operator.api.files import FileSource
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
+from testrun_operator.kinds.sql.project.discovery import load_path
 from testrun_operator.runner.problem import CannotJudge, InvalidCase
-from testrun_operator.runner.sources import git_pack
-from testrun_operator.runner.sources.fetching import Fetched, fetch_files
-from testrun_operator.runner.sql.project.discovery import load_path
+from testrun_operator.sources import git_pack
+from testrun_operator.sources.fetching import Fetched, fetch_files
 
 TEST = "# TEST CASE\nIt works.\n"
 SECRET = "t0p:secret/token"
@@ -728,7 +728,7 @@ def test_no_program_is_started(root: Path, ledger: Ledger, tmp_path: Path) -> No
     with git_daemon(root) as url:
         program = (
             "import sys; from pathlib import Path; from testrun_operator.api.files import FileSource\n"
-            "from testrun_operator.runner.sources.fetching import fetch_files\n"
+            "from testrun_operator.sources.fetching import fetch_files\n"
             f"source = FileSource.model_validate({{'git': {{'url': '{url}/ledger.git'}}}})\n"
             "sys.addaudithook(lambda event, _: event in ('subprocess.Popen', 'os.exec', 'os.fork', 'os.system',"
             " 'os.posix_spawn') and sys.exit('started a program: ' + event))\n"

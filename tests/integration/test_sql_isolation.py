@@ -14,13 +14,13 @@ from tests.integration.sql_projects import GENERIC, Listener, Run, generic, run,
 
 from testrun_operator.api.report import DetailKind, Report, decode, decode_from_log
 from testrun_operator.api.verdict import FailureClass, Verdict
-from testrun_operator.runner.sql.databases.base import Isolation
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.opening import open_database
-from testrun_operator.runner.sql.execution.executor import execute
-from testrun_operator.runner.sql.execution.request import Request
-from testrun_operator.runner.sql.outcome import Mark, StepKind, Stop
-from testrun_operator.runner.sql.project.discovery import load_path
+from testrun_operator.databases.base import Isolation
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.opening import open_database
+from testrun_operator.kinds.sql.execution.executor import execute
+from testrun_operator.kinds.sql.execution.request import Request
+from testrun_operator.kinds.sql.outcome import Mark, StepKind, Stop
+from testrun_operator.kinds.sql.project.discovery import load_path
 
 pytestmark = pytest.mark.postgres
 __all__ = ["run", "server"]  # fixtures

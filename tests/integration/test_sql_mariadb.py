@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import pytest
 from tests.integration.mariadb import PASSWORD, MariadbServer, running_mariadb
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     Argument,
     DatabaseUnreachable,
     Kind,
@@ -21,9 +21,9 @@ from testrun_operator.runner.sql.databases.base import (
     StatementFailed,
     Value,
 )
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.opening import open_database
-from testrun_operator.runner.sql.databases.relational.mysql import MySqlDatabase
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.opening import open_database
+from testrun_operator.databases.relational.mysql import MySqlDatabase
 
 
 @pytest.fixture(scope="module")

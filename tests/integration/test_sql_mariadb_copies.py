@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from tests.integration.mariadb import MariadbServer, running_mariadb
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     Database,
     DatabaseUnreachable,
     NotPossible,
@@ -17,8 +17,8 @@ from testrun_operator.runner.sql.databases.base import (
     StatementCancelled,
     StatementFailed,
 )
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.relational.mysql import MySqlDatabase
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.relational.mysql import MySqlDatabase
 
 SCHEMA = """
 CREATE SEQUENCE numbers START WITH 100 INCREMENT BY 10;

@@ -12,16 +12,16 @@ import pytest
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
 from tests.integration.sql_postgresql import database, failure, one, session_on, texts
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     DatabaseUnreachable,
     Kind,
     StatementCancelled,
     StatementFailed,
     Value,
 )
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.postgresql.database import PostgresDatabase
-from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.postgresql.database import PostgresDatabase
+from testrun_operator.databases.postgresql.session import PostgresSession
 
 pytestmark = pytest.mark.postgres
 

@@ -12,14 +12,14 @@ import pytest
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
 from tests.integration.sql_postgresql import attempt, call, database, failure, one, session_on
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     Database,
     DatabaseUnreachable,
     NotPossible,
     StatementCancelled,
     StatementFailed,
 )
-from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
+from testrun_operator.databases.postgresql.session import PostgresSession
 
 pytestmark = pytest.mark.postgres
 

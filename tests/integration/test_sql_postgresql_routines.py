@@ -6,7 +6,7 @@ import pytest
 from tests.integration.postgres import PostgresServer, running_postgres
 from tests.integration.sql_postgresql import call, one, outputs, session_on
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     Argument,
     CallResult,
     Kind,
@@ -17,7 +17,7 @@ from testrun_operator.runner.sql.databases.base import (
     StatementFailed,
     Value,
 )
-from testrun_operator.runner.sql.databases.postgresql.session import PostgresSession
+from testrun_operator.databases.postgresql.session import PostgresSession
 
 pytestmark = pytest.mark.postgres
 

@@ -8,9 +8,9 @@ import pytest
 from tests.integration.mariadb import MariadbServer, running_mariadb
 from tests.integration.postgres import PostgresServer, running_postgres
 
-from testrun_operator.runner.sql.project.dba_script import Dialect, write_script
-from testrun_operator.runner.sql.project.discovery import load_project
-from testrun_operator.runner.sql.project.model import File, Project
+from testrun_operator.kinds.sql.project.dba_script import Dialect, write_script
+from testrun_operator.kinds.sql.project.discovery import load_project
+from testrun_operator.kinds.sql.project.model import File, Project
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "sql"
 FOR_POSTGRESQL = sorted({path.parts[-3] for path in EXAMPLES.glob("*/src/*.sql")} - {"mariadb"})

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.integration.postgres import find_programs
 
-from testrun_operator.runner.sql.databases.splitting import split_statements
+from testrun_operator.databases.splitting import split_statements
 
 pytestmark = pytest.mark.postgres
 

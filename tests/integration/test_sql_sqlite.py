@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     DatabaseUnreachable,
     Kind,
     NotPossible,
@@ -17,9 +17,9 @@ from testrun_operator.runner.sql.databases.base import (
     StatementFailed,
     Value,
 )
-from testrun_operator.runner.sql.databases.dsn import read_dsn
-from testrun_operator.runner.sql.databases.opening import open_database
-from testrun_operator.runner.sql.databases.relational.sqlite import SqliteDatabase
+from testrun_operator.databases.dsn import read_dsn
+from testrun_operator.databases.opening import open_database
+from testrun_operator.databases.relational.sqlite import SqliteDatabase
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.postgres
 
 ROOT = Path(__file__).parents[2]
 TESTRUN = Path(sys.executable).with_name("testrun")
-SCHEMA = ROOT / "tests" / "unit" / "runner" / "sql" / "reports" / "junit.xsd"
+SCHEMA = ROOT / "tests" / "unit" / "kinds" / "sql" / "reports" / "junit.xsd"
 DEADLINE_SECONDS = 60
 
 PASSES = "# TEST CASE\nIt is there.\n\n## TEST\nIt answers.\n```\nSELECT 1;\n```\n"

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from soak.clock import SimulatedLoop
 from support.memory_cluster import merge
-from testrun_operator.api.status import format_time
 from testrun_operator.kube.client import CONFIGMAPS, EVENTS, JOBS, PODS, TESTRUNS
+from testrun_operator.resources.status import format_time
 
 Body = dict[str, Any]
 Key = tuple[str, str]

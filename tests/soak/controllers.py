@@ -12,9 +12,9 @@ from random import Random
 from soak.apiserver import ApiServer, Body, Denied, Key, copied
 from soak.attempts import LONG_START, Attempt, draw_behaviour
 from soak.machines import Machine
-from testrun_operator.api.status import format_time
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import EVENTS, JOBS, PODS, TESTRUNS
+from testrun_operator.resources.status import format_time
 
 _NOT_READY_SECONDS = 40.0
 _EVICTION_SECONDS = 300.0

@@ -8,14 +8,14 @@ from soak.apiserver import ApiServer, Body, copied
 from soak.people import age
 from soak.records import Truth
 from soak.scenario import RunScript
-from testrun_operator.api.crds import GROUP, VERSION
-from testrun_operator.api.parse import parse_run, parse_suite
-from testrun_operator.api.run import SuiteReference
-from testrun_operator.api.status import format_time
 from testrun_operator.engine.execution import ExecutionRecord, digest_of, make_run_id
 from testrun_operator.kube import labels, records
 from testrun_operator.kube.client import CONFIGMAPS, TESTRUNS
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.crds import GROUP, VERSION
+from testrun_operator.resources.parsing import parse_run, parse_suite
+from testrun_operator.resources.run import SuiteReference
+from testrun_operator.resources.status import format_time
 
 _RECORD = "execution.json"
 _NEW: Body = {"fieldOfANewerRelease": {"some": ["thing"]}}

@@ -14,10 +14,10 @@ from support.builders import report_of
 from testrun_operator.api.junit import READER
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import encode
-from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.kube.client import PODS
 from testrun_operator.kube.observe import CONTAINER
+from testrun_operator.resources.status import format_time
 
 _GRACE = 10.0
 _REPORTS = {

@@ -8,11 +8,11 @@ from random import Random
 from soak.apiserver import ApiServer, Body, Key, copied
 from soak.records import Truth, mark_foreign
 from soak.scenario import STRANGERS, RunScript
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES
 from testrun_operator.kube.records import record_name
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.crds import GROUP, VERSION
 
 _RECORD = "execution.json"
 _HOSTILE_IMAGE = "registry.example.com/hostile"

@@ -12,9 +12,9 @@ from soak.apiserver import ApiServer, Body, Call, Denied, Key
 from soak.attempts import Attempt
 from soak.scenario import FINAL_ANSWERS, STRANGERS, Answer
 from testrun_operator.api.phase import Phase
-from testrun_operator.api.status import CaseCounts
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import EVENTS, JOBS, LEASES, TESTRUNS
+from testrun_operator.resources.status import CaseCounts
 
 _FINAL = {phase.value for phase in Phase if phase.is_final}
 _COUNTS = frozenset(field.alias or name for name, field in CaseCounts.model_fields.items())

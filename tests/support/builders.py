@@ -5,17 +5,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from testrun_operator.api.parse import parse_run, parse_suite
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report, encode
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord, digest_of
 from testrun_operator.engine.observation import JobObservation, PodObservation, PodPhase, Terminated, Waiting
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase, select_cases
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.parsing import parse_run, parse_suite
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.suite import TestSuiteSpec
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 """When everything begins."""

@@ -21,7 +21,7 @@ _WRITES_MORE = f"""
         return handler(self) | {{"{UNKNOWN}": {{"level": 1}}}}
 """
 _MODELS = {
-    "api/status.py": (
+    "resources/status.py": (
         '"""How many cases are where. The verdicts and pending and running add up to total."""\n',
         '"""A case that did not pass."""\n',
         '"""What binds the record of an execution to its run."""\n',

@@ -14,10 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from support.builders import NOON
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.api.junit import READER
 from testrun_operator.api.report import Report, encode
-from testrun_operator.api.status import format_time
 from testrun_operator.controller import watching
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.errors import ClusterUnavailable
@@ -35,6 +33,8 @@ from testrun_operator.kube.client import (
     KubernetesClient,
 )
 from testrun_operator.kube.observe import CONTAINER
+from testrun_operator.resources.crds import GROUP, VERSION
+from testrun_operator.resources.status import format_time
 
 Body = dict[str, Any]
 NAMESPACE = "team"

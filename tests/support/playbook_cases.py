@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from support.noetl import NoetlServer
-from testrun_operator.api.document import DOCUMENT_VARIABLE, TERMINATION_LOG_VARIABLE, CaseDocument
+from testrun_operator.api.environment import DOCUMENT_VARIABLE, TERMINATION_LOG_VARIABLE
 from testrun_operator.api.report import Detail, ExecutionReport, Report, decode, decode_from_log
+from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.main import conclude
-from testrun_operator.runner.masking import Masker
+from testrun_operator.runner.secrets import masker_for
 from testrun_operator.runner.templates import Templates
 
 PLAYBOOKS = Path(__file__).resolve().parents[1] / "integration" / "noetl" / "playbooks"
@@ -88,7 +89,7 @@ class Outcome:
 def run_here(document: CaseDocument, environment: dict[str, str]) -> Outcome:
     """Run a case in this process, without a hard timeout."""
     outcome = Outcome(conclusion=None)  # type: ignore[arg-type] - it is set below
-    masker = Masker.for_document(document, environment)
+    masker = masker_for(document, environment)
     journal = Journal(
         masker,
         write_line=outcome.log.append,

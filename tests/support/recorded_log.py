@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from tests.unit.runner.playbook.replay import TIMELINES
+from tests.unit.kinds.playbook.replay import TIMELINES
 
-from testrun_operator.runner.playbook.log import Dialect
+from testrun_operator.kinds.playbook.execution.log import Dialect
 
 _EVENT = """
     execution_id BIGINT, catalog_id BIGINT NOT NULL, event_id BIGINT, parent_event_id BIGINT,

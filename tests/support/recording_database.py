@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from testrun_operator.runner.sql.databases.base import (
+from testrun_operator.databases.base import (
     Argument,
     CallResult,
     DatabaseUnreachable,

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 from testrun_operator.cli.application import application
-from testrun_operator.cli.extras import DISTRIBUTION, EXTRA_OF_COMMAND, LIBRARIES, describe_missing
+from testrun_operator.terminal.extras import DISTRIBUTION, EXTRA_OF_COMMAND, LIBRARIES, describe_missing
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "operator"
@@ -23,20 +23,20 @@ DEV = PROJECT["optional-dependencies"]["dev"]
 WITH_DEV = ("tests", "tools", "ci", "bench")
 COMMANDS = {
     "cluster": ("cli/cluster.py", "cli/status.py", "cli/waiting.py", "cli/run.py", "cli/suites.py"),
-    "postgres": ("cli/results.py", "runner/playbook/eventlog"),
+    "postgres": ("cli/results.py", "kinds/playbook/execution/eventlog"),
     "sql": (
-        *("cli/sql/running.py", "cli/sql/watching.py", "runner/sql/databases/postgresql"),
-        *("runner/sql/databases/relational/mysql", "runner/sql/databases/relational/sqlite"),
+        *("kinds/sql/commands/running.py", "kinds/sql/commands/watching.py", "databases/postgresql"),
+        *("databases/relational/mysql", "databases/relational/sqlite"),
     ),
-    "oracle": ("runner/sql/databases/relational/oracle",),
-    "runner": ("runner/main.py", "runner/http", "runner/sql", "runner/playbook", "runner/sources"),
+    "oracle": ("databases/relational/oracle",),
+    "runner": ("runner/main.py", "kinds/http/execution", "kinds/sql", "kinds/playbook/execution", "sources"),
     "testserver": ("testserver",),
     "operator": ("controller",),
 }
 """Where the code of a command begins; what it imports is followed from there."""
 BASE = (
-    *("cli/application.py", "cli/validate.py", "cli/cases.py", "cli/manifest.py", "cli/noetl"),
-    *("cli/sql/commands.py", "cli/sql/checking.py", "cli/sql/writing.py"),
+    *("cli/application.py", "cli/validate.py", "cli/cases.py", "cli/manifest.py", "kinds/playbook/commands"),
+    *("kinds/sql/commands/group.py", "kinds/sql/commands/checking.py", "kinds/sql/commands/writing.py"),
 )
 
 

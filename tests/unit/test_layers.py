@@ -1,8 +1,11 @@
 """The shape of the code: who may import whom, and how long a module may be."""
 
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "operator").rglob("*.py"))
@@ -14,6 +17,13 @@ def test_no_layer_imports_what_it_must_not_know() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """Two that need each other are one, or lack a third; imports inside of functions count as well."""
+    graph = grimp.build_graph("testrun_operator", cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert len(tuple(graphlib.TopologicalSorter(imports).static_order())) == len(graph.modules)
 
 
 def test_a_module_is_about_one_thing() -> None:

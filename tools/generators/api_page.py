@@ -5,7 +5,7 @@ from typing import Any
 
 from generators import markdown
 from testrun_operator.api.base import DNS_LABEL_PATTERN, VARIABLE_NAME_PATTERN
-from testrun_operator.api.crds import GROUP, VERSION, build_crds
+from testrun_operator.resources.crds import GROUP, VERSION, build_crds
 
 Schema = Mapping[str, Any]
 

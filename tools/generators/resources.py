@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from generators.repository import CHART, ROOT
-from testrun_operator.api.crds import build_crds
-from testrun_operator.api.crds import render as render_crd
+from testrun_operator.resources.crds import build_crds
+from testrun_operator.resources.crds import render as render_crd
 
 _NOTE = "# Generated from the models in operator/testrun_operator/api by `make generate`; do not edit.\n"
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from testrun_operator.api.base import Model, ObjectName
-from testrun_operator.api.container import KeyToPath, ObjectReference
+from testrun_operator.api.pod import KeyToPath, ObjectReference
 
 RelativePath = Annotated[str, Field(pattern=r"^[^/\x00][^\x00]*$", min_length=1, max_length=1024)]
 """A path below the root of the files, with ``/``. That it does not lead out of them is checked where it is used."""

@@ -1,6 +1,6 @@
 """Where a container case leaves JUnit XML: a folder, and a pattern for the files in it.
 
-The operator mounts an empty folder there, the reader in the case's pod (``runner/container``) looks into it when the
+The operator mounts an empty folder there, the reader in the case's pod (``runner/junit_reader``) looks into it when the
 case has ended.
 """
 

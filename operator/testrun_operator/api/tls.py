@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from testrun_operator.api.base import Model
-from testrun_operator.api.container import KeySelector, ObjectReference
+from testrun_operator.api.pod import KeySelector, ObjectReference
 
 _ONE_SOURCE = "give exactly one of secretKeyRef and configMapKeyRef"
 

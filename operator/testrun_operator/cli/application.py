@@ -5,14 +5,16 @@ Three are for pods (``operator``, ``runner``, ``testserver``), the others are fo
 """
 
 from collections.abc import Coroutine
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 import typer
 
-from testrun_operator.cli.errors import PlainErrors
-from testrun_operator.cli.noetl.commands import commands as noetl_commands
-from testrun_operator.cli.options import read_duration
-from testrun_operator.cli.sql.commands import commands as sql_commands
+from testrun_operator.kinds import FOLDERS
+from testrun_operator.terminal.errors import PlainErrors
+from testrun_operator.terminal.extras import EXTRA_OF_COMMAND
+from testrun_operator.terminal.options import read_duration
 
 _FOR_PODS = ("operator", "runner", "testserver")
 
@@ -35,8 +37,12 @@ application = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-application.add_typer(sql_commands)
-application.add_typer(noetl_commands)
+for _folder in FOLDERS:
+    _package = f"testrun_operator.kinds.{_folder}"
+    if find_spec(f"{_package}.commands") is not None:
+        _group = import_module(f"{_package}.commands")
+        application.add_typer(_group.commands)
+        EXTRA_OF_COMMAND[_group.commands.info.name] = _group.EXTRA
 
 
 RunName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the TestRun.")]
@@ -87,7 +93,7 @@ Variables = Annotated[
 def _run(command: Coroutine[Any, Any, int]) -> int:
     import asyncio
 
-    from testrun_operator.cli.exits import Exit
+    from testrun_operator.terminal.exits import Exit
 
     try:
         return asyncio.run(command)
@@ -242,8 +248,8 @@ def runner() -> None:
 
     The case is in the environment variable TESTRUN_CASE, or in a file.
     """
-    from testrun_operator.cli.extras import require
     from testrun_operator.runner.main import main
+    from testrun_operator.terminal.extras import require
 
     require("jmespath")  # the process that runs the case imports it, and has nobody to tell
     raise typer.Exit(main())

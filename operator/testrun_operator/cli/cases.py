@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.api.parse import parse_run
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.cli.documents import Files, Found, read_files
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
-from testrun_operator.cli.terminal import Column, make_console, make_table, show
 from testrun_operator.cli.validating import read_suite, suite_of
 from testrun_operator.engine.selection import PlannedCase, select_cases
 from testrun_operator.engine.validation import check_run, check_suite
 from testrun_operator.errors import InvalidSpec
+from testrun_operator.resources.parsing import parse_run
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.suite import TestSuiteSpec
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import Column, make_console, make_table, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _table(cases: Sequence[PlannedCase]) -> Table:
         [
             (
                 case.name,
-                case.case.kind,
+                case.case.kind.name,
                 case.case.category or "",
                 format_duration(case.timeout),
                 case.retries,

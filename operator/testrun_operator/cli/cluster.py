@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from testrun_operator.api.base import Document
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import TestRunStatus
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.client import TESTRUNS, KubernetesClient
 from testrun_operator.kube.connecting import connect
+from testrun_operator.resources.status import TestRunStatus
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
 
 POLL_SECONDS = 1.0
 """About as often as the operator writes a status."""

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.crds import GROUP, VERSION
-from testrun_operator.cli.errors import CannotDo
+from testrun_operator.resources.crds import GROUP, VERSION
+from testrun_operator.terminal.errors import CannotDo
 
 STANDARD_INPUT = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from testrun_operator.runner.junit import JUnitResult, JUnitSuite, JUnitTest, first_line, write_suites
+from testrun_operator.junit import JUnitResult, JUnitSuite, JUnitTest, first_line, write_suites
 from testrun_operator.store.queries import CaseResult, DetailResult, RunSummary
 
 _FAILURES = {"FAILED", "TIMEOUT"}

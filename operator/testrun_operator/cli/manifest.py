@@ -7,11 +7,11 @@ import yaml
 from pydantic import ValidationError
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.crds import GROUP, VERSION
-from testrun_operator.api.run import CaseSelector, SuiteReference, TestRunSpec
 from testrun_operator.api.yaml_dumper import KubernetesDumper
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
+from testrun_operator.resources.crds import GROUP, VERSION
+from testrun_operator.resources.run import CaseSelector, SuiteReference, TestRunSpec
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
 
 _MAX_PREFIX = 57
 """The server adds five characters to ``generateName``, and a dash is put before them."""

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from testrun_operator.api.phase import ConditionType
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import MAX_FAILURES, CaseCounts, Condition, format_time
 from testrun_operator.cli.cluster import Run
-from testrun_operator.cli.terminal import Column, format_seconds, make_fields, make_table, stack
+from testrun_operator.resources.status import MAX_FAILURES, CaseCounts, Condition, format_time
+from testrun_operator.terminal.printing import Column, format_seconds, make_fields, make_table, stack
 
 _COUNTS = (
     ("TOTAL", "total"),

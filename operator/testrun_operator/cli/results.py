@@ -13,15 +13,23 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from testrun_operator.api.status import format_time
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
 from testrun_operator.cli.junit import render_junit
-from testrun_operator.cli.terminal import Column, format_seconds, make_console, make_fields, make_table, show, stack
+from testrun_operator.resources.status import format_time
 from testrun_operator.store import queries
 from testrun_operator.store.database import Database
 from testrun_operator.store.queries import AttemptResult, CaseResult, DetailResult, RunSummary
 from testrun_operator.store.settings import StoreSettings
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import (
+    Column,
+    format_seconds,
+    make_console,
+    make_fields,
+    make_table,
+    show,
+    stack,
+)
 
 _CONNECT_TIMEOUT_SECONDS = 15
 

@@ -4,14 +4,14 @@ import asyncio
 from datetime import timedelta
 
 from testrun_operator.cli.cluster import open_run
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
 from testrun_operator.cli.manifest import Wanted, make_manifest
 from testrun_operator.cli.suites import check_suite_is_valid
-from testrun_operator.cli.terminal import clean, make_console, show
 from testrun_operator.cli.waiting import wait_and_tell
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import TESTRUNS
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import clean, make_console, show
 
 
 async def run_suite(wanted: Wanted, *, wait: bool, limit: timedelta) -> Exit:

@@ -3,9 +3,9 @@
 from rich.live import Live
 
 from testrun_operator.cli.cluster import Run, RunReader, open_run
-from testrun_operator.cli.exits import Exit
 from testrun_operator.cli.presenting import present_progress, present_run
-from testrun_operator.cli.terminal import clean, make_console, show
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import clean, make_console, show
 
 
 async def show_status(name: str, namespace: str | None, *, watch: bool) -> Exit:

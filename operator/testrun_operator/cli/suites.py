@@ -7,8 +7,8 @@ from typing import Any
 from testrun_operator.api.base import Document
 from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.cli import cluster
-from testrun_operator.cli.errors import CannotDo
 from testrun_operator.kube.client import TESTSUITES, KubernetesClient
+from testrun_operator.terminal.errors import CannotDo
 
 LONGEST_LOOK_SECONDS = 5.0
 """How long the operator gets to look at a suite that was changed a moment ago. It takes a fraction of a second; where

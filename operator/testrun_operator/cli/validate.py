@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import typer
 
 from testrun_operator.cli.documents import read_files
-from testrun_operator.cli.errors import CannotDo
-from testrun_operator.cli.exits import Exit
-from testrun_operator.cli.terminal import clean
 from testrun_operator.cli.validating import validate
+from testrun_operator.terminal.errors import CannotDo
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import clean
 
 
 def show_validation(paths: Sequence[str]) -> Exit:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from testrun_operator.api.parse import parse_run, parse_suite
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.cli.documents import Files, Found, check_object
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.engine.validation import check_run, check_suite
 from testrun_operator.errors import InvalidSpec
+from testrun_operator.resources.parsing import parse_run, parse_suite
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.suite import TestSuiteSpec
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.cli.cluster import Run, open_run
-from testrun_operator.cli.exits import Exit
 from testrun_operator.cli.presenting import present_failures, present_progress
-from testrun_operator.cli.terminal import clean, make_console, show
+from testrun_operator.terminal.exits import Exit
+from testrun_operator.terminal.printing import clean, make_console, show
 
 LOG_SECONDS = 10.0
 """Shortest time between two lines about the progress in a log, unless the phase, or what is waited for, changes."""

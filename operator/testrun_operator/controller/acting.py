@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import JsonValue
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller import metrics
 from testrun_operator.controller.executions import ExecutionState
@@ -36,6 +35,7 @@ from testrun_operator.kube.job import build_job, job_name
 from testrun_operator.kube.observe import JOB_NAME_LABEL, read_job, read_pod
 from testrun_operator.kube.outcomes import stop_patch
 from testrun_operator.kube.pods import PodSettings
+from testrun_operator.resources.status import format_time
 
 _MAX_PARALLEL = 16
 """Calls at a time. More would only make the API server's own queues longer."""

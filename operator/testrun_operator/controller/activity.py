@@ -1,11 +1,11 @@
 """Why an execution is ended before its time, and what it is busy with until then."""
 
 from testrun_operator.api.reason import ConditionReason, Reason
-from testrun_operator.api.run import TestRunSpec
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.engine.planning import Ending
 from testrun_operator.engine.quota import waits_for_quota
 from testrun_operator.engine.status import shorten
+from testrun_operator.resources.run import TestRunSpec
 
 _MAX_REFUSAL = 300
 SUPERSEDED = Ending(Reason.SUPERSEDED, "the run's spec changed; a new execution takes the place of this one")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import MAX_RECORDS, RecordDigest, TestRunStatus
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
 from testrun_operator.controller.inventory import Inventory, RunView
@@ -22,6 +21,7 @@ from testrun_operator.engine.removal import read_cases
 from testrun_operator.errors import SubjectError
 from testrun_operator.kube.records import StoredRecord, UnreadableRecord, record_name
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.status import MAX_RECORDS, RecordDigest, TestRunStatus
 
 _logger = logging.getLogger(__name__)
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from testrun_operator.api.reason import ConditionReason, Reason
-from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller.holding import Holds, Removal
 from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.disturbance import has_ended, is_disturbed
 from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.judging import KINDS_WITH_REPORT, job_deleted
+from testrun_operator.engine.judging import job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
 from testrun_operator.engine.planning import Execution, Memory
@@ -25,6 +24,7 @@ from testrun_operator.engine.told import passed_before, read_told
 from testrun_operator.kube.observe import choose_pod
 from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.status import TestRunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class ExecutionState:
         """
         # One that others need is executed again, if nothing is left of it: they may need its outputs.
         needed = {need for case in self.execution.cases for need in case.needs}
-        with_outputs = {name for name in needed if self.planned(name).case.kind in KINDS_WITH_REPORT}
+        with_outputs = {name for name in needed if self.planned(name).case.kind.has_report}
         known = {case: verdict for case, verdict in stored.items() if case not in with_outputs}
         self.memory = replace(self.memory, told=replace(read_told(status, self.run_id), stored=known))
         self.has_recalled = True

@@ -9,10 +9,10 @@ from typing import Any
 
 import kopf
 
-from testrun_operator.api.crds import GROUP
 from testrun_operator.controller import watching
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.watches import WatchSupervisor
+from testrun_operator.resources.crds import GROUP
 
 _RUNS = (GROUP, "testruns")
 _SUITES = (GROUP, "testsuites")

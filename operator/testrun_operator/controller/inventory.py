@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from testrun_operator.api.status import TestRunStatus
 from testrun_operator.engine.observation import JobObservation, JobState, PodObservation
 from testrun_operator.kube.records import StoredRecord
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.status import TestRunStatus
 
 Key = tuple[str, str]
 """Namespace and name."""

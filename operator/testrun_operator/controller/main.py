@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import kopf
 
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.controller import metrics
 from testrun_operator.controller.dependents import watch_dependents
 from testrun_operator.controller.forgetting import NoMemories
@@ -24,6 +23,7 @@ from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.connecting import connect
 from testrun_operator.kube.lease import Lease
+from testrun_operator.resources.crds import GROUP, VERSION
 
 _LEASE = "testrun-operator"
 _CHUNK = 200

@@ -6,8 +6,6 @@ from datetime import datetime
 
 from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.status import Condition, TestRunStatus
 from testrun_operator.controller.activity import describe_activity
 from testrun_operator.controller.execution_register import ExecutionRegister, entry_of, is_named
 from testrun_operator.controller.executions import ExecutionState
@@ -18,6 +16,8 @@ from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.engine.planning import NOTHING_PLANNED, Plan
 from testrun_operator.engine.status import Subject, describe_execution, describe_stalled, with_storing
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.status import Condition, TestRunStatus
 
 
 class ProgressWriter:

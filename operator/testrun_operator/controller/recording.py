@@ -9,26 +9,23 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from testrun_operator.api.files import FileSource
 from testrun_operator.api.junit import READER
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.report import LogReference
-from testrun_operator.api.status import CaseCounts, TestRunStatus
-from testrun_operator.api.suite import Case
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.inventory import Key, RunView
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
-from testrun_operator.engine.baseline import status_when_passed
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, RunRecord
 from testrun_operator.engine.status import count_cases, says, summarize_settings
 from testrun_operator.engine.summary import explain_few, phase_of
 from testrun_operator.kube.events import EventRecorder, EventType
 from testrun_operator.kube.observe import CONTAINER
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.status import CaseCounts, TestRunStatus
 
 _WAITS = frozenset({ConditionReason.WAITING_FOR_QUOTA, ConditionReason.WAITING_IN_QUEUE})
 _MAX_FAULT_EVENTS = 5
@@ -317,44 +314,20 @@ class Recorder:
 
 def _reporter_of(state: ExecutionState, case: str) -> str:
     """Return the name of the container that has a case's report in its log."""
-    return CONTAINER if state.planned(case).case.container is None else READER
+    return CONTAINER if state.planned(case).case.own_container is None else READER
 
 
 def _case_record(state: ExecutionState, outcome: CaseOutcome) -> CaseRecord:
     case = state.planned(outcome.case).case
     baseline = state.execution.baselines.get(outcome.case)
     expected = baseline.expected_status if baseline is not None else None
-    if expected is None and case.playbook is not None:
-        expected = status_when_passed(case)
+    if expected is None:
+        expected = case.kind.status_when_passed(case.spec)
     return CaseRecord(
         run_id=int(state.run_id),
-        kind=case.kind,
-        path=_path(case),
+        kind=case.kind.name,
+        path=case.kind.subject(case.spec),
         category=case.category,
         outcome=outcome,
         expected_status=expected,
     )
-
-
-def _path(case: Case) -> str:
-    """Say what a case is about, in one line without anything that could be secret."""
-    if case.http is not None:
-        return f"{case.http.request.method} {case.http.request.path.partition('?')[0]}"
-    if case.sql is not None:
-        return _path_of_files(case.sql.source)
-    if case.playbook is not None:
-        version = case.playbook.version
-        return case.playbook.path if version is None else f"{case.playbook.path}@{version}"
-    return case.container.image if case.container is not None else ""
-
-
-def _path_of_files(source: FileSource) -> str:
-    """Say where files come from, with templates as they are: ``git URL//PATH@REF`` or ``configmap/NAME/PATH``."""
-    if source.git is not None:
-        git = source.git
-        # A query may hold a token, as the one of a request may.
-        return f"git {git.url.partition('?')[0]}" + (f"//{git.path}" if git.path else "") + f"@{git.ref}"
-    if source.config_map is not None:
-        files = source.config_map
-        return f"configmap/{files.name}" + (f"/{files.path}" if files.path else "")
-    return "inline"

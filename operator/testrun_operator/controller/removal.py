@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from testrun_operator.api.run import KeepJobs, TestRunSpec
 from testrun_operator.controller import metrics
 from testrun_operator.controller.execution_register import entry_of
 from testrun_operator.controller.executions import ExecutionState
@@ -22,6 +21,7 @@ from testrun_operator.engine.removal import find_removable, is_busy, name_cases,
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import JOBS, KubernetesClient
+from testrun_operator.resources.run import KeepJobs, TestRunSpec
 
 _MAX_PARALLEL = 16
 _MOST_AT_ONCE = 200

@@ -9,10 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.status import MAX_RECORDS, TestRunStatus
 from testrun_operator.controller.acting import Actor
 from testrun_operator.controller.activity import CANCELLED, SUPERSEDED
 from testrun_operator.controller.execution_register import CannotTakeUp, ExecutionRegister
@@ -38,6 +35,9 @@ from testrun_operator.errors import InvalidSpec
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.records import Notes
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.parsing import parse_run
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.status import MAX_RECORDS, TestRunStatus
 
 _logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable
 
-from testrun_operator.api.suite import TestServer, TestServerScope
 from testrun_operator.controller.inventory import Inventory, ServerObject
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
@@ -19,6 +18,7 @@ from testrun_operator.kube.servers import (
     service_manifest,
     template_of,
 )
+from testrun_operator.resources.suite import TestServer, TestServerScope
 
 _logger = logging.getLogger(__name__)
 

@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from testrun_operator.api.parse import parse_suite
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.run import Rerun, SuiteReference, TestRunSpec
-from testrun_operator.api.status import TestRunStatus
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.controller.inventory import Inventory, RunView
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.execution import ExecutionRecord, Restriction, digest_of, made_at, make_run_id
@@ -21,6 +17,10 @@ from testrun_operator.errors import ClusterUnavailable, InvalidSpec, StoreUnavai
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import CONFIGMAPS, KubernetesClient
 from testrun_operator.kube.records import Notes, UnreadableRecord, digest_of_record, record_manifest
+from testrun_operator.resources.parsing import parse_suite
+from testrun_operator.resources.run import Rerun, SuiteReference, TestRunSpec
+from testrun_operator.resources.status import TestRunStatus
+from testrun_operator.resources.suite import TestSuiteSpec
 
 _MOMENT = timedelta(seconds=2)
 _LONGEST_UNBOUND = timedelta(minutes=10)

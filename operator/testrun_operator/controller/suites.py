@@ -5,11 +5,8 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from testrun_operator.api.parse import parse_suite
 from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import Condition, LastRun, TestSuiteStatus
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.controller.inventory import Inventory, Key, SuiteView
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.statuses import render
@@ -19,6 +16,9 @@ from testrun_operator.engine.validation import check_suite
 from testrun_operator.errors import InvalidSpec
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import TESTSUITES, KubernetesClient
+from testrun_operator.resources.parsing import parse_suite
+from testrun_operator.resources.status import Condition, LastRun, TestSuiteStatus
+from testrun_operator.resources.suite import TestSuiteSpec
 
 _MAX_MESSAGE = 1024
 

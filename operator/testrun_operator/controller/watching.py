@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from testrun_operator.api.base import Model
-from testrun_operator.api.status import Condition, Failure, TestRunStatus
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
 from testrun_operator.controller.inventory import IndexedJob, Key, RunView, ServerObject, SuiteView
 from testrun_operator.engine.observation import JobObservation, PodObservation
@@ -20,6 +19,7 @@ from testrun_operator.kube.observe import read_job, read_pod
 from testrun_operator.kube.records import StoredRecord, read_record, record_name
 from testrun_operator.kube.references import RunReference
 from testrun_operator.kube.servers import is_ready, template_of
+from testrun_operator.resources.status import Condition, Failure, TestRunStatus
 
 _Body = Mapping[str, Any]
 

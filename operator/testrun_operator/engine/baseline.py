@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.suite import Case
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.outcome import Baseline, CaseOutcome
+from testrun_operator.resources.suite import Case
 
 _PASSED_STATUS = "COMPLETED"
 """NoETL's word for what passed, which people have in their tables."""
@@ -14,9 +14,9 @@ _PASSED_STATUS = "COMPLETED"
 def status_when_passed(case: Case) -> str:
     """Return the status that a case has in NoETL's vocabulary when it passes.
 
-    A playbook has that of its execution: a case passes, too, when an execution fails that was expected to.
+    A case whose subject has executions of its own has the status that these have to end with.
     """
-    return case.playbook.expect.status.value.upper() if case.playbook is not None else _PASSED_STATUS
+    return case.kind.status_when_passed(case.spec) or _PASSED_STATUS
 
 
 def check_baseline(case: Case, outcome: CaseOutcome, baseline: Baseline) -> CaseOutcome:

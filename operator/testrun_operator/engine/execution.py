@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pydantic import Field, field_serializer
 
 from testrun_operator.api.base import Model
-from testrun_operator.api.run import TestRunSpec
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import Execution
 from testrun_operator.engine.selection import select_cases
+from testrun_operator.resources.run import TestRunSpec
+from testrun_operator.resources.suite import TestSuiteSpec
 
 _CONTROLS = {"parallelism", "suspend", "cancel", "ttl_after_finished", "keep_jobs"}
 """The fields of a TestRun that do not decide what runs; changing them starts no new execution."""

@@ -5,11 +5,11 @@ An infrastructure fault is never a test failure, and a pod that is gone without 
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report, decode
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine import attempts
 from testrun_operator.engine.disturbance import (
@@ -26,8 +26,8 @@ from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.engine.starting import describe_failed_init, judge_starting, judge_without_pod
 from testrun_operator.errors import MalformedReport
+from testrun_operator.kinds.case_kind import CaseKind
 
-KINDS_WITH_REPORT = frozenset({CaseKind.HTTP, CaseKind.SQL, CaseKind.PLAYBOOK})
 """Kinds that our runner executes; the others run an image of their own and are judged by the exit code."""
 
 _SIGKILL = 128 + 9
@@ -135,7 +135,7 @@ def is_running(job: JobObservation) -> bool:
 def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, settings: JudgingSettings) -> Judgement:
     if job.finished_at is not None and now < job.finished_at + WATCH_LAG:
         return Underway(job.finished_at + WATCH_LAG)
-    if job.state is JobState.COMPLETE and case.case.kind in KINDS_WITH_REPORT:
+    if job.state is JobState.COMPLETE and case.case.kind.has_report:
         # Our runner ends with 0 only if the case passed. Details went with the pod, unless a watch is late with that.
         message = "the Job is complete; its pod is gone, and the details with it"
         return MustStop(attempts.outcome(job, Verdict.PASSED, None, Reason.EXPECTATIONS_MET, message))
@@ -147,7 +147,7 @@ def _judge_without_pod(job: JobObservation, case: PlannedCase, now: datetime, se
 
 def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservation, terminated: Terminated) -> Ended:
     kind = case.case.kind
-    if kind in KINDS_WITH_REPORT and terminated.exit_code < _FIRST_SIGNAL:
+    if kind.has_report and terminated.exit_code < _FIRST_SIGNAL:
         return _judge_report(job, case, pod, terminated)
     if is_disturbed(pod) and not _ended_undisturbed(kind, pod, terminated):
         if pod.reason == DEADLINE_EXCEEDED:
@@ -165,12 +165,12 @@ def _judge_terminated(job: JobObservation, case: PlannedCase, pod: PodObservatio
     if terminated.exit_code == _SIGKILL:
         message = "the container was killed from outside (signal 9)"
         return Ended(attempts.fault(job, Reason.CONTAINER_KILLED, message, terminated.finished_at))
-    if kind in KINDS_WITH_REPORT:
+    if kind.has_report:
         return _judge_report(job, case, pod, terminated)
     return Ended(_judge_exit_code(job, terminated))
 
 
-def _ended_undisturbed(kind: CaseKind, pod: PodObservation, terminated: Terminated) -> bool:
+def _ended_undisturbed(kind: CaseKind[Any], pod: PodObservation, terminated: Terminated) -> bool:
     """Whether the exit code of a container still counts, though something disturbed its pod.
 
     It does if it was seen before that. Otherwise it does if it is 0 and the container had ended before. Another code
@@ -179,7 +179,7 @@ def _ended_undisturbed(kind: CaseKind, pod: PodObservation, terminated: Terminat
     """
     if pod.ended_undisturbed:
         return True
-    if kind in KINDS_WITH_REPORT or not ended_before(pod, terminated):
+    if kind.has_report or not ended_before(pod, terminated):
         return False
     return terminated.exit_code == 0 or pod.reason == DEADLINE_EXCEEDED
 
@@ -266,7 +266,7 @@ def _judge_failed_pod(job: JobObservation, case: PlannedCase, pod: PodObservatio
         return disturbed(job, pod, None)
     # The pod's own deadline is a safety net for the time in which no operator runs.
     finished_at = terminated.finished_at if terminated else None
-    if case.case.kind in KINDS_WITH_REPORT and terminated is not None and terminated.started_at is not None:
+    if case.case.kind.has_report and terminated is not None and terminated.started_at is not None:
         return _overdue(job, case, finished_at)
     if terminated is None or not _ran_for(terminated, case.timeout):
         message = "the pod's own deadline passed before its container had run for as long as the case may"
@@ -277,7 +277,7 @@ def _judge_failed_pod(job: JobObservation, case: PlannedCase, pod: PodObservatio
 def _judge_running(
     job: JobObservation, case: PlannedCase, pod: PodObservation, now: datetime, settings: JudgingSettings
 ) -> Judgement:
-    reports = case.case.kind in KINDS_WITH_REPORT
+    reports = case.case.kind.has_report
     grace = settings.runner_grace if reports else timedelta()
     deadline = (pod.running_seen_at or now) + _CLOCK_RESOLUTION + case.timeout + grace
     if now < deadline:
@@ -301,7 +301,7 @@ def _judge_asked_to_end(job: JobObservation, asked: AttemptOutcome, case: Planne
         ended_itself = pod.reported_at is not None and pod.reported_at + _CLOCK_TOLERANCE <= asked_at
         if asked.reason is Reason.CASE_TIMEOUT:
             ended_itself = ended_itself or not _ran_for(ended, case.timeout)
-        if ended_itself or (case.case.kind in KINDS_WITH_REPORT and ended.exit_code < _FIRST_SIGNAL):
+        if ended_itself or (case.case.kind.has_report and ended.exit_code < _FIRST_SIGNAL):
             undisturbed = pod if pod.disruption else replace(pod, deleted=False, disturbed_at=None)
             outcome = _judge_terminated(job, case, undisturbed, ended).outcome
         else:

@@ -68,10 +68,10 @@ def decided(job: JobObservation, outcome: AttemptOutcome) -> Ended:
 
 def _is_told(case: PlannedCase, outcome: AttemptOutcome) -> bool:
     """Whether tests matter: not where the attempt says nothing of the subject, or the container never ran."""
-    container = case.case.container
+    own = case.case.own_container
     return (
-        container is not None
-        and container.junit is not None
+        own is not None
+        and own.junit is not None
         and outcome.failure_class is not FailureClass.INFRASTRUCTURE
         and outcome.reason is not Reason.CONTAINER_START_FAILED
     )

@@ -9,7 +9,6 @@ from pydantic import JsonValue
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Detail, ExecutionReport
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 
 
@@ -111,7 +110,7 @@ class CaseRecord:
     """What is stored of a case that has its verdict: a row of ``regression_results`` and its attempts and details."""
 
     run_id: int
-    kind: CaseKind
+    kind: str
     path: str
     """What the case is about, for ``playbook_path``: method and path of a request, where files come from, the path of a
     playbook, or an image. Never a secret."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.run import CaseSelector, TestRunSpec
-from testrun_operator.api.suite import Case, TestSuiteSpec, WhenOperator, WhenRequirement
+from testrun_operator.resources.run import CaseSelector, TestRunSpec
+from testrun_operator.resources.suite import Case, TestSuiteSpec, WhenOperator, WhenRequirement
 
 _NOT_ALLOWED_IN_NAME = re.compile(r"[^a-z0-9]+")
 

@@ -14,9 +14,14 @@ from pydantic import JsonValue
 
 from testrun_operator.api.base import Model
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
-from testrun_operator.api.playbook import PlaybookStatus
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import (
+from testrun_operator.api.verdict import Verdict
+from testrun_operator.engine.execution import ExecutionRecord
+from testrun_operator.engine.outcome import CaseOutcome
+from testrun_operator.engine.planning import Plan
+from testrun_operator.engine.summary import explain_few, phase_of, success_rate, sum_up
+from testrun_operator.kinds.registry import KINDS
+from testrun_operator.resources.status import (
     MAX_FAILURES,
     MAX_HISTORY,
     MAX_MESSAGE,
@@ -27,18 +32,13 @@ from testrun_operator.api.status import (
     PlaybookExecution,
     TestRunStatus,
 )
-from testrun_operator.api.verdict import Verdict
-from testrun_operator.engine.execution import ExecutionRecord
-from testrun_operator.engine.outcome import CaseOutcome
-from testrun_operator.engine.planning import Plan
-from testrun_operator.engine.summary import explain_few, phase_of, success_rate, sum_up
 
 _NOT_PASSED = (Verdict.FAILED, Verdict.TIMED_OUT, Verdict.ERRORED, Verdict.CANCELLED)
 _MAX_CONDITION_MESSAGE = 1024
 MAX_STATUS_BYTES = 10_000
 """Every change of a status is sent to everybody who watches TestRuns, and stored by the API server once more."""
 _MAX_PAGE = 200
-_EXECUTION_STATUSES = frozenset(status.value.upper() for status in PlaybookStatus)
+_EXECUTION_STATUSES = frozenset().union(*(kind.execution_statuses for kind in KINDS))
 _CONDITION_TYPES = frozenset(ConditionType)
 _SHORTER = (200, 120, 80, 40, 20, 10)
 """Characters to which texts are cut, one after the other, until a status fits."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import CaseCounts
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.outcome import CaseOutcome
+from testrun_operator.resources.status import CaseCounts
 
 _EXECUTED = tuple(verdict for verdict in Verdict if verdict is not Verdict.SKIPPED)
 _REASONS = {

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.status import Failure, TestRunStatus
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine import attempts
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
+from testrun_operator.resources.status import Failure, TestRunStatus
 
 _REASONS = frozenset(Reason)
 _GONE = "its Job or pod is gone, and the details with it; it was told before that it passed"
@@ -95,7 +94,7 @@ def read_told(status: TestRunStatus, run_id: str) -> Told:
 
 def passed_before(case: PlannedCase) -> CaseOutcome:
     """Return the outcome of a case of which nothing is left but that it passed."""
-    reason = Reason.EXIT_CODE_ZERO if case.case.kind is CaseKind.CONTAINER else Reason.EXPECTATIONS_MET
+    reason = case.case.kind.passed_reason
     return CaseOutcome(case.name, Verdict.PASSED, None, reason, _GONE)
 
 

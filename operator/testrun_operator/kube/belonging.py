@@ -8,9 +8,9 @@ have rights, and under the one name that the operator gives it (``docs/decisions
 from collections.abc import Mapping
 from typing import Any
 
-from testrun_operator.api.crds import GROUP
 from testrun_operator.kube import labels
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.crds import GROUP
 
 _Body = Mapping[str, Any]
 

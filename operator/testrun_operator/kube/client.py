@@ -24,10 +24,10 @@ from kubernetes.aio.client.rest import RESTResponse
 
 from testrun_operator import __version__
 from testrun_operator.api.base import Document
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused, as_unavailable, decode, translate
 from testrun_operator.kube.clock import ServerClock
+from testrun_operator.resources.crds import GROUP, VERSION
 
 _TIMEOUT_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0

@@ -4,11 +4,11 @@ import logging
 from enum import StrEnum
 from secrets import token_hex
 
-from testrun_operator.api.crds import GROUP, VERSION
 from testrun_operator.engine.status import shorten
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import EVENTS, KubernetesClient
+from testrun_operator.resources.crds import GROUP, VERSION
 
 _MAX_MESSAGE = 1000  # the API server refuses more than 1024
 _logger = logging.getLogger(__name__)

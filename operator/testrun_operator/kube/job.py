@@ -12,15 +12,15 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.document import DOCUMENT_PATH
-from testrun_operator.api.suite import Case
+from testrun_operator.api.environment import DOCUMENT_PATH
 from testrun_operator.engine.execution import ExecutionRecord, name_for
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.kube import labels
-from testrun_operator.kube.luggage import pack
 from testrun_operator.kube.platform import CasePods, merged
+from testrun_operator.kube.pod_inputs import collect_inputs
 from testrun_operator.kube.pods import PodSettings, container_pod, fits_into_variable, runner_pod
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.suite import Case
 
 _TERMINATION_GRACE_SECONDS = 10
 """A stopped case has nothing to save; waiting the usual 30 s would only keep its place occupied."""
@@ -64,14 +64,14 @@ def build_job(
     metadata = _metadata(run, record, start, name, settings.common_labels)
     cases = settings.cases
     document = None
-    container = start.case.case.container
-    if container is not None:
-        pod = container_pod(container, _variables(run, record, start, servers), settings)
+    own = start.case.case.own_container
+    if own is not None:
+        pod = container_pod(own, _variables(run, record, start, servers), settings)
     else:
-        luggage = pack(run, record, start, servers, outputs)
-        if not fits_into_variable(luggage.document):
-            document = _document_manifest(luggage.document, metadata)
-        pod = runner_pod(luggage, None if document is None else name, settings)
+        inputs = collect_inputs(run, record, start, servers, outputs)
+        if not fits_into_variable(inputs.document):
+            document = _document_manifest(inputs.document, metadata)
+        pod = runner_pod(inputs, None if document is None else name, settings)
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",

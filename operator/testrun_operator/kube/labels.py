@@ -1,6 +1,6 @@
 """Labels and annotations of everything that the operator creates."""
 
-from testrun_operator.api.crds import GROUP
+from testrun_operator.resources.crds import GROUP
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "testrun-operator"

@@ -12,8 +12,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.container import ContainerCase, Volume
-from testrun_operator.api.document import DOCUMENT_DIGEST_VARIABLE, DOCUMENT_PATH, DOCUMENT_VARIABLE
+from testrun_operator.api.environment import DOCUMENT_DIGEST_VARIABLE, DOCUMENT_PATH, DOCUMENT_VARIABLE
 from testrun_operator.api.junit import (
     ATTEMPT_VARIABLE,
     CASE_VARIABLE,
@@ -22,6 +21,8 @@ from testrun_operator.api.junit import (
     READER_PATH,
     split_pattern,
 )
+from testrun_operator.api.pod import PodContainer, Volume
+from testrun_operator.kinds.case_kind import OwnContainer
 from testrun_operator.kube.observe import CONTAINER
 from testrun_operator.kube.platform import CasePods, RunnerExtras
 
@@ -29,7 +30,7 @@ _MAX_VARIABLE_BYTES = 96 * 1024
 """Linux refuses a single environment string of 128 KiB or more; a margin is left for the name and for growth."""
 
 _BLOCK_FIRST = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); "
-_THEN_READ = "from testrun_operator.runner.container.__main__ import main; raise SystemExit(main())"
+_THEN_READ = "from testrun_operator.runner.junit_reader.__main__ import main; raise SystemExit(main())"
 READER_COMMAND = ("python3", "-c", _BLOCK_FIRST + _THEN_READ)
 """What reads JUnit files. The kubelet may tell it to end as soon as a second later, and the first process of a
 container never gets a signal for which it has no handler: so it is blocked before the package is even looked for."""
@@ -65,8 +66,8 @@ class PodSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Luggage:
-    """What a case takes along into the runner's pod."""
+class PodInputs:
+    """What the runner's pod gets for a case."""
 
     document: str
     """The case document."""
@@ -103,24 +104,24 @@ def fits_into_variable(document: str) -> bool:
     return len(document.encode()) <= _MAX_VARIABLE_BYTES
 
 
-def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) -> Document:
+def runner_pod(inputs: PodInputs, config_map: str | None, settings: PodSettings) -> Document:
     """Make the spec of a pod in which the runner runs a case.
 
     Args:
-        luggage: what the case takes along.
+        inputs: what the pod gets for the case.
         config_map: name of the ConfigMap with the case document; None where it travels in an environment variable.
         settings: what the operator's settings say of the pods.
     """
     extras = settings.runner
-    volumes: list[Document] = [{"name": "temporary", "emptyDir": {}}, *luggage.volumes, *extras.extra_volumes]
+    volumes: list[Document] = [{"name": "temporary", "emptyDir": {}}, *inputs.volumes, *extras.extra_volumes]
     mounts: list[Document] = [{"name": "temporary", "mountPath": "/tmp"}]  # noqa: S108 - its emptyDir
-    mounts += [*luggage.mounts, *extras.extra_volume_mounts]
-    environment: list[Document] = [*luggage.environment, *extras.extra_env]
+    mounts += [*inputs.mounts, *extras.extra_volume_mounts]
+    environment: list[Document] = [*inputs.environment, *extras.extra_env]
     if config_map is None:
-        environment.insert(0, {"name": DOCUMENT_VARIABLE, "value": literal(luggage.document)})
+        environment.insert(0, {"name": DOCUMENT_VARIABLE, "value": literal(inputs.document)})
     else:
         folder = DOCUMENT_PATH.rpartition("/")[0]
-        digest = hashlib.sha256(luggage.document.encode()).hexdigest()
+        digest = hashlib.sha256(inputs.document.encode()).hexdigest()
         environment.insert(0, {"name": DOCUMENT_DIGEST_VARIABLE, "value": digest})
         volumes.append({"name": "document", "configMap": {"name": config_map}})
         mounts.append({"name": "document", "mountPath": folder, "readOnly": True})
@@ -135,7 +136,7 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
                 # Not by way of the command line: its imports would double the time until the first request.
                 "command": ["python3", "-m", "testrun_operator.runner"],
                 "env": environment,
-                **({"envFrom": [*luggage.environment_sources]} if luggage.environment_sources else {}),
+                **({"envFrom": [*inputs.environment_sources]} if inputs.environment_sources else {}),
                 "resources": dict(settings.runner_resources),
                 "securityContext": restricted_container() | {"readOnlyRootFilesystem": True},
                 "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -146,33 +147,35 @@ def runner_pod(luggage: Luggage, config_map: str | None, settings: PodSettings) 
     }
 
 
-def container_pod(container: ContainerCase, variables: Mapping[str, str], settings: PodSettings) -> Document:
+def container_pod(own: OwnContainer, variables: Mapping[str, str], settings: PodSettings) -> Document:
     """Make the spec of a pod that runs an image of the user's own.
 
     Args:
-        container: the case.
+        own: the container, and what it leaves behind.
         variables: environment variables that the operator adds.
         settings: what the operator's settings say of the pods.
     """
-    # The models use Kubernetes' own names and shapes here, so that what is given is what a container takes.
+    container = own.container
+    # The models use Kubernetes' own names and shapes here, so that what is given is what a container takes. A kind may
+    # have fields beside those of a container.
     given = container.model_dump(
         mode="json",
         exclude_defaults=True,
-        exclude={"volumes", "image_pull_secrets", "run_as_user", "env", "junit"},
+        include=PodContainer.model_fields.keys() - {"volumes", "image_pull_secrets", "run_as_user", "env"},
     )
     if "resources" not in given and settings.cases.resources:
         given["resources"] = dict(settings.cases.resources)
     pull_secrets = [*(secret.name for secret in container.image_pull_secrets), *settings.cases.image_pull_secrets]
     added = [{"name": name, "value": literal(value)} for name, value in variables.items()]
-    own = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
+    given_env = [variable.model_dump(mode="json", exclude_none=True) for variable in container.env]
     volumes = [_volume(volume) for volume in container.volumes]
     reader: Document = {}
-    if container.junit is not None:
+    if own.junit is not None:
         pull_secrets += settings.image_pull_secrets
         volumes.append({"name": _JUNIT_VOLUME, "emptyDir": {"sizeLimit": _JUNIT_FOLDER_LIMIT}})
-        mount = {"name": _JUNIT_VOLUME, "mountPath": split_pattern(container.junit)[0]}
+        mount = {"name": _JUNIT_VOLUME, "mountPath": split_pattern(own.junit)[0]}
         given["volumeMounts"] = [*given.get("volumeMounts", ()), mount]
-        reader = {"initContainers": [_junit_reader(container, container.junit, variables, settings)]}
+        reader = {"initContainers": [_junit_reader(container, own.junit, variables, settings)]}
     return reader | {
         "securityContext": restricted_pod(container.run_as_user),
         "imagePullSecrets": _pull_secrets(pull_secrets),
@@ -180,7 +183,7 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str], settin
             given
             | {
                 "name": CONTAINER,
-                "env": [*added, *own],
+                "env": [*added, *given_env],
                 "securityContext": restricted_container(),
                 # The end of the log of a container that failed: evidence, without a further call.
                 "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -191,7 +194,7 @@ def container_pod(container: ContainerCase, variables: Mapping[str, str], settin
 
 
 def _junit_reader(
-    container: ContainerCase, pattern: str, variables: Mapping[str, str], settings: PodSettings
+    container: PodContainer, pattern: str, variables: Mapping[str, str], settings: PodSettings
 ) -> Document:
     """Make the native sidecar that reads a case's JUnit files when the case has ended.
 

@@ -10,12 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.status import format_time
 from testrun_operator.engine.execution import ExecutionRecord, name_for
 from testrun_operator.kube import labels
 from testrun_operator.kube.observe import read_time
 from testrun_operator.kube.platform import merged
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.status import format_time
 
 _PLAIN_KEY = "execution.json"
 _PACKED_KEY = "execution.json.gz"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.crds import GROUP, VERSION
+from testrun_operator.resources.crds import GROUP, VERSION
 
 
 @dataclass(frozen=True, slots=True)

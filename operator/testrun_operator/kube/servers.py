@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.suite import TestServer, TestServerScope
 from testrun_operator.engine.execution import name_for
 from testrun_operator.kube import labels
 from testrun_operator.kube.platform import ServerPods, merged
 from testrun_operator.kube.pods import PodSettings, restricted_container, restricted_pod
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.suite import TestServer, TestServerScope
 
 PORT = 5555
 DEFAULT_SERVER = "paginated-api"

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from testrun_operator.api.base import Document
-from testrun_operator.api.document import TLS_PATH, EndpointTls
+from testrun_operator.api.environment import TLS_PATH
 from testrun_operator.api.tls import AuthoritySource, Tls
+from testrun_operator.resources.document import EndpointTls
 
 _CA_FILE = "ca.crt"
 _READABLE_BY_GROUP = 0o440  # with the pod's fsGroup; libpq accepts no private key that all may read

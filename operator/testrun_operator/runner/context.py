@@ -6,12 +6,12 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from testrun_operator.api.document import CaseDocument
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import ExecutionReport
 from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.masking import Masker
+from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.journal import Journal
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.templates import Templates
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS
-from testrun_operator.runner.masking import Masker
+from testrun_operator.masking import Masker
 
 
 def join_failures(sentences: Sequence[str], masker: Masker) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from testrun_operator.api.report import Detail, DetailKind
+from testrun_operator.masking import Masker
 from testrun_operator.runner.expressions import Expression, NotApplicable, json_equal
 from testrun_operator.runner.failures import join_failures
-from testrun_operator.runner.masking import Masker
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from testrun_operator.api.report import (
     left_out,
     size_of,
 )
-from testrun_operator.runner.masking import Masker, mask_execution
+from testrun_operator.masking import Masker, mask_execution
 
 _MAX_COUNT = MAX_DETAILS // 2
 """Of what passed, and as many again of what failed, the detail included that says how many others there were."""

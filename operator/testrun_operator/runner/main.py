@@ -9,31 +9,34 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.api.document import (
+from testrun_operator.api.environment import (
     DOCUMENT_DIGEST_VARIABLE,
     DOCUMENT_PATH,
     DOCUMENT_VARIABLE,
     TERMINATION_LOG_VARIABLE,
-    CaseDocument,
 )
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Report
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.errors import CaseError
+from testrun_operator.kinds.case_kind import CaseKind
+from testrun_operator.kinds.registry import KINDS
+from testrun_operator.masking import Masker
+from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.journal import Journal
-from testrun_operator.runner.kinds import describe_steps, find_kind
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.messages import STARTING, Received, Sender
-from testrun_operator.runner.problem import CannotJudge
+from testrun_operator.runner.problem import CannotJudge, InvalidCase
 from testrun_operator.runner.reporting import DEFAULT_TERMINATION_LOG, mask_conclusion, write_report
+from testrun_operator.runner.secrets import masker_for
 from testrun_operator.runner.supervisor import Ending, Supervisor
 from testrun_operator.runner.templates import Templates
 
@@ -62,7 +65,7 @@ def main(environment: Mapping[str, str] | None = None) -> int:
     except CaseError as error:
         sys.stderr.write(f"{error}\n")
         return _EXIT_NO_REPORT
-    masker = Masker.for_document(document, variables)
+    masker = masker_for(document, variables)
     deadline = started + document.timeout.total_seconds()
     ending = supervisor.run(lambda sender: _run_case(document, variables, masker, deadline, sender), deadline)
     conclusion = _judge(ending, document)
@@ -130,9 +133,21 @@ def _run_case(
 def conclude(context: Context) -> Conclusion:
     """Run a case in this process; what stands in the way of a judgement becomes a conclusion too."""
     try:
-        return find_kind(context.document.case.kind)(context)
+        return find_execution(context.document.case.kind)(context)
     except CannotJudge as problem:
         return Conclusion(Verdict.ERRORED, problem.failure_class, problem.reason, problem.message)
+
+
+def find_execution(kind: CaseKind[Any]) -> Callable[[Context], Conclusion]:
+    """Return the function that runs cases of a kind; only now is it imported, and nothing of the other kinds.
+
+    Raises:
+        InvalidCase: such cases run without the runner.
+    """
+    if kind.execution is None:
+        known = ", ".join(other.name for other in KINDS if other.has_report)
+        raise InvalidCase(kind.name, f"the runner runs cases of the kinds {known}")
+    return cast("Callable[[Context], Conclusion]", import_module(kind.execution).run_case)
 
 
 def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
@@ -142,14 +157,14 @@ def _judge(ending: Ending, document: CaseDocument) -> Conclusion | None:
     seconds = time.monotonic() - received.doing_since
     message = (
         f"the case did not end within {format_duration(document.timeout)}: "
-        f"{received.doing} for {seconds:.1f} s, with {describe_steps(document.case.kind, received.step_count)}"
+        f"{received.doing} for {seconds:.1f} s, with {document.case.kind.steps.count(received.step_count)}"
     )
     failure_class = FailureClass.TEST
     if received.doing == STARTING:
         # A process that has not even begun says nothing of the subject: its node is overloaded.
         failure_class = FailureClass.INFRASTRUCTURE
-    elif document.case.kind is CaseKind.PLAYBOOK and received.execution is None:
-        # Nor does a playbook that was never started: for instance no name server answers.
+    elif document.case.kind.reports_execution and received.execution is None:
+        # Nor does an execution that was never started: for instance no name server answers.
         failure_class = FailureClass.DEPENDENCY
     return Conclusion(Verdict.TIMED_OUT, failure_class, Reason.CASE_TIMEOUT, message)
 

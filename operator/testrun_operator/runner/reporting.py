@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, Report, encode
+from testrun_operator.masking import Masker, mask_execution
 from testrun_operator.runner.context import Conclusion
-from testrun_operator.runner.masking import Masker, mask_execution
 
 DEFAULT_TERMINATION_LOG = "/dev/termination-log"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from testrun_operator.api.document import CaseDocument
+from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.problem import InvalidCase
 
 if TYPE_CHECKING:

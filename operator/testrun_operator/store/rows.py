@@ -219,7 +219,7 @@ def result_row(record: CaseRecord) -> ResultRow:
         failure_class=outcome.failure_class.value if outcome.failure_class else None,
         reason=outcome.reason.value,
         flaky=outcome.flaky,
-        kind=record.kind.value,
+        kind=record.kind,
         attempts=len(outcome.attempts),
         started_at=to_utc(outcome.attempts[0].started_at) if outcome.attempts else None,
         finished_at=to_utc(last.finished_at) if last else None,

@@ -2,7 +2,7 @@
 
 The recordings are what the unit tests of the "settled" rule replay: every row of the event log, of the queue or the
 commands, and of the executions, with the time at which it could be seen by somebody else. They are written to
-``tests/unit/runner/playbook/timelines``, one file for each playbook and release. What a test does not need, and what
+``tests/unit/kinds/playbook/timelines``, one file for each playbook and release. What a test does not need, and what
 says where they were recorded, is left out.
 """
 
@@ -30,7 +30,7 @@ from tests.integration.pagination_server import running_test_server  # noqa: E40
 from support.noetl import NoetlServer, running_noetl  # noqa: E402 - the same
 
 PLAYBOOKS = Path(__file__).parent / "playbooks"
-TIMELINES = ROOT / "tests" / "unit" / "runner" / "playbook" / "timelines"
+TIMELINES = ROOT / "tests" / "unit" / "kinds" / "playbook" / "timelines"
 RELEASES = ("1.8.0", "2.5.5", "4.26.0", "rust-3.54.0")
 
 _POLL_SECONDS = 0.004

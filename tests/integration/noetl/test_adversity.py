@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from tests.integration.postgres import PostgresServer, running_postgres
-from tests.unit.runner.playbook.recorded_server import RecordedServer, serving
+from tests.unit.kinds.playbook.recorded_server import RecordedServer, serving
 
 from support.playbook_cases import Outcome, document_of, run_here
 from support.recorded_log import Recording

@@ -12,16 +12,16 @@ import httpx
 import psycopg
 import pytest
 from tests.integration.postgres import PASSWORD, PostgresServer, running_postgres
-from tests.unit.runner.playbook.replay import TIMELINES, dialect_of, load
+from tests.unit.kinds.playbook.replay import TIMELINES, dialect_of, load
 
 from support.noetl import NoetlServer
 from support.recorded_log import Recording
-from testrun_operator.api.playbook import PlaybookStatus, Settling
-from testrun_operator.runner.playbook.eventlog.api import ApiEventLog
-from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
-from testrun_operator.runner.playbook.log import Dialect, Log, WorkState
-from testrun_operator.runner.playbook.settling import Decision, Settler, State
-from testrun_operator.runner.playbook.verdict import final_status
+from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
+from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
+from testrun_operator.kinds.playbook.execution.log import Dialect, Log, WorkState
+from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State
+from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 pytestmark = pytest.mark.postgres

@@ -11,10 +11,10 @@ import pytest
 
 from support.noetl import NoetlServer as RealNoetl
 from support.noetl import releases_under_test, running_noetl
-from testrun_operator.runner.masking import Masker
-from testrun_operator.runner.playbook.ids import time_of
-from testrun_operator.runner.playbook.log import Dialect
-from testrun_operator.runner.playbook.server.client import NoetlServer, StartUncertain
+from testrun_operator.kinds.playbook.execution.ids import time_of
+from testrun_operator.kinds.playbook.execution.log import Dialect
+from testrun_operator.kinds.playbook.execution.server.client import NoetlServer, StartUncertain
+from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 pytestmark = pytest.mark.postgres

@@ -10,22 +10,22 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from tests.unit.runner.playbook.replay import dialect_of
+from tests.unit.kinds.playbook.replay import dialect_of
 from typer.testing import CliRunner, Result
 
 from support.noetl import NoetlServer, releases_under_test, running_noetl
 from support.playbook_cases import PLAYBOOKS, document_of, playbook_text, run_here
-from testrun_operator.api.parse import parse_suite
-from testrun_operator.api.playbook import PlaybookStatus
-from testrun_operator.api.suite import TestSuiteSpec
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.cli.application import application
-from testrun_operator.cli.noetl import server
-from testrun_operator.cli.noetl.experience import learn
 from testrun_operator.engine.validation import check_suite
-from testrun_operator.runner.playbook import preparing
-from testrun_operator.runner.playbook.eventlog.postgres import PostgresEventLog
-from testrun_operator.runner.sources.fetching import fetch_files
+from testrun_operator.kinds.playbook.commands import server
+from testrun_operator.kinds.playbook.commands.experience import learn
+from testrun_operator.kinds.playbook.execution import preparing
+from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
+from testrun_operator.kinds.playbook.spec import PlaybookStatus
+from testrun_operator.resources.parsing import parse_suite
+from testrun_operator.resources.suite import TestSuiteSpec
+from testrun_operator.sources.fetching import fetch_files
 
 pytestmark = pytest.mark.postgres
 

@@ -12,7 +12,6 @@ from support.builders import NOON, ended_pod, job, playbook_case, run_of, second
 from support.noetl import NoetlServer
 from support.playbook_cases import playbook_text, start_runner
 from testrun_operator.api.report import encode
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.judgement import Ended, JudgingSettings
 from testrun_operator.engine.judging import judge
@@ -73,7 +72,7 @@ def row_of(attempt: AttemptOutcome) -> ResultRow:
     outcome = CaseOutcome(
         "one", attempt.verdict, attempt.failure_class, attempt.reason, attempt.message, attempts=(attempt,)
     )
-    return result_row(CaseRecord(1, CaseKind.PLAYBOOK, "testrun/late_failure", None, outcome, "FAILED"))
+    return result_row(CaseRecord(1, "playbook", "testrun/late_failure", None, outcome, "FAILED"))
 
 
 def _completes(noetl: NoetlServer) -> bool:

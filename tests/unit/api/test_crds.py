@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from testrun_operator.api.base import Model
-from testrun_operator.api.crds import build_crds, build_schema, render
+from testrun_operator.resources.crds import build_crds, build_schema, render
 
 Schema = dict[str, Any]
 SUITE, RUN = build_crds()

@@ -4,8 +4,8 @@ import pytest
 
 from support.builders import container_case, suite_document
 from testrun_operator.api.junit import split_pattern
-from testrun_operator.api.parse import parse_suite
 from testrun_operator.errors import InvalidSpec
+from testrun_operator.resources.parsing import parse_suite
 
 RIGHT = [
     "/reports/*.xml",

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from support.builders import playbook_case, suite_document
-from testrun_operator.api.parse import parse_suite
-from testrun_operator.api.playbook import PlaybookCase, PlaybookStatus
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.errors import InvalidSpec
+from testrun_operator.kinds.playbook.spec import PlaybookCase, PlaybookStatus
+from testrun_operator.resources.parsing import parse_suite
 
 WHERE = "spec.cases[0].playbook"
 
@@ -16,7 +15,7 @@ WHERE = "spec.cases[0].playbook"
 def parsed(**own: Any) -> PlaybookCase:
     """Read a case with these fields."""
     (case,) = parse_suite(suite_document(playbook_case("one", own=own))).cases
-    assert case.kind is CaseKind.PLAYBOOK
+    assert case.kind.name == "playbook"
     assert case.playbook is not None
     return case.playbook
 

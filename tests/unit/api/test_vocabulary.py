@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from testrun_operator.api import phase, reason, report, run, suite, verdict
+from testrun_operator.api import phase, reason, report, verdict
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import ConditionReason, Reason
-from testrun_operator.api.suite import CaseKind
+from testrun_operator.resources import run, suite
 
 MODULES = (phase, reason, report, run, suite, verdict)
 EXPLAINED_BY_THEIR_NAMES = {"WhenOperator"}
@@ -74,11 +74,6 @@ def test_every_word_has_its_sentence(member: str) -> None:
 def test_reasons_are_words_in_camel_case(word: str) -> None:
     """The API conventions of Kubernetes ask for it, and people filter by them."""
     assert re.fullmatch(r"([A-Z][a-z]+)+", word)
-
-
-def test_each_kind_is_the_name_of_a_field_of_a_case() -> None:
-    """A case says its kind by the field that it has."""
-    assert {kind.value for kind in CaseKind} <= suite.Case.model_fields.keys()
 
 
 def test_four_phases_are_final() -> None:

@@ -10,10 +10,10 @@ import helm_python
 import pytest
 import yaml
 
-from testrun_operator.api.crds import build_crds
-from testrun_operator.api.parse import parse_run
 from testrun_operator.controller.settings import PREFIX, Settings, read_settings
 from testrun_operator.kube.platform import CasePods, RunnerExtras, ServerPods
+from testrun_operator.resources.crds import build_crds
+from testrun_operator.resources.parsing import parse_run
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from support.cluster import RELEASE_BEFORE
-from testrun_operator.api.parse import parse_suite
+from testrun_operator.resources.parsing import parse_suite
 from unit.chart.conftest import VALUE_SETS, Rendering
 
 Object = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.cli.conftest import Invoke
+from support.command_line import Invoke
 
 FILES = """\
 apiVersion: testrun.dev/v1alpha1

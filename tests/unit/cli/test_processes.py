@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.cli.conftest import Invoke
 
+from support.command_line import Invoke
 from testrun_operator import __version__
 
 HEAVY = {

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Self
 
 import pytest
-from tests.unit.cli.conftest import Invoke
 
+from support.command_line import Invoke
 from testrun_operator.cli import results
 from testrun_operator.errors import StoreUnavailable
 from testrun_operator.store.queries import AttemptResult, CaseResult, DetailResult, RunSummary

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import xmlschema
-from tests.unit.cli.conftest import Invoke
 from tests.unit.cli.test_results import CASE, DETAIL, DSN, RUN, RUN_ID, FakeDatabase, FakeQueries
 
+from support.command_line import Invoke
 from testrun_operator.cli import results
 from testrun_operator.store.queries import CaseResult
 
-SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "runner" / "sql" / "reports" / "junit.xsd")
+SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "kinds" / "sql" / "reports" / "junit.xsd")
 Document = Callable[..., ET.Element]
 PASSED = replace(CASE, case="health", category=None, passed=True, status="COMPLETED", verdict="Passed", message=None)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.cli.conftest import ClusterWith, Invoke
-from tests.unit.cli.fakes import make_condition, make_run
 
-from testrun_operator.api.run import TestRunSpec
+from support.command_line import ClusterWith, Invoke
+from support.fakes import make_condition, make_run
+from testrun_operator.resources.run import TestRunSpec
 
 
 def make_suite(*, generation: int = 1, observed: int = 1, problem: str | None = None) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """``testrun status`` and ``testrun wait``."""
 
 import pytest
-from tests.unit.cli.conftest import ClusterWith, Invoke
-from tests.unit.cli.fakes import make_condition, make_run
 
+from support.command_line import ClusterWith, Invoke
+from support.fakes import make_condition, make_run
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused
 

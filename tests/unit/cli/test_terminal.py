@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from testrun_operator.cli.terminal import (
+from testrun_operator.terminal.printing import (
     Column,
     clean,
     clean_lines,

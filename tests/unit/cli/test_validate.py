@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.conftest import Invoke
+
+from support.command_line import Invoke
 
 SUITE = """\
 apiVersion: testrun.dev/v1alpha1

@@ -19,13 +19,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from support.builders import NOON, container_case, http_case, report_of, suite_document
 from support.memory_cluster import Body, MemoryCluster, is_over
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.status import TestRunStatus
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.errors import TransientError
 from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, PODS, TESTRUNS, TESTSUITES
+from testrun_operator.resources.status import TestRunStatus
 from unit.controller.process import MemoryStore, Process, condition
 
 _FINAL = {"Passed", "Failed", "Errored", "Cancelled"}

@@ -7,7 +7,6 @@ import pytest
 from support.builders import container_case, http_case, playbook_case, report_of, sql_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
 from testrun_operator.api.report import Detail, DetailKind, ExecutionReport
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics, reports
 from testrun_operator.engine.outcome import Baseline
@@ -307,9 +306,9 @@ async def test_a_playbook_is_stored_with_its_path_and_how_it_had_to_end(
     await process.store()
     found = {case: record for (_, case), record in store.cases.items()}
     assert {case: (record.kind, record.path, record.expected_status) for case, record in found.items()} == {
-        "plain": (CaseKind.PLAYBOOK, "examples/hello", "COMPLETED"),
-        "failing": (CaseKind.PLAYBOOK, "examples/hello@3", "FAILED"),
-        "baseline": (CaseKind.PLAYBOOK, "tests/{{ vars.name }}", "COMPLETED"),
+        "plain": ("playbook", "examples/hello", "COMPLETED"),
+        "failing": ("playbook", "examples/hello@3", "FAILED"),
+        "baseline": ("playbook", "tests/{{ vars.name }}", "COMPLETED"),
     }
     assert found["plain"].outcome.attempts[0].execution == execution
     assert found["baseline"].outcome.message == "expected_results: expected_status is COMPLETED, got FAILED"
@@ -337,9 +336,9 @@ async def test_what_a_case_is_about_says_where_its_files_come_from(
     await process.settle()
     await process.store()
     assert {case: (record.kind, record.path) for (_, case), record in store.cases.items()} == {
-        "git": (CaseKind.SQL, "git https://git.example.com/a.git//db@v1"),
-        "whole": (CaseKind.SQL, "git {{ vars.repository }}@HEAD"),
-        "map": (CaseKind.SQL, "configmap/ledger/tests"),
-        "keys": (CaseKind.SQL, "configmap/ledger"),
-        "inline": (CaseKind.SQL, "inline"),
+        "git": ("sql", "git https://git.example.com/a.git//db@v1"),
+        "whole": ("sql", "git {{ vars.repository }}@HEAD"),
+        "map": ("sql", "configmap/ledger/tests"),
+        "keys": ("sql", "configmap/ledger"),
+        "inline": ("sql", "inline"),
     }

@@ -8,7 +8,6 @@ import pytest
 from support.builders import NOON, RUN_ID, outcome_of
 from testrun_operator.api.phase import ConditionStatus, Phase
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.controller import results as module
 from testrun_operator.controller.results import ALL_STORED, Results
 from testrun_operator.engine.outcome import Baseline, CaseRecord, RunRecord
@@ -22,7 +21,7 @@ SUMMARY = RunRecord(ID, "team", "nightly", "regression", None, Phase.PASSED, NOO
 
 def case(name: str) -> CaseRecord:
     """Return the record of a case that passed."""
-    return CaseRecord(ID, CaseKind.HTTP, "GET /", None, outcome_of(name))
+    return CaseRecord(ID, "http", "GET /", None, outcome_of(name))
 
 
 class Watched:

@@ -9,14 +9,14 @@ import pytest
 
 from support.builders import NOON, container_case, http_case, report_of, suite_document, termination_message
 from support.memory_cluster import Body, MemoryCluster
-from testrun_operator.api.parse import parse_run
 from testrun_operator.api.report import Detail, DetailKind, encode
-from testrun_operator.api.status import format_time
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import CONFIGMAPS, DEPLOYMENTS, EVENTS, JOBS, SERVICES, TESTRUNS
+from testrun_operator.resources.parsing import parse_run
+from testrun_operator.resources.status import format_time
 from unit.controller.process import MemoryStore, Process, condition
 
 STATUS = "patch", f"{TESTRUNS}/status"

@@ -7,15 +7,15 @@ import pytest
 
 from support.builders import container_case, run_of, suite_document
 from support.memory_cluster import Body, MemoryCluster
-from testrun_operator.api.parse import parse_run
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.api.status import TestRunStatus
 from testrun_operator.controller.starting import Started, Waiting
 from testrun_operator.engine.execution import ExecutionRecord, digest_of
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.errors import ClusterUnavailable, InvalidSpec
 from testrun_operator.kube.client import CONFIGMAPS
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.parsing import parse_run
+from testrun_operator.resources.status import TestRunStatus
 from unit.controller.process import MemoryStore, Process
 
 ABC = suite_document(*(container_case(name) for name in "abc"))

@@ -7,12 +7,12 @@ import pytest
 from support.builders import NOON
 from support.memory_cluster import MemoryCluster
 from testrun_operator.api.phase import Phase
-from testrun_operator.api.status import TestRunStatus
 from testrun_operator.controller.inventory import RunView
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import TESTRUNS
+from testrun_operator.resources.status import TestRunStatus
 
 STATUS = f"{TESTRUNS}/status"
 RUNNING = TestRunStatus(observed_generation=1, phase=Phase.RUNNING, run_id="7", success_rate="50.00")

@@ -26,7 +26,6 @@ from support.builders import (
 )
 from support.simulation import Fate, SimulatedCluster, SimulatedJob
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.observation import JobState, PodPhase, Terminated, Waiting
@@ -69,7 +68,7 @@ def executions(draw: st.DrawFn) -> ExecutionRecord:
     return record_of(suite_of(*cases), run)
 
 
-def ends_of(kind: CaseKind, case: str, attempt: int) -> dict[str, tuple[Verdict, int, str, str]]:
+def ends_of(kind: str, case: str, attempt: int) -> dict[str, tuple[Verdict, int, str, str]]:
     """Return the ways in which a container may end: the true verdict, its exit code, reason and message."""
 
     def said(verdict: Verdict, failure_class: FailureClass | None, reason: Reason) -> str:
@@ -80,7 +79,7 @@ def ends_of(kind: CaseKind, case: str, attempt: int) -> dict[str, tuple[Verdict,
         "killed": (Verdict.ERRORED, 137, "Error", ""),
         "out of memory": (Verdict.ERRORED, 137, "OOMKilled", ""),
     }
-    if kind is CaseKind.CONTAINER:
+    if kind == "container":
         return ends | {
             "exit code 0": (Verdict.PASSED, 0, "Completed", ""),
             "exit code 1": (Verdict.FAILED, 1, "Error", "a line\n"),
@@ -138,7 +137,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         self.troubles = troubles
         self.cluster = SimulatedCluster(record)
         self.promised: dict[str, Verdict] = {}
-        self.kinds = {case.name: case.case.kind for case in self.cluster.state.execution.cases}
+        self.kinds = {case.name: case.case.kind.name for case in self.cluster.state.execution.cases}
         self.killed = False
 
     def is_ending(self) -> bool:
@@ -302,7 +301,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     def end_deleted_container(self, name: str, data: st.DataObject) -> None:
         """A container that was told to end does so: the runner with 143, another image with whatever it likes."""
         job = self.cluster.jobs[name]
-        is_other = self.kinds[job.observation.case] is CaseKind.CONTAINER
+        is_other = self.kinds[job.observation.case] == "container"
         exit_code = data.draw(st.sampled_from([0, 1, 137, 143] if is_other else [137, 143]))
         self.end_as(name, Verdict.ERRORED, exit_code, "Error", "")
         if job.observation.decided is not None:

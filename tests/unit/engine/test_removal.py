@@ -23,13 +23,13 @@ from support.builders import (
     running_pod,
     with_pod,
 )
-from testrun_operator.api.status import RecordDigest
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.outcome import CaseOutcome
 from testrun_operator.engine.planning import Execution, Memory
 from testrun_operator.engine.removal import find_removable, name_cases, read_cases
 from testrun_operator.engine.told import passed_before
+from testrun_operator.resources.status import RecordDigest
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True), unique=True, min_size=1, max_size=60)
 

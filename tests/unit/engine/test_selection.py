@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from support.builders import container_case, http_case, names_of, planned, run_of, suite_of
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.suite import WhenOperator, WhenRequirement
 from testrun_operator.engine.selection import expand_matrix, holds, select_cases
+from testrun_operator.resources.suite import WhenOperator, WhenRequirement
 
 
 def selected(*cases: Mapping[str, Any], **run: Any) -> list[str]:

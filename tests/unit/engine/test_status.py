@@ -23,7 +23,6 @@ from support.builders import (
 from testrun_operator.api.phase import ConditionStatus, ConditionType, Phase
 from testrun_operator.api.reason import ConditionReason, Reason
 from testrun_operator.api.report import ExecutionReport
-from testrun_operator.api.status import MAX_HISTORY, Condition, Execution, PlaybookExecution, TestRunStatus
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord, Restriction
 from testrun_operator.engine.outcome import CaseOutcome
@@ -43,6 +42,7 @@ from testrun_operator.engine.status import (
     with_storing,
 )
 from testrun_operator.engine.summary import explain_few, final_phase, phase_of, success_rate
+from testrun_operator.resources.status import MAX_HISTORY, Condition, Execution, PlaybookExecution, TestRunStatus
 
 RECORD = record_of(suite_of(container_case("one")), run_of(revision="4f2c1d"))
 RUNNING = (ConditionReason.RUNNING, "cases are running")

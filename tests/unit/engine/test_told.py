@@ -9,12 +9,12 @@ import pytest
 from support.builders import NOON, container_case, ended_pod, http_case, job, record_of, run_of, suite_of
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import Reason
-from testrun_operator.api.status import CaseCounts, Failure, TestRunStatus
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.planning import Controls, Memory, Plan, StartAttempt, plan
 from testrun_operator.engine.told import Told, read_told
+from testrun_operator.resources.status import CaseCounts, Failure, TestRunStatus
 
 _ID = "508709863430554191"
 _ENDED = NOON + timedelta(minutes=1)

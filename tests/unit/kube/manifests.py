@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from support.builders import RUN, record_of, run_of, suite_of
-from testrun_operator.api.document import DOCUMENT_VARIABLE, CaseDocument
+from testrun_operator.api.environment import DOCUMENT_VARIABLE
 from testrun_operator.engine.planning import StartAttempt
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.kube.job import JobParts, build_job
 from testrun_operator.kube.pods import PodSettings
 from testrun_operator.kube.references import RunReference
+from testrun_operator.resources.document import CaseDocument
 
 SETTINGS = PodSettings(
     image="registry.example.com/testrun:1",

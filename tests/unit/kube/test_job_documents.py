@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.kube.manifests import container_of, document_of, environment_of, expand, parts_of, pod_of
 
 from support.builders import NOON, RUN_ID, container_case, http_case, run_of, suite_of
-from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE
+from testrun_operator.api.environment import DOCUMENT_PATH, DOCUMENT_VARIABLE
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.kube import labels
 

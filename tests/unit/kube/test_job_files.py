@@ -6,7 +6,7 @@ import pytest
 from tests.unit.kube.manifests import container_of, document_of, environment_of, parts_of, pod_of
 
 from support.builders import sql_case
-from testrun_operator.api.document import DOCUMENT_PATH, DOCUMENT_VARIABLE, FILES_PATH
+from testrun_operator.api.environment import DOCUMENT_PATH, DOCUMENT_VARIABLE, FILES_PATH
 
 GIT = {"git": {"url": "https://git.example.com/{{ vars.name }}.git", "ref": "{{ run.revision }}", "path": "database"}}
 TEXT = """\

@@ -6,7 +6,7 @@ from typing import Any
 from tests.unit.kube.manifests import container_of, document_of, environment_of, parts_of, pod_of
 
 from support.builders import http_case, playbook_case
-from testrun_operator.api.document import DOCUMENT_VARIABLE, FILES_PATH, credential_prefix
+from testrun_operator.api.environment import DOCUMENT_VARIABLE, FILES_PATH, credential_prefix
 
 CONNECTIONS = {
     "noetl": {

@@ -8,8 +8,6 @@ import pytest
 from tests.unit.kube.manifests import SETTINGS, container_of, pod_of, violations_of
 
 from support.builders import RUN, RUN_ID
-from testrun_operator.api.suite import TestServer
-from testrun_operator.api.suite import TestServerScope as Scope
 from testrun_operator.kube import labels
 from testrun_operator.kube.platform import ServerPods
 from testrun_operator.kube.references import RunReference
@@ -22,6 +20,8 @@ from testrun_operator.kube.servers import (
     service_manifest,
     template_of,
 )
+from testrun_operator.resources.suite import TestServer
+from testrun_operator.resources.suite import TestServerScope as Scope
 
 SERVERS = ServerSettings("test-server", 30555, "cluster.local", SETTINGS)
 OF_RUN = pytest.param(Scope.RUN, id="of one run")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from testrun_operator.api.parse import parse_run, parse_suite
 from testrun_operator.engine.validation import check_run, check_suite
+from testrun_operator.resources.parsing import parse_run, parse_suite
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 FOLDERS = ("container", "failing", "junit", "pagination")

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import JsonValue
 
+from testrun_operator.masking import Masker
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.findings import Finding, describe_failures, judge_value
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.problem import InvalidCase
 
 _DOCUMENT: JsonValue = {"n": 1, "word": "swordfish", "truth": True}

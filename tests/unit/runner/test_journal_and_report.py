@@ -19,9 +19,9 @@ from testrun_operator.api.report import (
     encode,
 )
 from testrun_operator.api.verdict import FailureClass, Verdict
+from testrun_operator.masking import Masker
 from testrun_operator.runner.context import Conclusion
 from testrun_operator.runner.journal import MAX_LOG_CHARACTERS, Journal
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.reporting import mask_conclusion, write_report
 
 MASKER = Masker(["s3cret"])

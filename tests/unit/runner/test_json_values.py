@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testrun_operator.httpclient.exchange import Request, Response
+from testrun_operator.kinds.http.execution.order import find_disorder, find_duplicates
+from testrun_operator.kinds.http.execution.pagination import Page
+from testrun_operator.kinds.http.execution.schema import Schema
+from testrun_operator.masking import Masker
 from testrun_operator.runner.expressions import Expression, NotApplicable, json_equal
-from testrun_operator.runner.http.exchange import Request, Response
-from testrun_operator.runner.http.order import find_disorder, find_duplicates
-from testrun_operator.runner.http.pagination import Page
-from testrun_operator.runner.http.schema import Schema
-from testrun_operator.runner.masking import Masker
 from testrun_operator.runner.problem import InvalidCase
 
 JSON = st.recursive(

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.builders import NOON, playbook_case, seconds, suite_of
-from testrun_operator.api.document import CaseDocument, RunInfo, credential_prefix
+from testrun_operator.api.environment import credential_prefix
 from testrun_operator.api.report import ExecutionReport, ReportedEvent
-from testrun_operator.runner.masking import MIN_SECRET_LENGTH, Masker, mask_execution
+from testrun_operator.masking import MIN_SECRET_LENGTH, Masker, mask_execution
+from testrun_operator.resources.document import CaseDocument, RunInfo
+from testrun_operator.runner.secrets import masker_for
 
 SECRETS = st.text(min_size=MIN_SECRET_LENGTH, max_size=30).filter(
     lambda secret: len(secret.strip()) >= MIN_SECRET_LENGTH and "*" not in secret
@@ -86,7 +88,7 @@ def masker_of(**fields: str) -> Masker:
     run = RunInfo(id="1", name="a", namespace="b", suite="c", start_time=NOON)
     document = CaseDocument(run=run, attempt=1, timeout=seconds(60), case=case)
     environment = {f"{credential_prefix(0)}{name}": value for name, value in fields.items()}
-    return Masker.for_document(document, environment | {"HOME": "/home/someone"})
+    return masker_for(document, environment | {"HOME": "/home/someone"})
 
 
 @pytest.mark.parametrize("field", ["db_password", "password", "token", "private.key", "service-account", "anything"])

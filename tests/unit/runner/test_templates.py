@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testrun_operator.api.document import CaseDocument
+from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.runner.templates import MAX_OUTPUT_CHARACTERS, Templates
 

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 from testrun_operator.api.phase import Phase
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.report import Detail, DetailKind
-from testrun_operator.api.suite import CaseKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, Evidence, RunRecord
 
@@ -89,7 +88,7 @@ def case_record(
         attempts = (attempt(verdict, case=case, message=message, details=details),)
     return CaseRecord(
         run_id=run_id,
-        kind=CaseKind.HTTP,
+        kind="http",
         path=path,
         category=category,
         outcome=CaseOutcome(

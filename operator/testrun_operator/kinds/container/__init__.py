@@ -1,0 +1,1 @@
+"""Cases of kind ``container``: any image and command; the exit code judges."""

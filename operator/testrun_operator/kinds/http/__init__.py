@@ -1,0 +1,1 @@
+"""Cases of kind ``http``: one request, or a paginated walk, against a connection."""

@@ -1,0 +1,1 @@
+"""Cases of kind ``playbook``: a NoETL playbook, run through the NoETL server and judged by its event log."""

@@ -1,0 +1,131 @@
+"""A playbook, and what a suite has to know of it; read from YAML, or from what a server made of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import yaml
+
+from testrun_operator.kinds.playbook.commands.dangers import find_dangers
+from testrun_operator.kinds.playbook.commands.flow import is_sequential
+from testrun_operator.kinds.playbook.commands.needs import Names, find_children, find_credentials
+from testrun_operator.kinds.playbook.commands.walking import TooLarge, spots
+from testrun_operator.kinds.playbook.commands.workload import Workload
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unreadable(Exception):
+    """A text that should be a playbook is none.
+
+    Args:
+        reason: why, for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """A playbook, and what a suite has to know of it."""
+
+    path: str
+    """In the catalog."""
+    description: str
+    """The first line of what it says of itself; may be empty."""
+    origin: str
+    """Where it was found: a file, or the catalog."""
+    folder: str
+    """The folders that it is in, with ``/``; may be empty."""
+    text: str = field(repr=False)
+    """As it is written; empty where it is in a catalog."""
+    version: int | None = None
+    """In the catalog; None where it was not found there."""
+    dangers: tuple[str, ...] = ()
+    """What it does outside of NoETL that nobody should start unasked."""
+    credentials: Names = field(default_factory=Names)
+    """Credentials that it asks its server for."""
+    children: Names = field(default_factory=Names)
+    """Paths of playbooks that it starts."""
+    is_sequential: bool = True
+    """Whether its steps come one after the other, as far as it is written so."""
+
+
+def read_yaml(text: str) -> Mapping[str, object] | None:
+    """Read a text, and give its document if that is a playbook.
+
+    Returns:
+        None where it is something else.
+
+    Raises:
+        Unreadable: it is no YAML, or a playbook among other documents, which NoETL does not take.
+    """
+    try:
+        documents = list(yaml.load_all(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        raise Unreadable(f"{where}{error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Unreadable(f"is no YAML: {' '.join(str(error).split())}") from None
+    found = [document for document in documents if isinstance(document, Mapping) and _is_playbook(document)]
+    if found and len(documents) > 1:
+        raise Unreadable(f"has {len(documents)} documents; NoETL takes one from a file")
+    return found[0] if found else None
+
+
+def make_playbook(
+    document: Mapping[str, object],
+    *,
+    origin: str,
+    path: str = "",
+    version: int | None = None,
+    folder: str | None = None,
+    text: str = "",
+) -> Playbook:
+    """Find out what a suite has to know of a playbook.
+
+    Args:
+        document: what is in it.
+        origin: where it was found.
+        path: in the catalog; empty for the one that it names itself.
+        version: in the catalog, if that is where it was found.
+        folder: the folders that it is in; None for those of its path.
+        text: as it is written, where it is to be registered.
+
+    Raises:
+        Unreadable: it has no path and no name, or is larger than any playbook.
+    """
+    metadata = document.get("metadata")
+    fields: Mapping[str, object] = metadata if isinstance(metadata, Mapping) else {}
+    named = (_text(source, key) for source in (fields, document) for key in ("path", "name"))
+    path = path or next(filter(None, named), "")
+    if not path:
+        raise Unreadable("has neither metadata.path nor metadata.name")
+    workload = Workload(document.get("workload"))
+    try:
+        found = list(spots(document))
+    except TooLarge:
+        raise Unreadable("is larger than any playbook") from None
+    return Playbook(
+        path=path,
+        description=next(iter((_text(fields, "description") or _text(document, "description")).splitlines()), ""),
+        origin=origin,
+        folder=path.rpartition("/")[0] if folder is None else folder,
+        text=text,
+        version=version,
+        dangers=find_dangers(found, workload),
+        credentials=find_credentials(found, document.get("keychain"), workload),
+        children=find_children(found, workload),
+        is_sequential=is_sequential(found),
+    )
+
+
+def _is_playbook(document: Mapping[object, object]) -> bool:
+    return str(document.get("kind", "")).casefold() == "playbook"
+
+
+def _text(fields: Mapping[str, object], key: str) -> str:
+    value = fields.get(key)
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

@@ -1,0 +1,1 @@
+"""The two custom resources, TestSuite and TestRun: their models, their CRDs, and the document of a case in its pod."""

@@ -1,5 +1,0 @@
-"""Oracle. Not tested: there was no server to test it with."""
-
-from testrun_operator.runner.sql.databases.relational.oracle.database import OracleDatabase
-
-__all__ = ["OracleDatabase"]
