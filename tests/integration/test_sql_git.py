@@ -21,7 +21,8 @@ from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.sql.project.discovery import load_path
 from testrun_operator.runner.problem import CannotJudge, InvalidCase
 from testrun_operator.sources import git_pack
-from testrun_operator.sources.fetching import Fetched, fetch_files
+from testrun_operator.sources.fetched import Fetched
+from testrun_operator.sources.fetching import fetch_files
 
 TEST = "# TEST CASE\nIt works.\n"
 SECRET = "t0p:secret/token"

@@ -2,31 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from testrun_operator.api.environment import FILES_PATH
 from testrun_operator.api.files import ConfigMapFiles, FileSource
 from testrun_operator.runner.problem import InvalidCase
+from testrun_operator.sources.fetched import Deadline, Fetched
 from testrun_operator.sources.listing import names_in
 from testrun_operator.sources.paths import is_inside, printable, problem_of_path
-from testrun_operator.sources.problem import Deadline
 
 _MOST_NAMES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """Files that are there."""
-
-    path: Path
-    """The folder or the file that is to be used."""
-    label: str
-    """Where it came from, for people; without credentials."""
-    commit: str | None = None
-    """The full id of the commit, where it came from Git."""
-    notices: tuple[str, ...] = ()
-    """What is not as an author may think it is, for instance that a submodule was not fetched."""
 
 
 def fetch_files(

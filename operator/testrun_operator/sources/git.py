@@ -18,7 +18,7 @@ from dulwich.objects import Commit, ObjectID, ShaFile, Tag
 
 from testrun_operator.api.files import GitFiles
 from testrun_operator.runner.problem import CannotJudge, InvalidCase
-from testrun_operator.sources.fetching import Fetched
+from testrun_operator.sources.fetched import Deadline, Fetched, GitRefused, SourceUnavailable
 from testrun_operator.sources.git_address import Address, parse_address
 from testrun_operator.sources.git_http import Credentials, http_client, unreachable
 from testrun_operator.sources.git_pack import Receiver, check_pack
@@ -27,7 +27,6 @@ from testrun_operator.sources.git_tcp import tcp_client
 from testrun_operator.sources.git_tree import Writer, check_path
 from testrun_operator.sources.listing import MAX_FILE_BYTES
 from testrun_operator.sources.paths import printable
-from testrun_operator.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 _MAX_TAGS = 10
 _SHORT = 12

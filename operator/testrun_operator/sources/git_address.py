@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from testrun_operator.sources.fetched import GitRefused
 from testrun_operator.sources.paths import problem_of_name
-from testrun_operator.sources.problem import GitRefused
 
 HTTP = ("http", "https")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "git": 9418}

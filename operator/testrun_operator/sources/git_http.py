@@ -13,9 +13,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from testrun_operator.api.environment import GIT_CA_VARIABLE, GIT_PASSWORD_VARIABLE, GIT_USERNAME_VARIABLE
 from testrun_operator.httpclient.library import httpx
+from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
 from testrun_operator.sources.git_address import Address, Origin, origin_of
 from testrun_operator.sources.paths import printable
-from testrun_operator.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 CONNECT_SECONDS = 10.0
 """An address that does not even refuse a connection is not waited for any longer."""

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from testrun_operator.sources.problem import Deadline, GitRefused, SourceUnavailable
+from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
 
 MAX_PACK_BYTES = 512 * 1024 * 1024
 """The most that is received."""

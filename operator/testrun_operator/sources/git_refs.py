@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from testrun_operator.sources.fetched import GitRefused
 from testrun_operator.sources.paths import printable
-from testrun_operator.sources.problem import GitRefused
 
 ID_LENGTH = 40
 _ID = re.compile(r"[0-9a-f]{4,40}")

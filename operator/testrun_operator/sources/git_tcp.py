@@ -8,9 +8,9 @@ from typing import IO
 from dulwich.client import GitClient, TraditionalGitClient
 from dulwich.protocol import Protocol
 
+from testrun_operator.sources.fetched import Deadline
 from testrun_operator.sources.git_address import Address
 from testrun_operator.sources.git_http import CONNECT_SECONDS, IDLE_SECONDS
-from testrun_operator.sources.problem import Deadline
 
 _PROTOCOL_VERSION = 2
 

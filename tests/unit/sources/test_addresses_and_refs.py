@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testrun_operator.sources.fetched import GitRefused
 from testrun_operator.sources.git_address import parse_address
 from testrun_operator.sources.git_refs import Choice, check_ref, choose
-from testrun_operator.sources.problem import GitRefused
 
 
 @pytest.mark.parametrize(

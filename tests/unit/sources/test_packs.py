@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testrun_operator.sources import git_pack
+from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
 from testrun_operator.sources.git_pack import Receiver, check_pack
-from testrun_operator.sources.problem import Deadline, GitRefused, SourceUnavailable
 
 FOREVER = Deadline(None)
 BLOB, OFFSET_DELTA, REFERENCE_DELTA = 3, 6, 7

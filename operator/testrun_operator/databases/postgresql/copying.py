@@ -6,17 +6,15 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from testrun_operator.databases.base import Database, NotPossible, StatementCancelled, StatementFailed
+from testrun_operator.databases.dsn import Dsn
 from testrun_operator.errors import CaseError
-
-if TYPE_CHECKING:
-    from testrun_operator.databases.postgresql.database import PostgresDatabase
 
 _LOG: Final = logging.getLogger(__name__)
 _MARK: Final = "A copy made by testrun-operator, to be dropped by it"
@@ -45,6 +43,34 @@ _SESSIONS: Final = """
 """
 
 
+class CopySource(Database, Protocol):
+    """A database of PostgreSQL as it is needed for copies of it."""
+
+    @property
+    def dsn(self) -> Dsn:
+        """Where it is."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long from now there is time; None for as long as it takes."""
+
+    def for_database(self, name: str) -> "CopySource":
+        """Give another database of the same server."""
+
+    def open_connection(self) -> psycopg.Connection:
+        """Open a connection.
+
+        Raises:
+            psycopg.Error: it cannot be opened.
+        """
+
+    def failure(self, error: psycopg.Error) -> CaseError:
+        """Say why there is no connection, without the password."""
+
+    def masked(self, error: psycopg.Error) -> str:
+        """Give the text of an error without the password."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Setting:
     """``ALTER DATABASE … SET``, or ``ALTER ROLE … IN DATABASE … SET``: the server does not copy them."""
@@ -58,7 +84,7 @@ class _Setting:
 class _Maker:
     """Makes and drops databases, one at a time: the server cannot copy one template twice at once."""
 
-    source: "PostgresDatabase"
+    source: CopySource
     connection: psycopg.Connection
     name: str
     """The name of the database that is copied."""
@@ -68,7 +94,7 @@ class _Maker:
     made: set[str] = field(default_factory=set)
     count: int = 0
 
-    def make(self, template: str) -> "PostgresDatabase":
+    def make(self, template: str) -> CopySource:
         """Copy a database.
 
         Raises:
@@ -209,7 +235,7 @@ class PostgresCopies:
 
 
 @contextlib.contextmanager
-def prepare_copies(source: "PostgresDatabase", prefix: str) -> Iterator[PostgresCopies]:
+def prepare_copies(source: CopySource, prefix: str) -> Iterator[PostgresCopies]:
     """Prepare copies of a database; drop them all at the end of the block.
 
     Args:
@@ -238,7 +264,7 @@ def prepare_copies(source: "PostgresDatabase", prefix: str) -> Iterator[Postgres
         maker.drop_all()
 
 
-def _maintenance(source: "PostgresDatabase") -> psycopg.Connection:
+def _maintenance(source: CopySource) -> psycopg.Connection:
     """Connect to a database other than the source; to the source itself where nothing else may be connected to."""
     for name in _MAINTENANCE:
         if name != source.dsn.database:

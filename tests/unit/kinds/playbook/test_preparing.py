@@ -17,7 +17,7 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.runner.templates import Templates
-from testrun_operator.sources.fetching import Fetched
+from testrun_operator.sources.fetched import Fetched
 
 _PLAYBOOK = "apiVersion: noetl.io/v2\nkind: Playbook\nmetadata: {{path: {}}}\n"
 

@@ -13,7 +13,7 @@ from testrun_operator.api.report import DetailKind
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.kinds.sql.execution import case as sql_case
 from testrun_operator.resources.document import CaseDocument
-from testrun_operator.sources.fetching import Fetched
+from testrun_operator.sources.fetched import Fetched
 
 RunSql = Callable[..., Outcome]
 COMMIT = "4f2c1d" + "0" * 34

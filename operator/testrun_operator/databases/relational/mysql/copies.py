@@ -4,11 +4,12 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import pymysql
 
-from testrun_operator.databases.base import DatabaseUnreachable, NotPossible, StatementCancelled
+from testrun_operator.databases.base import Database, DatabaseUnreachable, NotPossible, StatementCancelled
+from testrun_operator.databases.dsn import Dsn
 from testrun_operator.databases.relational.mysql import errors
 from testrun_operator.databases.relational.mysql.definition import (
     READING,
@@ -19,16 +20,32 @@ from testrun_operator.databases.relational.mysql.definition import (
 )
 from testrun_operator.databases.relational.mysql.names import quote
 from testrun_operator.errors import CaseError
-
-if TYPE_CHECKING:
-    from testrun_operator.databases.relational.mysql.database import MySqlDatabase
+from testrun_operator.masking import Masker
 
 _DROP_WAIT_SECONDS: Final = 10
 """For a session that was not closed and still uses a copy."""
 
 
+class CopySource(Database, Protocol):
+    """A database of MariaDB or MySQL as it is needed for copies of it."""
+
+    @property
+    def dsn(self) -> Dsn:
+        """Where it is."""
+
+    @property
+    def masker(self) -> Masker:
+        """Keeps the password out of messages."""
+
+    def for_database(self, name: str) -> "CopySource":
+        """Give another database of the same server."""
+
+    def open(self, *, limited: bool = True) -> Any:
+        """Open a connection of the driver; ``limited`` is whether the time that is left holds for its statements."""
+
+
 @contextlib.contextmanager
-def prepare_copies(origin: "MySqlDatabase", prefix: str) -> Iterator["MySqlCopies"]:
+def prepare_copies(origin: CopySource, prefix: str) -> Iterator["MySqlCopies"]:
     """Make the template, and drop it at the end.
 
     Args:
@@ -56,7 +73,7 @@ class MySqlCopies:
         origin: the name of the database that the template is a copy of.
     """
 
-    def __init__(self, copier: "_Copier", template: "MySqlDatabase", origin: str) -> None:
+    def __init__(self, copier: "_Copier", template: CopySource, origin: str) -> None:
         self.template = template
         self._copier = copier
         self._origin = origin
@@ -65,7 +82,7 @@ class MySqlCopies:
         self._definition: Definition | None = None
 
     @contextlib.contextmanager
-    def copy(self) -> Iterator["MySqlDatabase"]:
+    def copy(self) -> Iterator[CopySource]:
         """See the protocol."""
         with self._lock:
             number = next(self._numbers)
@@ -78,11 +95,11 @@ class MySqlCopies:
 class _Copier:
     """Makes copies whose names begin in the same way."""
 
-    def __init__(self, origin: "MySqlDatabase", prefix: str) -> None:
+    def __init__(self, origin: CopySource, prefix: str) -> None:
         self._origin = origin
         self._prefix = prefix
 
-    def read(self, database: "MySqlDatabase", other_names: tuple[str, ...] = ()) -> Definition:
+    def read(self, database: CopySource, other_names: tuple[str, ...] = ()) -> Definition:
         """Read what a database is made of."""
         name = str(database.dsn.database)
         with self._translating(f"database {name}"), _connection(database) as connection:
@@ -90,7 +107,7 @@ class _Copier:
             return read_definition(connection.rows, name, other_names)
 
     @contextlib.contextmanager
-    def copy(self, definition: Definition, name: str) -> Iterator["MySqlDatabase"]:
+    def copy(self, definition: Definition, name: str) -> Iterator[CopySource]:
         """Make a copy and drop it at the end."""
         target = f"{self._prefix}_{name}"
         with self._translating(f"database {definition.database}"), _connection(self._origin) as connection:
@@ -150,6 +167,6 @@ class _Connection:
 
 
 @contextlib.contextmanager
-def _connection(database: "MySqlDatabase", *, limited: bool = True) -> Iterator[_Connection]:
+def _connection(database: CopySource, *, limited: bool = True) -> Iterator[_Connection]:
     with contextlib.closing(database.open(limited=limited)) as driver:
         yield _Connection(driver)

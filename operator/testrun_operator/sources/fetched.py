@@ -1,11 +1,26 @@
-"""Why files could not be fetched."""
+"""What comes of fetching files: where they are, or why they are not there."""
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.runner.problem import CannotJudge
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Files that are there."""
+
+    path: Path
+    """The folder or the file that is to be used."""
+    label: str
+    """Where it came from, for people; without credentials."""
+    commit: str | None = None
+    """The full id of the commit, where it came from Git."""
+    notices: tuple[str, ...] = ()
+    """What is not as an author may think it is, for instance that a submodule was not fetched."""
 
 
 class SourceUnavailable(CannotJudge):
