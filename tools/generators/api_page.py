@@ -37,7 +37,7 @@ def render() -> str:
         "API reference",
         f"The two resources of `{GROUP}/{VERSION}`. `kubectl explain testrun.spec --recursive` shows the same. "
         "A field in **bold** is required. Of the types, these are texts of a certain form:\n\n" + "\n".join(_legend()),
-        "the models in `operator/testrun_operator/api`",
+        "the models in `operator/testrun_operator/resources` and `operator/testrun_operator/kinds`",
         body,
     )
 

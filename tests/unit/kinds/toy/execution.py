@@ -1,0 +1,17 @@
+"""Runs cases of the kind ``echo``."""
+
+from testrun_operator.kinds.echo.spec import EchoCase
+
+from testrun_operator.api.reason import Reason
+from testrun_operator.runner.context import Conclusion, Context
+
+
+def run_case(context: Context) -> Conclusion:
+    """Run the case."""
+    spec = context.document.case.spec_as(EchoCase)
+    said = context.templates.text(spec.say, "echo.say")
+    for _ in range(spec.times):
+        context.journal.count_step()
+    if spec.hear in {None, said}:
+        return Conclusion.passed(Reason.EXPECTATIONS_MET, {"heard": said})
+    return Conclusion.failed(Reason.EXPECTATION_NOT_MET, f"expected {spec.hear}, heard {said}")
