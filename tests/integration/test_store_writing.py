@@ -245,7 +245,7 @@ async def test_the_passed_cases_are_those_of_one_execution(tables: Tables) -> No
 
 
 async def test_the_verdicts_of_an_execution_are_read_by_case(tables: Tables) -> None:
-    """An operator that takes up an execution asks which of its cases have one already."""
+    """An operator that adopts an execution asks which of its cases have one already."""
     await tables.store.write_cases(
         [case_record("a", run_id=1), case_record("b", Verdict.FAILED, run_id=1), case_record("c", run_id=2)]
     )

@@ -59,7 +59,7 @@ MUTATIONS = (
         (
             Change("kube/belonging.py", "    if owner is None or", _OF_LABELS),
             Change(
-                "controller/inventory.py",
+                "controller/cache.py",
                 "tuple(self.jobs_index.get((namespace, run_id), ()))",
                 "tuple(job for key in self.jobs_index if key[1] == run_id for job in self.jobs_index.get(key, ()))",
             ),
@@ -82,12 +82,14 @@ MUTATIONS = (
         "nothing is read before an attempt is stopped for its time, and the stop is not conditional",
         (
             Change(
-                "controller/acting.py",
+                "controller/action_executor.py",
                 "must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}",
                 "must_read = False",
             ),
             Change(
-                "controller/acting.py", "stop_patch(outcome, stop.job.resource_version, ", 'stop_patch(outcome, "", '
+                "controller/action_executor.py",
+                "stop_patch(outcome, stop.job.resource_version, ",
+                'stop_patch(outcome, "", ',
             ),
         ),
     ),
@@ -121,7 +123,7 @@ MUTATIONS = (
     Mutation(
         "any-conflict",
         "every 409 is taken for AlreadyExists",
-        (Change("controller/acting.py", "if not error.already_exists:", "if not error.is_conflict:"),),
+        (Change("controller/action_executor.py", "if not error.already_exists:", "if not error.is_conflict:"),),
     ),
     Mutation(
         "unauthorized",
@@ -189,7 +191,7 @@ MUTATIONS = (
                 "found if found is not None and found.owner_uid == owner else None",
                 "found",
             ),
-            Change("controller/watching.py", "or run_of(body) is not None:", "or True:"),
+            Change("controller/indexing.py", "or run_of(body) is not None:", "or True:"),
         ),
     ),
     Mutation(
@@ -233,7 +235,7 @@ MUTATIONS = (
         "a status with a field of a newer release is none",
         (
             Change(
-                "controller/watching.py",
+                "controller/indexing.py",
                 'return TestRunStatus.model_validate(known, extra="ignore"), ""',
                 'return TestRunStatus.model_validate(known, extra="forbid"), ""',
             ),

@@ -1,6 +1,6 @@
 """An API server in memory: the calls of :class:`testrun_operator.kube.client.KubernetesClient` on plain dicts.
 
-The objects are kept as the API server would send them, and an :class:`Inventory` reads them by the functions that
+The objects are kept as the API server would send them, and an :class:`ClusterCache` reads them by the functions that
 kopf's indices are filled with. A test plays the other parts: the Job controller, the kubelet, people. Jobs end as they
 do from Kubernetes 1.31 on: ``SuccessCriteriaMet`` or ``FailureTarget`` first, ``Complete`` or ``Failed`` once every pod
 has ended; a Job whose deadline passes has its pods deleted, and they go on for as long as their grace period.
@@ -16,8 +16,8 @@ from typing import Any
 from support.builders import NOON
 from testrun_operator.api.junit import READER
 from testrun_operator.api.report import Report, encode
-from testrun_operator.controller import watching
-from testrun_operator.controller.inventory import Inventory
+from testrun_operator.controller import indexing
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
@@ -93,14 +93,14 @@ class MemoryCluster:
         """The patches that were sent, the oldest first."""
         self._shown: _Objects | None = None
         self._uids = 0
-        self.inventory = Inventory(
-            runs_index=_View(self, TESTRUNS, watching.index_run),
-            suites_index=_View(self, TESTSUITES, watching.index_suite),
-            records_index=_View(self, CONFIGMAPS, watching.index_record),
-            jobs_index=_View(self, JOBS, watching.index_job),
-            pods_index=_View(self, PODS, watching.index_pod),
-            deployments_index=_View(self, DEPLOYMENTS, watching.index_deployment),
-            services_index=_View(self, SERVICES, watching.index_service),
+        self.cache = ClusterCache(
+            runs_index=_View(self, TESTRUNS, indexing.index_run),
+            suites_index=_View(self, TESTSUITES, indexing.index_suite),
+            records_index=_View(self, CONFIGMAPS, indexing.index_record),
+            jobs_index=_View(self, JOBS, indexing.index_job),
+            pods_index=_View(self, PODS, indexing.index_pod),
+            deployments_index=_View(self, DEPLOYMENTS, indexing.index_deployment),
+            services_index=_View(self, SERVICES, indexing.index_service),
         )
 
     # -- the clock and the watches --------------------------------------------------------------------------------

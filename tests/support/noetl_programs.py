@@ -59,7 +59,7 @@ def programs_of(release: Release | RustRelease, python: str, surroundings: Surro
         python: that of :func:`python_of`.
         surroundings: where its parts are; each process gets a home of its own in their home.
     """
-    # Workers run what playbooks say with the first python3 that they find.
+    # WorkQueue run what playbooks say with the first python3 that they find.
     path = f"{Path(python).parent}:/usr/bin:/bin"
 
     def own(name: str) -> Surroundings:

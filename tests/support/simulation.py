@@ -15,8 +15,8 @@ from enum import Enum, auto
 
 from support.builders import NOON, RUN
 from testrun_operator.api.verdict import Verdict
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop
 from testrun_operator.engine.judging import judge
@@ -121,9 +121,9 @@ class SimulatedCluster:
         Args:
             decide: says what becomes of each API call.
         """
-        observed = self.state.observe(self._inventory(), self.now)
-        result = plan(self.state.execution, self.controls, observed, self.state.memory, self.now, self.settings)
-        self.state.memory = result.memory
+        observed = self.state.observe(self._cache(), self.now)
+        result = plan(self.state.execution, self.controls, observed, self.state.plan_state, self.now, self.settings)
+        self.state.plan_state = result.plan_state
         for action in result.actions:
             self._do(action, decide(action))
         return result
@@ -179,7 +179,7 @@ class SimulatedCluster:
         must_read = stop.cause in {StopCause.JUDGED, StopCause.RUN_TIMEOUT}
         if not must_read and self._seen_jobs.get(job.observation.name) == job.observation:
             return False
-        fresh = self.state.take_note(self._inventory(), job.observation, tuple(job.pods), self.now)
+        fresh = self.state.take_note(self._cache(), job.observation, tuple(job.pods), self.now)
         judgement = judge(fresh, self.state.planned(fresh.case), self.now, self.settings)
         is_still_right = isinstance(judgement, MustStop) or stop.cause is not StopCause.JUDGED
         return not is_still_right or (isinstance(judgement, Ended) and stop.cause is not StopCause.LINGERING)
@@ -192,8 +192,8 @@ class SimulatedCluster:
         shown = {pod.name for pod in self._seen_pods.get(name, []) if pod.may_run}
         return any(pod.name in shown and pod.may_run for pod in job.pods)
 
-    def _inventory(self) -> Inventory:
-        return Inventory(
+    def _cache(self) -> ClusterCache:
+        return ClusterCache(
             runs_index={},
             suites_index={},
             records_index={},

@@ -29,9 +29,9 @@ def describe_activity(spec: TestRunSpec, state: ExecutionState, *, superseded: b
     if spec.suspend:
         return ConditionReason.SUSPENDED, "spec.suspend is true; no further case is started"
     held_back = _held_back(state)
-    if not any(job.pod is not None for job in state.memory.underway.values()):
+    if not any(job.pod is not None for job in state.plan_state.underway.values()):
         # Nothing gets on: what is waited for is all that there is to be said.
-        if any(job.suspended for job in state.memory.underway.values()):
+        if any(job.suspended for job in state.plan_state.underway.values()):
             return ConditionReason.WAITING_IN_QUEUE, "; ".join(held_back)
         if _is_quota(state):
             return ConditionReason.WAITING_FOR_QUOTA, "; ".join(held_back)
@@ -44,7 +44,7 @@ def _is_quota(state: ExecutionState) -> bool:
 
 def _held_back(state: ExecutionState) -> list[str]:
     """Say what keeps Jobs and pods from being created: it may last for minutes, and nothing else shows it."""
-    suspended = [job for job in state.memory.underway.values() if job.suspended]
+    suspended = [job for job in state.plan_state.underway.values() if job.suspended]
     waiting = [f"{len(suspended)} suspended by a queue"] if suspended else []
     if state.refusals:
         job, refusal = min(state.refusals.items())

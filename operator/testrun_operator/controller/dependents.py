@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from testrun_operator.controller import watching
-from testrun_operator.controller.inventory import IndexedJob, Key, OwnerKey, ServerObject
+from testrun_operator.controller import indexing
+from testrun_operator.controller.cache import IndexedJob, Key, OwnerKey, ServerObject
 from testrun_operator.controller.watches import SILENCE_SECONDS, WATCH_SECONDS, WatchSupervisor, watch_seconds
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.kube import labels
@@ -114,7 +114,7 @@ class Dependents:
         """Set when everything was listed once."""
 
     def indices(self) -> dict[str, Any]:
-        """Return the indices by the names that the inventory has for them."""
+        """Return the indices by the names that the cache has for them."""
         return {name: getattr(self, name) for name in ("records", "jobs", "pods", "deployments", "services")}
 
     # -- executions of which nothing remains to be done -------------------------------------------------------------
@@ -152,9 +152,9 @@ class Dependents:
         elif resource == CONFIGMAPS:
             self._see_record(uid, body, is_deleted=is_deleted)
         elif resource == DEPLOYMENTS:
-            self._see_server(self.deployments, uid, {} if is_deleted else watching.index_deployment(body))
+            self._see_server(self.deployments, uid, {} if is_deleted else indexing.index_deployment(body))
         else:
-            self._see_server(self.services, uid, {} if is_deleted else watching.index_service(body))
+            self._see_server(self.services, uid, {} if is_deleted else indexing.index_service(body))
 
     def retain(self, resource: str, namespace: str | None, uids: Iterable[str]) -> None:
         """Drop what has vanished, and tell of it as of a deletion."""
@@ -185,7 +185,7 @@ class Dependents:
 
     def _see_job(self, uid: str, body: _Body, *, is_deleted: bool) -> None:
         is_kept = not is_deleted and not self._is_released(body)
-        job = watching.read_indexed_job(body) if is_kept or is_deleted else None
+        job = indexing.read_indexed_job(body) if is_kept or is_deleted else None
         if job is not None and is_kept:
             self.jobs.put(uid, _Entry((job.run.namespace, job.run_id), job.observation, job.run))
         else:
@@ -194,7 +194,7 @@ class Dependents:
             self._listener.job_changed(job, deleted=is_deleted)
 
     def _see_pod(self, uid: str, body: _Body, *, is_deleted: bool) -> None:
-        found, job = watching.index_pod(body), job_of(body)
+        found, job = indexing.index_pod(body), job_of(body)
         owner, run_id = _owner(body), str((body["metadata"].get("labels") or {}).get(labels.RUN_ID))
         is_released = self._is_released(body)
         self.pods.remove(uid)
@@ -205,7 +205,7 @@ class Dependents:
             self._listener.pod_changed(owner, run_id, job[0], read_pod(body) if is_deleted else None)
 
     def _see_record(self, uid: str, body: _Body, *, is_deleted: bool) -> None:
-        found = watching.index_record(body)
+        found = indexing.index_record(body)
         self.records.remove(uid)
         for key, stored in found.items():
             if is_deleted:

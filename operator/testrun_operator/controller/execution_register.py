@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from testrun_operator.api.reason import ConditionReason
+from testrun_operator.controller.cache import ClusterCache, RunView
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
-from testrun_operator.controller.inventory import Inventory, RunView
 from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.places import Places
 from testrun_operator.controller.results import Results
@@ -26,7 +26,7 @@ from testrun_operator.resources.status import MAX_RECORDS, RecordDigest, TestRun
 _logger = logging.getLogger(__name__)
 
 
-class CannotTakeUp(SubjectError):
+class CannotAdopt(SubjectError):
     """The record of an execution, or what the status says of its Jobs, cannot be read.
 
     Args:
@@ -52,7 +52,7 @@ class ExecutionRegister:
     """What this process knows of executions.
 
     Args:
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         keeper: notes on records, and their removal.
         statuses: the statuses of runs, which name their records.
         results: the way to Postgres.
@@ -63,14 +63,14 @@ class ExecutionRegister:
     def __init__(
         self,
         *,
-        inventory: Inventory,
+        cache: ClusterCache,
         keeper: RecordKeeper,
         statuses: StatusWriter,
         results: Results,
         places: Places,
         now: Callable[[], datetime],
     ) -> None:
-        self._inventory = inventory
+        self._cache = cache
         self._keeper = keeper
         self._statuses = statuses
         self._results = results
@@ -112,15 +112,15 @@ class ExecutionRegister:
         self._finished.pop(uid, None)
         self._unbound.pop(uid, None)
 
-    def take_up(self, view: RunView) -> tuple[ExecutionState, ...]:
+    def adopt(self, view: RunView) -> tuple[ExecutionState, ...]:
         """Return the executions of a run of which anything remains to be done, the oldest first.
 
         Raises:
-            CannotTakeUp: the record of one cannot be read.
+            CannotAdopt: the record of one cannot be read.
         """
         known = self._states.setdefault(view.reference.uid, {})
         finished = self._finished.setdefault(view.reference.uid, {})
-        for stored in self._inventory.records(view.reference):
+        for stored in self._cache.records(view.reference):
             if stored.run_id in known or stored.run_id in finished:
                 continue
             is_finished = self._is_finished(view, stored)
@@ -131,11 +131,11 @@ class ExecutionRegister:
             elif is_finished:
                 finished[stored.run_id] = _Finished(stored.notes.completed_at)
             else:
-                known[stored.run_id] = self._take_up_one(view, stored)
+                known[stored.run_id] = self._adopt_one(view, stored)
         return tuple(known[run_id] for run_id in sorted(known, key=int))
 
     def tell_foreign(self, view: RunView) -> None:
-        """Tell of the records that the status does not name, once it is known that none of them is to be taken up.
+        """Tell of the records that the status does not name, once it is known that none of them is to be adopted.
 
         One may be ours: of a process that was killed before it could write the status. See
         :class:`testrun_operator.controller.starting.Starter`.
@@ -145,21 +145,21 @@ class ExecutionRegister:
             if run_id not in known:
                 FOREIGN_OBJECTS.note("configmaps", _metadata_of(view.reference, stored), Mismatch.CONTENT)
 
-    def _take_up_one(self, view: RunView, stored: StoredRecord) -> ExecutionState:
+    def _adopt_one(self, view: RunView, stored: StoredRecord) -> ExecutionState:
         try:
             record = stored.read()
         except UnreadableRecord as error:
             name = record_name(view.reference, stored.run_id)
             message = f"ConfigMap {name}, the record of execution {stored.run_id}: {error}"
-            raise CannotTakeUp(ConditionReason.RECORD_UNREADABLE, message) from None
+            raise CannotAdopt(ConditionReason.RECORD_UNREADABLE, message) from None
         state = ExecutionState.begin(view.reference, record, stored.digest)
         entry = entry_of(self._statuses.newest(view), stored.run_id, stored.digest)
         try:
             state.take_over(read_cases(entry.without_jobs if entry is not None else None, state.cases_by_name))
         except ValueError as error:
             message = f"status.records, withoutJobs of execution {stored.run_id}: {error}"
-            raise CannotTakeUp(ConditionReason.STATUS_UNREADABLE, message) from None
-        _logger.info("took up an execution", extra={"run": str(view.reference), "runId": stored.run_id})
+            raise CannotAdopt(ConditionReason.STATUS_UNREADABLE, message) from None
+        _logger.info("adopted an execution", extra={"run": str(view.reference), "runId": stored.run_id})
         return state
 
     def _is_bound(self, view: RunView, stored: StoredRecord) -> bool:
@@ -171,12 +171,12 @@ class ExecutionRegister:
 
     def is_stored(self, view: RunView, run_id: str | None) -> bool:
         """Whether the record of an execution says that everything of it is stored."""
-        records = self._inventory.records(view.reference)
+        records = self._cache.records(view.reference)
         return any(stored.run_id == run_id and stored.notes.stored for stored in records)
 
     def _is_finished(self, view: RunView, stored: StoredRecord) -> bool:
-        # One whose Jobs are forgotten must never be taken up: all of it would be executed again.
-        is_released = self._inventory.is_released(view.reference.namespace, stored.run_id)
+        # One whose Jobs are forgotten must never be adopted: all of it would be executed again.
+        is_released = self._cache.is_released(view.reference.namespace, stored.run_id)
         return is_released or stored.is_over(has_store=self._results.is_configured)
 
     async def remove_finished(self, view: RunView, ttl: timedelta | None) -> datetime | None:
@@ -190,10 +190,10 @@ class ExecutionRegister:
             When the next one is due.
         """
         finished = self._finished[view.reference.uid]
-        shown = {stored.run_id for stored in self._inventory.records(view.reference)}
+        shown = {stored.run_id for stored in self._cache.records(view.reference)}
         due: list[datetime] = []
         for run_id, known in list(finished.items()):
-            self._inventory.release(view.reference.namespace, run_id)
+            self._cache.release(view.reference.namespace, run_id)
             kept_for = ttl if ttl is not None else known.ttl
             if known.completed_at is None:
                 if run_id not in shown:
@@ -216,7 +216,7 @@ class ExecutionRegister:
         """
         self._places.note(state.claimant, 0, 0)
         self._finished.setdefault(state.run.uid, {})[state.run_id] = _Finished(completed_at, ttl)
-        self._inventory.release(state.run.namespace, state.run_id)
+        self._cache.release(state.run.namespace, state.run_id)
         self._states[state.run.uid].pop(state.run_id, None)
         self._results.forget(int(state.run_id))
 

@@ -10,14 +10,14 @@ from datetime import datetime
 
 from testrun_operator.api.reason import ConditionReason, Reason
 from testrun_operator.api.verdict import Verdict
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.controller.holding import Holds, Removal
-from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.disturbance import has_ended, is_disturbed
 from testrun_operator.engine.execution import ExecutionRecord
 from testrun_operator.engine.judging import job_deleted
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Execution, Memory
+from testrun_operator.engine.planning import Execution, PlanState
 from testrun_operator.engine.removal import NO_CASES, NamedCases
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.engine.told import passed_before, read_told
@@ -47,7 +47,7 @@ class ExecutionState:
     cases_by_name: Mapping[str, PlannedCase]
     digest: str = ""
     """Of the content of its record."""
-    memory: Memory = field(default_factory=Memory)
+    plan_state: PlanState = field(default_factory=PlanState)
     created: dict[str, JobObservation] = field(default_factory=dict)
     """Jobs that we created and that no watch has shown yet, by name."""
     decided: dict[str, AttemptOutcome] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class ExecutionState:
     def take_over(self, named: NamedCases) -> None:
         """Take note of the cases that the process before this one named: they passed, were told of, and are stored."""
         self.naming, self.freed = named, named.cases
-        self.memory = Memory(cases={case: passed_before(self.planned(case)) for case in named.cases})
+        self.plan_state = PlanState(cases={case: passed_before(self.planned(case)) for case in named.cases})
         self.counted |= named.cases
 
     @classmethod
@@ -144,7 +144,7 @@ class ExecutionState:
         return self.has_read or any(job.case in self.cases_by_name and not self._is_known(job) for job in ended)
 
     def _is_known(self, job: JobObservation) -> bool:
-        return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
+        return any(ended.job.attempt == job.attempt for ended in self.plan_state.attempts.get(job.case, ()))
 
     def recall(self, status: TestRunStatus, stored: Mapping[str, Verdict]) -> None:
         """Take note of what was told of the execution before this process knew it.
@@ -157,35 +157,35 @@ class ExecutionState:
         needed = {need for case in self.execution.cases for need in case.needs}
         with_outputs = {name for name in needed if self.planned(name).case.kind.has_report}
         known = {case: verdict for case, verdict in stored.items() if case not in with_outputs}
-        self.memory = replace(self.memory, told=replace(read_told(status, self.run_id), stored=known))
+        self.plan_state = replace(self.plan_state, told=replace(read_told(status, self.run_id), stored=known))
         self.has_recalled = True
 
-    def observe(self, inventory: Inventory, now: datetime) -> tuple[JobObservation, ...]:
+    def observe(self, cache: ClusterCache, now: datetime) -> tuple[JobObservation, ...]:
         """Put together what the watches say, what was read since, and what we did ourselves."""
         self.has_read = False
-        seen = {job.name: job for job in inventory.jobs(self.run.namespace, self.run_id)}
+        seen = {job.name: job for job in cache.jobs(self.run.namespace, self.run_id)}
         for name in seen:
             self.created.pop(name, None)
         jobs = {**self.created, **seen, **self.lost_jobs}
         return tuple(
-            self._complete(*self._newest(job, inventory.pods(self.run.namespace, job.name)), now)
+            self._complete(*self._newest(job, cache.pods(self.run.namespace, job.name)), now)
             for job in jobs.values()
             if job.case not in self.freed
         )
 
     def take_note(
-        self, inventory: Inventory, job: JobObservation, pods: tuple[PodObservation, ...], now: datetime
+        self, cache: ClusterCache, job: JobObservation, pods: tuple[PodObservation, ...], now: datetime
     ) -> JobObservation:
         """Take note of a Job and its pods as they were just read, which may be newer than what the watches show.
 
         Returns:
             The Job with its pod, as :meth:`observe` would return it.
         """
-        jobs = inventory.jobs(self.run.namespace, self.run_id)
+        jobs = cache.jobs(self.run.namespace, self.run_id)
         shown_job = next((seen for seen in jobs if seen.name == job.name), None)
         if job.name in self.created:
             self.created[job.name] = job  # which no watch has shown yet: it must not seem to be gone
-        self.read[job.name] = _Read(job, pods, shown_job, inventory.pods(self.run.namespace, job.name))
+        self.read[job.name] = _Read(job, pods, shown_job, cache.pods(self.run.namespace, job.name))
         self.has_read = True
         return self._complete(job, pods, now)
 
@@ -239,7 +239,7 @@ class ExecutionState:
         return replace(pod, running_seen_at=seen_at)
 
     def _is_judged(self, job: JobObservation) -> bool:
-        return any(ended.job.attempt == job.attempt for ended in self.memory.attempts.get(job.case, ()))
+        return any(ended.job.attempt == job.attempt for ended in self.plan_state.attempts.get(job.case, ()))
 
     def lose_job(self, job: JobObservation, now: datetime) -> None:
         """Take note that a Job does not exist any more; counts only if its attempt has no outcome yet."""

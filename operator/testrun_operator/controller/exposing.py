@@ -6,22 +6,22 @@ So it is the same after a restart, and gone with the objects.
 from collections.abc import Iterator
 
 from testrun_operator.api.phase import Phase
-from testrun_operator.controller.inventory import Inventory, RunView, SuiteView
+from testrun_operator.controller.cache import ClusterCache, RunView, SuiteView
 from testrun_operator.controller.metrics import Ended
 from testrun_operator.controller.suites import read_status
 
 
-def suites_in(inventory: Inventory) -> set[tuple[str, str]]:
+def suites_in(cache: ClusterCache) -> set[tuple[str, str]]:
     """Return namespace and suite label of everything that is executed, or may be."""
-    of_runs = {(run.reference.namespace, _suite_label(run)) for run in inventory.runs()}
-    return of_runs | {suite.key for suite in inventory.suites()}
+    of_runs = {(run.reference.namespace, _suite_label(run)) for run in cache.runs()}
+    return of_runs | {suite.key for suite in cache.suites()}
 
 
-def last_runs(inventory: Inventory) -> Iterator[Ended]:
+def last_runs(cache: ClusterCache) -> Iterator[Ended]:
     """Yield the last execution of each TestSuite, by its status, and of each TestRun with a suite of its own."""
-    for suite in inventory.suites():
+    for suite in cache.suites():
         yield from _of_suite(suite)
-    for run in inventory.runs():
+    for run in cache.runs():
         if run.suite_name is None:
             yield from _of_run(run)
 

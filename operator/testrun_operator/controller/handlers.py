@@ -9,7 +9,7 @@ from typing import Any
 
 import kopf
 
-from testrun_operator.controller import watching
+from testrun_operator.controller import indexing
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.watches import WatchSupervisor
 from testrun_operator.resources.crds import GROUP
@@ -36,11 +36,11 @@ def register(registry: kopf.OperatorRegistry, watches: WatchSupervisor) -> None:
 
     @kopf.index(*_RUNS, id="runs", registry=registry)
     def runs(body: kopf.Body, **_: Any) -> Any:
-        return watching.index_run(body)
+        return indexing.index_run(body)
 
     @kopf.index(*_SUITES, id="suites", registry=registry)
     def suites(body: kopf.Body, **_: Any) -> Any:
-        return watching.index_suite(body)
+        return indexing.index_suite(body)
 
     @kopf.on.event(*_RUNS, registry=registry)
     async def run_changed(body: kopf.Body, memo: Operator, **_: Any) -> None:

@@ -143,7 +143,7 @@ class _Process:
             await asyncio.gather(*tasks, *helpers, return_exceptions=True)
 
     async def _run_kopf(self, operator: Operator, namespaces: tuple[str, ...], ended: asyncio.Event) -> None:
-        await _until(ended, _wait(operator.dependents.listed))  # no run is looked at before
+        await _until(ended, _wait(operator.dependents.listed))  # no run is reconciled before
         if ended.is_set():
             return
         registry = kopf.OperatorRegistry()

@@ -2,8 +2,8 @@
 
 import logging
 
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import Inventory
 from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import CONFIGMAPS, JOBS, KubernetesClient
@@ -18,18 +18,18 @@ class RecordKeeper:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
     """
 
-    def __init__(self, client: KubernetesClient, inventory: Inventory) -> None:
+    def __init__(self, client: KubernetesClient, cache: ClusterCache) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
 
     def notes(self, state: ExecutionState) -> Notes:
         """Return what is noted on the record of an execution: by this process, or as the watch shows it."""
         shown = (
             stored.notes
-            for stored in self._inventory.records(state.run)
+            for stored in self._cache.records(state.run)
             if (stored.run_id, stored.digest) == (state.run_id, state.digest)
         )
         return state.noted | next(shown, Notes())

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from testrun_operator.controller import metrics
-from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.action_executor import ActionExecutor
+from testrun_operator.controller.cache import ClusterCache, IndexedJob, Key, OwnerKey
 from testrun_operator.controller.dependents import Dependents
 from testrun_operator.controller.exposing import last_runs, suites_in
-from testrun_operator.controller.inventory import IndexedJob, Inventory, Key, OwnerKey
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
@@ -20,7 +20,7 @@ from testrun_operator.controller.settings import Settings
 from testrun_operator.controller.starting import Starter
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.controller.suites import SuiteReconciler
-from testrun_operator.controller.workers import Workers
+from testrun_operator.controller.work_queue import WorkQueue
 from testrun_operator.engine.observation import PodObservation
 from testrun_operator.kube.client import KubernetesClient
 from testrun_operator.kube.events import EventRecorder
@@ -43,11 +43,11 @@ class Operator:
     def __init__(self, settings: Settings, client: KubernetesClient) -> None:
         self._settings = settings
         self._client = client
-        self._inventory: Inventory | None = None
+        self._cache: ClusterCache | None = None
         self._key_of: dict[OwnerKey, Key] = {}
         self._absence = metrics.Absence()
         self.has_listed = False
-        """Whether everything there is was listed, so that what is not in the inventory does not exist."""
+        """Whether everything there is was listed, so that what is not in the cache does not exist."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the error after which the process must not go on."""
         store = None
@@ -63,7 +63,7 @@ class Operator:
 
     async def close(self) -> None:
         """Stop everything; what is left half done is found again by the next process."""
-        if self._inventory is not None:
+        if self._cache is not None:
             await self._runs.close()
             await self._suites.close()
             await self._recorder.close()
@@ -73,7 +73,7 @@ class Operator:
         """Put the parts together, now that kopf has made its indices of runs and suites."""
         settings, client = self._settings, self._client
         indices = {**self.dependents.indices(), **indices}
-        inventory = Inventory(
+        cache = ClusterCache(
             runs_index=indices["runs"],
             suites_index=indices["suites"],
             records_index=indices["records"],
@@ -97,7 +97,7 @@ class Operator:
         )
         servers = ServerKeeper(
             client,
-            inventory,
+            cache,
             ServerSettings(
                 namespace=settings.test_server_namespace,
                 node_port=settings.test_server_node_port,
@@ -108,7 +108,7 @@ class Operator:
                 ip_families=settings.ip_families,
             ),
         )
-        self._inventory = inventory
+        self._cache = cache
         self._recorder = Recorder(
             results=self._results,
             reports=ReportReader(client),
@@ -117,14 +117,14 @@ class Operator:
             on_reports_read=self._run_changed,
             now=client.now,
         )
-        self._actor = Actor(client, inventory, pods, settings.judging)
+        self._executor = ActionExecutor(client, cache, pods, settings.judging)
         self._reconciler = RunReconciler(
             client=client,
-            inventory=inventory,
+            cache=cache,
             results=self._results,
             servers=servers,
-            actor=self._actor,
-            starter=Starter(client, inventory, self._results, client.now, settings.common_labels),
+            executor=self._executor,
+            starter=Starter(client, cache, self._results, client.now, settings.common_labels),
             statuses=StatusWriter(client, settings.status_interval, client.now),
             recorder=self._recorder,
             judging=settings.judging,
@@ -132,9 +132,9 @@ class Operator:
             max_active_jobs=settings.max_active_jobs or None,
             on_place=self._run_of_uid_changed,
         )
-        self._runs: Workers[Key] = Workers("run", self._reconciler.look, client.now, self._fail)
-        suite_reconciler = SuiteReconciler(client, inventory, servers, client.now)
-        self._suites: Workers[Key] = Workers("suite", suite_reconciler.look, client.now, self._fail)
+        self._runs: WorkQueue[Key] = WorkQueue("run", self._reconciler.reconcile, client.now, self._fail)
+        suite_reconciler = SuiteReconciler(client, cache, servers, client.now)
+        self._suites: WorkQueue[Key] = WorkQueue("suite", suite_reconciler.reconcile, client.now, self._fail)
 
     # -- what happened: called by the handlers --------------------------------------------------------------------
 
@@ -143,30 +143,30 @@ class Operator:
         if not self._executes_in(namespace):
             return
         key = namespace, name
-        self._runs.mark(key)
-        view = self._inventory.run(key) if self._inventory is not None else None
+        self._runs.enqueue(key)
+        view = self._cache.run(key) if self._cache is not None else None
         uid = view.reference.uid if view is not None else None
         for gone in [owner for owner, known in self._key_of.items() if known == key and owner[1] != uid]:
             del self._key_of[gone]  # deleted, perhaps with another one of the same name in its place
         if view is not None:
             self._key_of[namespace, view.reference.uid] = key
             if view.suite_name is not None and view.status.completion_time is not None:
-                self._suites.mark((namespace, view.suite_name))
+                self._suites.enqueue((namespace, view.suite_name))
 
     def suite_changed(self, namespace: str, name: str) -> None:
         """A TestSuite was created, changed or deleted."""
         if not self._executes_in(namespace):
             return
-        self._suites.mark((namespace, name))
-        for run in self._inventory.runs_of_suite((namespace, name)) if self._inventory is not None else ():
-            self._runs.mark(run.key)
+        self._suites.enqueue((namespace, name))
+        for run in self._cache.runs_of_suite((namespace, name)) if self._cache is not None else ():
+            self._runs.enqueue(run.key)
 
     def job_changed(self, job: IndexedJob, *, deleted: bool) -> None:
         """A Job of ours was created, changed or deleted."""
-        if self._inventory is None:
-            return  # each run is looked at once everything is listed
+        if self._cache is None:
+            return  # each run is reconciled once everything is listed
         if deleted:
-            self._actor.gates.freed(job.run.namespace, self._client.now())
+            self._executor.gates.freed(job.run.namespace, self._client.now())
         if deleted and (state := self._reconciler.state_of(job.run, job.run_id)) is not None:
             state.lose_job(job.observation, self._client.now())
         self._run_of_owner_changed((job.run.namespace, job.run.uid))
@@ -185,11 +185,11 @@ class Operator:
 
     def servers_changed(self) -> None:
         """A test server was created, changed or deleted: runs may wait for it, and shared ones are to be mended."""
-        if self._inventory is None:
+        if self._cache is None:
             return
         for state in self._reconciler.active():
             self._run_changed(state.run)
-        for suite in self._inventory.suites():
+        for suite in self._cache.suites():
             self.suite_changed(*suite.key)
 
     def _executes_in(self, namespace: str) -> bool:
@@ -197,11 +197,11 @@ class Operator:
         return not self._settings.watch_namespaces or namespace in self._settings.watch_namespaces
 
     def _suite_ended(self, key: Key) -> None:
-        self._suites.mark(key)
+        self._suites.enqueue(key)
 
     def _run_of_owner_changed(self, owner: OwnerKey) -> None:
         if owner in self._key_of:
-            self._runs.mark(self._key_of[owner])
+            self._runs.enqueue(self._key_of[owner])
 
     def _run_of_uid_changed(self, uid: str) -> None:
         for owner in [owner for owner in self._key_of if owner[1] == uid]:
@@ -211,7 +211,7 @@ class Operator:
         self._run_of_owner_changed((run.namespace, run.uid))
 
     def _results_changed(self, run_id: int | None) -> None:
-        if self._inventory is None:
+        if self._cache is None:
             return
         for state in self._reconciler.active():
             if run_id is None or state.run_id == str(run_id):
@@ -223,10 +223,10 @@ class Operator:
 
     def refresh_metrics(self) -> None:
         """Bring the gauges up to date that show what runs."""
-        states = self._reconciler.active() if self._inventory is not None else ()
-        if self._inventory is not None and self.has_listed:
-            metrics.show_last_runs(last_runs(self._inventory))
-            self._absence.forget_absent(suites_in(self._inventory))
-        unfinished = [state for state in states if len(state.memory.cases) < len(state.execution.cases)]
+        states = self._reconciler.active() if self._cache is not None else ()
+        if self._cache is not None and self.has_listed:
+            metrics.show_last_runs(last_runs(self._cache))
+            self._absence.forget_absent(suites_in(self._cache))
+        unfinished = [state for state in states if len(state.plan_state.cases) < len(state.execution.cases)]
         metrics.ACTIVE_RUNS.set(len(unfinished))
-        metrics.RUNNING.set(sum(len(state.memory.underway) for state in unfinished))
+        metrics.RUNNING.set(sum(len(state.plan_state.underway) for state in unfinished))

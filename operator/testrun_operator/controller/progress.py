@@ -7,9 +7,9 @@ from datetime import datetime
 from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.api.reason import ConditionReason
 from testrun_operator.controller.activity import describe_activity
+from testrun_operator.controller.cache import RunView
 from testrun_operator.controller.execution_register import ExecutionRegister, entry_of, is_named
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import RunView
 from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.results import ALL_STORED, Results

@@ -15,8 +15,8 @@ from testrun_operator.api.reason import ConditionReason
 from testrun_operator.api.report import LogReference
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.controller import metrics
+from testrun_operator.controller.cache import Key, RunView
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import Key, RunView
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.outcome import AttemptOutcome, CaseOutcome, CaseRecord, RunRecord
@@ -109,13 +109,13 @@ class Recorder:
             stored: whether its record says that everything is in Postgres. Then nothing is stored again: its pods may
                 be gone since, and what is found out without them is less than what is stored.
         """
-        for name, outcome in state.memory.cases.items():
+        for name, outcome in state.plan_state.cases.items():
             if name not in state.counted:
                 state.counted.add(name)
                 if not over:
                     self._count(state, outcome)
-                is_certain = outcome.attempts or not over or state.memory.told.is_whole
-                if state.memory.told.is_stored(outcome):
+                is_certain = outcome.attempts or not over or state.plan_state.told.is_whole
+                if state.plan_state.told.is_stored(outcome):
                     continue
                 if not stored and outcome.verdict is not Verdict.SKIPPED and is_certain:
                     self._store(state, outcome)
@@ -149,7 +149,7 @@ class Recorder:
         metrics.RUN_DURATION.labels(**labels).observe((completed_at - record.started_at).total_seconds())
         summary = f"execution {state.run_id}: {record.passed} of {record.total} cases passed"
         _logger.info("an execution ended: %s", record.phase, extra={"run": str(state.run), "runId": state.run_id})
-        _, few = explain_few(state.record, record.phase, state.memory.cases.values())
+        _, few = explain_few(state.record, record.phase, state.plan_state.cases.values())
         kind = EventType.NORMAL if record.phase is Phase.PASSED and not few else EventType.WARNING
         await self._event(view, kind, record.phase.value, few + summary)
         self._on_suite((state.run.namespace, record.suite))
@@ -196,8 +196,8 @@ class Recorder:
 
     def _read_early(self, state: ExecutionState) -> None:
         """Read the reports of attempts that are to be repeated: their pods may be gone when the case is over."""
-        for case, attempts in state.memory.attempts.items():
-            for ended in attempts if case not in state.memory.cases else ():
+        for case, attempts in state.plan_state.attempts.items():
+            for ended in attempts if case not in state.plan_state.cases else ():
                 reference, outcome = ended.report_in_log, ended.outcome
                 if reference is not None and outcome.job not in state.early_reports:
                     state.early_reports[outcome.job] = None
@@ -222,7 +222,7 @@ class Recorder:
         task.add_done_callback(self._tasks.discard)
 
     def _store(self, state: ExecutionState, outcome: CaseOutcome) -> None:
-        ended = state.memory.attempts.get(outcome.case, ())
+        ended = state.plan_state.attempts.get(outcome.case, ())
         early = tuple(state.early_reports.pop(attempt.job, None) or attempt for attempt in outcome.attempts)
         unread = {attempt.attempt for attempt, known in zip(outcome.attempts, early, strict=True) if known is attempt}
         outcome = replace(outcome, attempts=early)
@@ -252,7 +252,7 @@ class Recorder:
         self._start(read(), f"reports of {outcome.case}")
 
     async def _tell_faults(self, state: ExecutionState) -> None:
-        for attempts in state.memory.attempts.values():
+        for attempts in state.plan_state.attempts.values():
             for ended in attempts:
                 outcome = ended.outcome
                 if not outcome.is_infrastructure_fault or outcome.job in state.reported_faults:
@@ -281,7 +281,7 @@ class Recorder:
 
     @staticmethod
     def _run_record(state: ExecutionState, status: TestRunStatus, completed_at: datetime) -> RunRecord:
-        outcomes = tuple(state.memory.cases.values())
+        outcomes = tuple(state.plan_state.cases.values())
         counts = count_cases(len(state.execution.cases), outcomes, 0)
         phase = phase_of(state.record, outcomes)
         if status.run_id == state.run_id and status.phase is not None and status.phase.is_final:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from testrun_operator.controller import metrics
+from testrun_operator.controller.cache import ClusterCache, RunView
 from testrun_operator.controller.execution_register import entry_of
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.holding import QuotaGates
-from testrun_operator.controller.inventory import Inventory, RunView
 from testrun_operator.controller.results import Results
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.engine.observation import JobObservation
@@ -25,7 +25,7 @@ from testrun_operator.resources.run import KeepJobs, TestRunSpec
 
 _MAX_PARALLEL = 16
 _MOST_AT_ONCE = 200
-"""Jobs that are deleted in one look: where a run of thousands gets the field late, its verdicts must not wait."""
+"""Jobs deleted in one reconciliation: where a run of thousands gets the field late, its verdicts must not wait."""
 LONGEST_WAIT = timedelta(seconds=30)
 """How long an execution that has ended waits for its last Jobs, which are over a moment after their containers."""
 _QUOTA_DELAY = timedelta(seconds=1)
@@ -38,7 +38,7 @@ class JobRemover:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         statuses: the statuses of runs, which name the cases first.
         results: the way to Postgres.
         gates: who waits for a quota.
@@ -49,14 +49,14 @@ class JobRemover:
         self,
         *,
         client: KubernetesClient,
-        inventory: Inventory,
+        cache: ClusterCache,
         statuses: StatusWriter,
         results: Results,
         gates: QuotaGates,
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
         self._statuses = statuses
         self._results = results
         self._gates = gates
@@ -73,7 +73,7 @@ class JobRemover:
         if spec.keep_jobs is not KeepJobs.NOT_PASSED:
             return
         stored = self._results.stored_cases(int(state.run_id))
-        chosen = state.naming.cases | find_removable(state.execution, state.memory, jobs, stored)
+        chosen = state.naming.cases | find_removable(state.execution, state.plan_state, jobs, stored)
         if chosen != state.naming.cases:
             state.naming = name_cases(chosen, state.cases_by_name)
 
@@ -85,8 +85,8 @@ class JobRemover:
         """
         if spec.keep_jobs is not KeepJobs.NOT_PASSED:
             return False
-        now, cases = self._now(), state.memory.cases
-        jobs = state.observe(self._inventory, now)
+        now, cases = self._now(), state.plan_state.cases
+        jobs = state.observe(self._cache, now)
         self.choose(state, spec, jobs)
         busy = (job for job in jobs if job.attempt == 1 and is_busy(job))
         return now < completed_at + LONGEST_WAIT and any(
@@ -97,14 +97,14 @@ class JobRemover:
         """Delete the Jobs of cases that the status of the run, as it was written, names.
 
         Returns:
-            When to look again: some are left, or were refused.
+            When to requeue: some are left, or were refused.
         """
         entry = entry_of(self._statuses.newest(view), state.run_id, state.digest)
         if entry is not None and entry.without_jobs == state.naming.text:
             state.freed = state.naming.cases
         if spec.keep_jobs is not KeepJobs.NOT_PASSED or not state.freed:
             return None
-        shown = self._inventory.jobs(state.run.namespace, state.run_id)
+        shown = self._cache.jobs(state.run.namespace, state.run_id)
         left = [job for job in shown if job.case in state.freed and job.uid and state.removed.get(job.name) != job.uid]
         now = self._now()
         if not left or (state.removal.again_at is not None and now < state.removal.again_at):

@@ -19,7 +19,7 @@ from testrun_operator.store.writer import ResultWriter
 _logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 5.0
 _READ_SECONDS = 5.0
-"""How long an execution that is taken up waits for what is stored of it."""
+"""How long an execution that is adopted waits for what is stored of it."""
 
 ALL_STORED = Storing(ConditionStatus.TRUE, ConditionReason.STORED, "every outcome is in Postgres")
 

@@ -1,6 +1,6 @@
 """Bringing a TestRun forward: observe → plan → act → status, as often as anything changes.
 
-:meth:`RunReconciler.look` is level-triggered. It may be called at any time and any number of times; what it does
+:meth:`RunReconciler.reconcile` is level-triggered. It may be called at any time and any number of times; what it does
 follows from what there is. ``docs/architecture.md`` has the states of a run as a picture.
 """
 
@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.controller.acting import Actor
+from testrun_operator.controller.action_executor import ActionExecutor
 from testrun_operator.controller.activity import CANCELLED, SUPERSEDED
-from testrun_operator.controller.execution_register import CannotTakeUp, ExecutionRegister
+from testrun_operator.controller.cache import ClusterCache, Key, RunView
+from testrun_operator.controller.execution_register import CannotAdopt, ExecutionRegister
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import Inventory, Key, RunView
 from testrun_operator.controller.noting import RecordKeeper
 from testrun_operator.controller.places import Places
 from testrun_operator.controller.progress import ProgressWriter
@@ -25,7 +25,7 @@ from testrun_operator.controller.results import Results
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.starting import Started, Starter, Waiting
 from testrun_operator.controller.statuses import StatusWriter
-from testrun_operator.controller.workers import earliest
+from testrun_operator.controller.work_queue import earliest
 from testrun_operator.engine.execution import digest_of
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobState
@@ -53,10 +53,10 @@ class RunReconciler:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         results: the way to Postgres.
         servers: the test servers.
-        actor: does what plans say.
+        executor: does what plans say.
         starter: starts executions.
         statuses: writes statuses.
         recorder: tells Events, metrics and Postgres what happened.
@@ -70,10 +70,10 @@ class RunReconciler:
         self,
         *,
         client: KubernetesClient,
-        inventory: Inventory,
+        cache: ClusterCache,
         results: Results,
         servers: ServerKeeper,
-        actor: Actor,
+        executor: ActionExecutor,
         starter: Starter,
         statuses: StatusWriter,
         recorder: Recorder,
@@ -83,18 +83,18 @@ class RunReconciler:
         on_place: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._places = Places(max_active_jobs, on_place)
-        self._inventory = inventory
+        self._cache = cache
         self._results = results
         self._servers = servers
-        self._actor = actor
+        self._executor = executor
         self._starter = starter
         self._statuses = statuses
         self._recorder = recorder
         self._judging = judging
         self._now = now
-        self._records = RecordKeeper(client, inventory)
+        self._records = RecordKeeper(client, cache)
         self._register = ExecutionRegister(
-            inventory=inventory,
+            cache=cache,
             keeper=self._records,
             statuses=statuses,
             results=results,
@@ -110,7 +110,7 @@ class RunReconciler:
             now=now,
         )
         self._remover = JobRemover(
-            client=client, inventory=inventory, statuses=statuses, results=results, gates=actor.gates, now=now
+            client=client, cache=cache, statuses=statuses, results=results, gates=executor.gates, now=now
         )
         self._uid_of: dict[Key, str] = {}
 
@@ -122,16 +122,16 @@ class RunReconciler:
         """Return the executions that this process knows, for metrics."""
         return self._register.all()
 
-    async def look(self, key: Key) -> datetime | None:
+    async def reconcile(self, key: Key) -> datetime | None:
         """Bring a run forward by one step.
 
         Returns:
-            When to look again though nothing happens; None if only an event can change anything.
+            When to requeue the run though nothing happens; None if only an event can change anything.
 
         Raises:
             TransientError: something outside did not answer; to be tried again.
         """
-        view = self._inventory.run(key)
+        view = self._cache.run(key)
         uid = view.reference.uid if view is not None and not view.deleting else None
         if self._uid_of.get(key, uid) != uid:
             self._forget(key)  # deleted; perhaps there is another one of the same name already
@@ -146,14 +146,14 @@ class RunReconciler:
             return await self._bring_forward(view, spec)
         except InvalidSpec as error:
             return await self._refuse(view, error)
-        except CannotTakeUp as error:
+        except CannotAdopt as error:
             await self._progress.wait_for_person(view, error.reason, str(error))
             return None
 
     async def _bring_forward(self, view: RunView, spec: TestRunSpec) -> datetime | None:
         """Bring the execution that a spec is to have forward, or start it, once those before it have ended."""
         digest = digest_of(spec)
-        states = self._register.take_up(view)
+        states = self._register.adopt(view)
         for state in states:
             state.queue = view.queue
             if not state.has_recalled:
@@ -177,7 +177,7 @@ class RunReconciler:
 
     async def _refuse(self, view: RunView, error: InvalidSpec) -> datetime | None:
         """Say what is wrong with a spec, once what still ran of the one before it has ended."""
-        wakes, are_over = await self._end_all(view, self._register.take_up(view))
+        wakes, are_over = await self._end_all(view, self._register.adopt(view))
         wakes.append(await self._register.remove_finished(view, None))
         if not are_over:
             return earliest(wakes)
@@ -196,7 +196,7 @@ class RunReconciler:
         """End executions that no spec wants any more, one after the other.
 
         Returns:
-            When to look again, and whether all of them are over.
+            When to requeue, and whether all of them are over.
         """
         wakes: list[datetime | None] = []
         for state in states:
@@ -240,7 +240,7 @@ class RunReconciler:
         ending = CANCELLED if is_cancelled else None
         stored = self._records.notes(state).stored
         result, error = await self._step(state, spec, ending, over_since=over_since, stored=stored)
-        wakes = [result.look_again_at]
+        wakes = [result.requeue_at]
         if over_since is not None:
             wakes.append(await self._progress.note_storing(view, state))
         else:
@@ -257,7 +257,7 @@ class RunReconciler:
         """End an execution that no spec wants any more, and do what remains to be done of one that has ended.
 
         Returns:
-            When to look again, and whether the execution is over: one that is holds up no other, also where not all is
+            When to requeue, and whether the execution is over: one that is holds up no other, also where not all is
             found out yet of what is to be stored of it.
         """
         status = self._statuses.newest(view)
@@ -271,7 +271,7 @@ class RunReconciler:
         result, error = await self._step(state, spec, ending, over_since=over_since, stored=notes.stored)
         if error is not None:
             raise error
-        wakes = [result.look_again_at]
+        wakes = [result.requeue_at]
         if over_since is None and all(entry.run_id != state.run_id for entry in status.history):
             wakes.append(await self._progress.write(view, spec, state, result, replaced=True))
             over_since = _told_end(self._statuses.newest(view), state.run_id)
@@ -309,33 +309,33 @@ class RunReconciler:
             places=self._open_places(state, spec),
             refused=state.holds.tried,
         )
-        jobs = state.observe(self._inventory, now)
-        result = plan(state.execution, controls, jobs, state.memory, now, self._judging)
+        jobs = state.observe(self._cache, now)
+        result = plan(state.execution, controls, jobs, state.plan_state, now, self._judging)
         self._places.note(state.claimant, result.occupied, result.waiting)
         if problem is None and not ready and state.waiting_for_servers_since is not None:
             # No event may come of a server that never gets ready.
             given_up_at = state.waiting_for_servers_since + self._judging.start_timeout
-            result = replace(result, look_again_at=earliest([result.look_again_at, given_up_at]))
-        state.memory = result.memory
-        acted = await self._actor.act(state, result.actions, {server.name: server.url for server in placed}, now)
+            result = replace(result, requeue_at=earliest([result.requeue_at, given_up_at]))
+        state.plan_state = result.plan_state
+        acted = await self._executor.act(state, result.actions, {server.name: server.url for server in placed}, now)
         if not result.is_over:
             # A Job that the API server does not take has no place: others may have it meanwhile.
             self._places.note(state.claimant, result.occupied - state.refused_starts, result.waiting)
-            result = replace(result, look_again_at=earliest([result.look_again_at, acted.again_at]))
+            result = replace(result, requeue_at=earliest([result.requeue_at, acted.again_at]))
         if state.has_news:
-            result = replace(result, look_again_at=now)
+            result = replace(result, requeue_at=now)
         await self._recorder.cases(state, over=over_since is not None, stored=stored)
         self._remover.choose(state, spec, jobs)
         return result, acted.error
 
     def _open_places(self, state: ExecutionState, spec: TestRunSpec) -> int | None:
         if not self._places.is_counted:
-            self._places.count(self._inventory.occupied_places())
+            self._places.count(self._cache.occupied_places())
         return self._places.open_to(state.claimant, min(spec.parallelism, len(state.execution.cases)))
 
     @staticmethod
     def _is_over(state: ExecutionState) -> bool:
-        return len(state.memory.cases) == len(state.execution.cases)
+        return len(state.plan_state.cases) == len(state.execution.cases)
 
     async def _finish(
         self, view: RunView, spec: TestRunSpec, state: ExecutionState, completed_at: datetime, *, is_current: bool
@@ -395,4 +395,4 @@ def _told_end(status: TestRunStatus, run_id: str) -> datetime | None:
 
 
 def _occupies_places(result: Plan) -> bool:
-    return any(job.state is JobState.ACTIVE for job in result.memory.underway.values())
+    return any(job.state is JobState.ACTIVE for job in result.plan_state.underway.values())

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from testrun_operator.controller.inventory import Inventory, ServerObject
+from testrun_operator.controller.cache import ClusterCache, ServerObject
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube import labels
 from testrun_operator.kube.answers import Refused
@@ -28,13 +28,13 @@ class ServerKeeper:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         settings: where shared servers are, and what they run.
     """
 
-    def __init__(self, client: KubernetesClient, inventory: Inventory, settings: ServerSettings) -> None:
+    def __init__(self, client: KubernetesClient, cache: ClusterCache, settings: ServerSettings) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
         self._settings = settings
 
     def place(self, servers: Iterable[TestServer], run: RunReference, run_id: str) -> tuple[PlacedServer, ...]:
@@ -52,7 +52,7 @@ class ServerKeeper:
             Refused: the API server refuses the server, for instance because its namespace does not exist.
         """
         owner = server.owner.uid if server.owner is not None else ""
-        deployment = _owned(self._inventory.deployment(server.namespace, server.object_name), owner)
+        deployment = _owned(self._cache.deployment(server.namespace, server.object_name), owner)
         manifest = deployment_manifest(server, self._settings)
         if deployment is None:
             await self._create(DEPLOYMENTS, server, manifest)
@@ -60,7 +60,7 @@ class ServerKeeper:
             _logger.info("the test server %s is brought to the operator's image and settings", server.object_name)
             template = manifest["spec"]["template"]
             await self._client.replace(DEPLOYMENTS, server.namespace, server.object_name, "/spec/template", template)
-        service = _owned(self._inventory.service(server.namespace, server.object_name), owner)
+        service = _owned(self._cache.service(server.namespace, server.object_name), owner)
         if service is None:
             await self._create(SERVICES, server, service_manifest(server, self._settings))
         return deployment is not None and deployment.ready and service is not None and service.ready

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.controller.inventory import Inventory, RunView
+from testrun_operator.controller.cache import ClusterCache, RunView
 from testrun_operator.controller.results import Results
 from testrun_operator.engine.execution import ExecutionRecord, Restriction, digest_of, made_at, make_run_id
 from testrun_operator.engine.outcome import Baseline
@@ -56,7 +56,7 @@ class Starter:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         results: the results, for baselines and for ``rerun: Failed``.
         now: the clock.
         common_labels: labels of everything that the operator creates.
@@ -65,13 +65,13 @@ class Starter:
     def __init__(
         self,
         client: KubernetesClient,
-        inventory: Inventory,
+        cache: ClusterCache,
         results: Results,
         now: Callable[[], datetime],
         common_labels: Mapping[str, str],
     ) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
         self._results = results
         self._now = now
         self._common_labels = common_labels
@@ -130,7 +130,7 @@ class Starter:
         of a moment ago: somebody else who has made it has won nothing by that.
         """
         newest = max(known, default=0)
-        for stored in self._inventory.records(view.reference):
+        for stored in self._cache.records(view.reference):
             try:
                 found = stored.read()
             except UnreadableRecord:
@@ -168,7 +168,7 @@ class Starter:
                 raise InvalidSpec(problems)
             return spec.suite
         name = view.suite_name or ""
-        found = self._inventory.suite((view.reference.namespace, name))
+        found = self._cache.suite((view.reference.namespace, name))
         if found is None:
             message = f"there is no TestSuite {name!r} in namespace {view.reference.namespace}; the run starts with it"
             return Waiting(ConditionReason.SUITE_NOT_FOUND, message)

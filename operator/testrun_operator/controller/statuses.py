@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from testrun_operator.api.base import Document, Model
-from testrun_operator.controller.inventory import RunView
+from testrun_operator.controller.cache import RunView
 from testrun_operator.engine.status import Subject
 from testrun_operator.kube.answers import Refused
 from testrun_operator.kube.client import TESTRUNS, KubernetesClient

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from testrun_operator.api.phase import ConditionStatus, ConditionType
 from testrun_operator.api.reason import ConditionReason
-from testrun_operator.controller.inventory import Inventory, Key, SuiteView
+from testrun_operator.controller.cache import ClusterCache, Key, SuiteView
 from testrun_operator.controller.servers import ServerKeeper
 from testrun_operator.controller.statuses import render
 from testrun_operator.engine.selection import expand_matrix
@@ -28,22 +28,22 @@ class SuiteReconciler:
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         servers: the test servers.
         now: the clock.
     """
 
     def __init__(
-        self, client: KubernetesClient, inventory: Inventory, servers: ServerKeeper, now: Callable[[], datetime]
+        self, client: KubernetesClient, cache: ClusterCache, servers: ServerKeeper, now: Callable[[], datetime]
     ) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
         self._servers = servers
         self._now = now
 
-    async def look(self, key: Key) -> datetime | None:
+    async def reconcile(self, key: Key) -> datetime | None:
         """Look at a suite once; called whenever it, a run of it, or a shared test server changed."""
-        view = self._inventory.suite(key)
+        view = self._cache.suite(key)
         if view is None:
             return None
         suite, problems = _read(view)
@@ -68,7 +68,7 @@ class SuiteReconciler:
     def _last_run(self, key: Key) -> LastRun | None:
         ended = [
             (run.status.completion_time, run)
-            for run in self._inventory.runs_of_suite(key)
+            for run in self._cache.runs_of_suite(key)
             if run.status.completion_time is not None and run.status.run_id is not None
         ]
         if not ended:

@@ -26,7 +26,7 @@ class JudgingSettings:
 class Underway:
     """The attempt has no outcome yet."""
 
-    look_again_at: datetime | None
+    requeue_at: datetime | None
     """When time alone may change that; None if it cannot."""
     ask_why: bool = False
     """Whether to ask now why the Job has no pod yet."""

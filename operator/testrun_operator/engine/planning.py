@@ -1,7 +1,7 @@
 """The plan: from an execution and what was seen of it to what is to be done next.
 
 :func:`plan` is level-triggered: it looks at everything there is and does not care which event made it look. It is
-called again whenever something changed or its ``look_again_at`` has come, and yields no action once there is nothing
+called again whenever something changed or its ``requeue_at`` has come, and yields no action once there is nothing
 to do. What it has found out once it keeps in :class:`Memory`, which the caller passes back; a plan without memory
 (after a restart) comes to the same verdicts from the Jobs and Pods.
 """
@@ -27,8 +27,8 @@ from testrun_operator.engine.plans import (
     EndedAttempt,
     Ending,
     Execution,
-    Memory,
     Plan,
+    PlanState,
     StartAttempt,
     StopAttempt,
     StopCause,
@@ -45,8 +45,8 @@ __all__ = (
     "EndedAttempt",
     "Ending",
     "Execution",
-    "Memory",
     "Plan",
+    "PlanState",
     "StartAttempt",
     "StopAttempt",
     "StopCause",
@@ -70,7 +70,7 @@ def plan(
     execution: Execution,
     controls: Controls,
     jobs: Sequence[JobObservation],
-    memory: Memory,
+    plan_state: PlanState,
     now: datetime,
     settings: JudgingSettings,
 ) -> Plan:
@@ -80,11 +80,11 @@ def plan(
         execution: what is being executed.
         controls: parallelism, suspension, cancellation.
         jobs: every Job of the execution that exists, with its pod; those just created included.
-        memory: what the plan before this one returned; an empty one after a restart.
+        plan_state: what the plan before this one returned; an empty one after a restart.
         now: the time.
         settings: how patient the judge is.
     """
-    planner = _Planner(execution, controls, now, settings, memory)
+    planner = _Planner(execution, controls, now, settings, plan_state)
     planner.observe(jobs)
     for case in execution.cases:
         planner.settle(case)
@@ -102,17 +102,17 @@ class _Planner:
         controls: Controls,
         now: datetime,
         settings: JudgingSettings,
-        memory: Memory,
+        plan_state: PlanState,
     ) -> None:
         self._execution = execution
         self._controls = controls
         self._now = now
         self._settings = settings
-        self._before = memory
+        self._before = plan_state
         self._by_name = {case.name: case for case in execution.cases}
         self._underway: dict[str, JobObservation] = {}
-        self._attempts = dict(memory.attempts)
-        self._cases = dict(memory.cases)
+        self._attempts = dict(plan_state.attempts)
+        self._cases = dict(plan_state.cases)
         self._between: dict[str, StartAttempt] = {}
         self._next: list[StartAttempt] = []
         self._stops: dict[str, StopAttempt] = {}
@@ -167,12 +167,12 @@ class _Planner:
                 # The outcome counts only once it is written on the Job: a SIGKILL before that would lose it.
                 self._underway[job.case] = job
                 self._stops[job.case] = StopAttempt(job, outcome, StopCause.JUDGED, confirm)
-            case Underway(look_again_at, ask_why, has_ended):
+            case Underway(requeue_at, ask_why, has_ended):
                 self._underway[job.case] = job
                 if has_ended:
                     self._left_behind.add(job.case)
-                if look_again_at is not None:
-                    self._wakes.append(look_again_at)
+                if requeue_at is not None:
+                    self._wakes.append(requeue_at)
                 if ask_why:
                     self._questions.append(AskWhy(job))
 
@@ -389,9 +389,9 @@ class _Planner:
         due = [moment for moment in self._wakes if moment > self._now]
         return Plan(
             actions=(*self._stops.values(), *self._lingering, *starts, *self._questions),
-            memory=Memory(self._underway, self._attempts, self._cases, self._before.told),
+            plan_state=PlanState(self._underway, self._attempts, self._cases, self._before.told),
             running=(frozenset(self._underway) | frozenset(self._between)) - frozenset(self._cases),
-            look_again_at=min(due) if due and not is_over else None,
+            requeue_at=min(due) if due and not is_over else None,
             is_over=is_over,
             occupied=occupied + len(starts),
             waiting=len(wanted) - len(starts),

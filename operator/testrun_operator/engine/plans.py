@@ -74,7 +74,7 @@ class EndedAttempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class PlanState:
     """What earlier plans found out. Outcomes in it never change."""
 
     underway: Mapping[str, JobObservation] = field(default_factory=dict)
@@ -136,10 +136,10 @@ class Plan:
     """What is to be done next."""
 
     actions: tuple[Action, ...]
-    memory: Memory
+    plan_state: PlanState
     running: frozenset[str]
     """Cases with an attempt under way, or between two attempts."""
-    look_again_at: datetime | None
+    requeue_at: datetime | None
     """When time alone may change the plan; None if it cannot."""
     is_over: bool
     """Whether every case has its verdict."""
@@ -149,5 +149,5 @@ class Plan:
     """Attempts that could start if the operator had more places for them."""
 
 
-NOTHING_PLANNED = Plan((), Memory(), frozenset(), None, is_over=False)
+NOTHING_PLANNED = Plan((), PlanState(), frozenset(), None, is_over=False)
 """Of an execution that has not begun."""

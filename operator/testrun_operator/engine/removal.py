@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import JobObservation, JobState
 from testrun_operator.engine.outcome import CaseOutcome
-from testrun_operator.engine.plans import Execution, Memory
+from testrun_operator.engine.plans import Execution, PlanState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ NO_CASES = NamedCases()
 
 
 def find_removable(
-    execution: Execution, memory: Memory, jobs: Iterable[JobObservation], stored: Collection[str] | None
+    execution: Execution, plan_state: PlanState, jobs: Iterable[JobObservation], stored: Collection[str] | None
 ) -> frozenset[str]:
     """Find the cases whose Jobs nobody needs any more, as soon as a status has named them.
 
@@ -37,17 +37,17 @@ def find_removable(
 
     Args:
         execution: what is being executed.
-        memory: what is known of it.
+        plan_state: what is known of it.
         jobs: its Jobs with their pods, as far as they exist.
         stored: the cases of which everything is in Postgres; None if there is no Postgres.
     """
     # Variants share what they need, and all of them together may need millions: so each list is looked at once.
-    waiting = {id(case.needs): case.needs for case in execution.cases if case.name not in memory.cases}
+    waiting = {id(case.needs): case.needs for case in execution.cases if case.name not in plan_state.cases}
     needed = {need for needs in waiting.values() for need in needs}
     busy = {job.case for job in jobs if is_busy(job)}
     return frozenset(
         name
-        for name, outcome in memory.cases.items()
+        for name, outcome in plan_state.cases.items()
         if passed_at_once(outcome) and name not in needed and name not in busy and (stored is None or name in stored)
     )
 

@@ -205,7 +205,7 @@ def describe_execution(
     """
     previous = subject.previous
     same = previous.run_id == record.run_id
-    outcomes = tuple(plan.memory.cases.values())
+    outcomes = tuple(plan.plan_state.cases.values())
     phase = Phase.RUNNING
     completed_at = None
     if plan.is_over:

@@ -114,7 +114,7 @@ def choose_pod(pods: Iterable[PodObservation]) -> PodObservation | None:
     its place is no second chance within the same attempt; then the newest.
     """
     candidates = list(pods)
-    if len(candidates) < 2:  # noqa: PLR2004 - as nearly always, and this is done for every Job at every look
+    if len(candidates) < 2:  # noqa: PLR2004 - as nearly always, and this is done for every Job at every reconciliation
         return candidates[0] if candidates else None
     candidates.sort(key=lambda pod: pod.created_at)
     for pod in candidates:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from support.memory_cluster import NAMESPACE, Body, MemoryCluster
 from testrun_operator.api.verdict import Verdict
-from testrun_operator.controller import watching
-from testrun_operator.controller.acting import Actor
-from testrun_operator.controller.inventory import Key
+from testrun_operator.controller import indexing
+from testrun_operator.controller.action_executor import ActionExecutor
+from testrun_operator.controller.cache import Key
 from testrun_operator.controller.recording import Recorder
 from testrun_operator.controller.reports import ReportReader
 from testrun_operator.controller.results import Results
@@ -147,7 +147,7 @@ class Process:
     """
 
     def __init__(self, cluster: MemoryCluster, store: MemoryStore | None = None) -> None:
-        client, inventory, now = cluster.client, cluster.inventory, cluster.clock
+        client, cache, now = cluster.client, cluster.cache, cluster.clock
         self.cluster = cluster
         self.suites_to_look_at: set[Key] = set()
         self.fatal: list[BaseException] = []
@@ -157,7 +157,7 @@ class Process:
             self.writer = MemoryWriter(self.results, store)
             self.results._store = store  # type: ignore[assignment]
             self.results._writer = self.writer  # type: ignore[assignment]
-        self.servers = ServerKeeper(client, inventory, SERVERS)
+        self.servers = ServerKeeper(client, cache, SERVERS)
         self.recorder = Recorder(
             results=self.results,
             reports=ReportReader(client),
@@ -169,21 +169,21 @@ class Process:
         self.statuses = StatusWriter(client, timedelta(milliseconds=800), now)
         self.runs = RunReconciler(
             client=client,
-            inventory=inventory,
+            cache=cache,
             results=self.results,
             servers=self.servers,
-            actor=Actor(client, inventory, PODS, JUDGING),
-            starter=Starter(client, inventory, self.results, now, PODS.common_labels),
+            executor=ActionExecutor(client, cache, PODS, JUDGING),
+            starter=Starter(client, cache, self.results, now, PODS.common_labels),
             statuses=self.statuses,
             recorder=self.recorder,
             judging=JUDGING,
             now=now,
         )
-        self.suites = SuiteReconciler(client, inventory, self.servers, now)
+        self.suites = SuiteReconciler(client, cache, self.servers, now)
 
-    async def look(self, run: str = "nightly", namespace: str = NAMESPACE) -> datetime | None:
+    async def reconcile(self, run: str = "nightly", namespace: str = NAMESPACE) -> datetime | None:
         """Look at a run once."""
-        return await self.runs.look((namespace, run))
+        return await self.runs.reconcile((namespace, run))
 
     async def settle(self, run: str = "nightly") -> datetime | None:
         """Look at a run until nothing is done any more; a moment that it wants to wait for passes.
@@ -193,7 +193,7 @@ class Process:
         """
         for _ in range(30):
             before = self.cluster.client.calls.total()
-            wake = await self.look(run)
+            wake = await self.reconcile(run)
             while self.recorder._tasks:
                 await asyncio.gather(*self.recorder._tasks)
             if wake is not None and wake - self.cluster.now <= _MOMENT:
@@ -212,7 +212,7 @@ class Process:
         """Delete a Job, and tell of it as the handlers do."""
         metadata = job["metadata"]
         self.cluster.delete(JOBS, metadata["name"], metadata["namespace"])
-        indexed = watching.read_indexed_job(job)
+        indexed = indexing.read_indexed_job(job)
         state = self.runs.state_of(indexed.run, indexed.run_id) if indexed is not None else None
         if state is not None and indexed is not None:
             state.lose_job(indexed.observation, self.cluster.now)

@@ -107,7 +107,7 @@ def _arm(cluster: MemoryCluster, verb: str, resource: str, answer: TestrunError 
 async def _is_repeated(process: Process) -> bool:
     """Look at the run; the worker looks once more after an error."""
     try:
-        await process.look()
+        await process.reconcile()
     except TransientError:
         return True
     except Refused:
@@ -125,16 +125,16 @@ async def start(cluster: MemoryCluster, answer: TestrunError | str) -> Follows:
     cluster.lag_behind()  # no watch shows what came of a call without an answer
     process = Process(cluster)
     _arm(cluster, "create", JOBS, answer)
-    await process.look()
+    await process.reconcile()
     cluster.pass_time(0.9)
-    await process.look()
+    await process.reconcile()
     failures = cluster.status("nightly").get("failures")
     if failures:
         assert (failures[0]["reason"], failures[0]["failureClass"]) == ("JobRejected", "Configuration")
         return Follows.REJECTED
     calls = cluster.client.calls["create", JOBS]
     cluster.pass_time(0.2)
-    await process.look()
+    await process.reconcile()
     if cluster.client.calls["create", JOBS] == calls:
         return Follows.ADOPTED
     assert len(cluster.all(JOBS)) == 1
@@ -149,10 +149,10 @@ async def stop(cluster: MemoryCluster, answer: TestrunError | str) -> Follows:
     cluster.run_pod(cluster.job("one"))
     cluster.pass_time(40)
     _arm(cluster, "patch", JOBS, answer)
-    await process.look()
-    await process.look()
+    await process.reconcile()
+    await process.reconcile()
     [state] = process.runs.active()
-    if [ended.outcome.reason for ended in state.memory.attempts.get("one", ())] == [Reason.JOB_DELETED]:
+    if [ended.outcome.reason for ended in state.plan_state.attempts.get("one", ())] == [Reason.JOB_DELETED]:
         return Follows.DELETED
     asked = labels.ASKED_TO_END in cluster.job("one")["metadata"].get("annotations", {})
     if asked and answer is not BROKEN_AFTER:
@@ -160,7 +160,7 @@ async def stop(cluster: MemoryCluster, answer: TestrunError | str) -> Follows:
         return Follows.READ
     calls = cluster.client.calls["patch", JOBS]
     cluster.pass_time(1)
-    await process.look()
+    await process.reconcile()
     assert cluster.client.calls["patch", JOBS] == calls + (answer is not BROKEN_AFTER)
     assert labels.ASKED_TO_END in cluster.job("one")["metadata"]["annotations"]
     return Follows.ALONE
@@ -217,7 +217,7 @@ async def server(cluster: MemoryCluster, answer: TestrunError | str) -> Follows:
         assert len(cluster.all(DEPLOYMENTS)) == 1
         return Follows.REPEATED
     cluster.pass_time(1)
-    await process.look()
+    await process.reconcile()
     message = cluster.status("nightly")["conditions"][0]["message"]
     if "cannot be deployed" in message:
         assert str(answer) in message
@@ -242,7 +242,7 @@ async def log(cluster: MemoryCluster, answer: TestrunError | str) -> Follows:
     cluster.run_pod(cluster.job("one"))
     cluster.pass_time(40)
     _arm(cluster, "get", f"{PODS}/log", answer)
-    await process.look()
+    await process.reconcile()
     assert labels.ASKED_TO_END in cluster.job("one")["metadata"]["annotations"]
     return Follows.LEFT_OUT
 

@@ -93,7 +93,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     # -- the operator ---------------------------------------------------------------------------------------------
 
     @rule()
-    def look(self) -> None:
+    def reconcile(self) -> None:
         """The operator's worker looks, if there is a reason to."""
         now = self.cluster.now
         due = self.wake is not None and self.wake <= now
@@ -116,7 +116,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     async def look_and_read(self) -> datetime | None:
         """Look, and let the reading of logs come to its end."""
-        wake = await self.process.look()
+        wake = await self.process.reconcile()
         while self.process.recorder._tasks:
             await asyncio.gather(*self.process.recorder._tasks)
         return wake
@@ -267,9 +267,9 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     def go_on(self, data: st.DataObject) -> None:
         """The operator looks, a case ends, and the operator looks again."""
         self.cluster.catch_up()
-        self.look()
+        self.reconcile()
         self.end_job(data)
-        self.look()
+        self.reconcile()
 
     def end(self, job: Body, how: int) -> None:
         """Let a case end: passed, failed, ended by the infrastructure, killed."""

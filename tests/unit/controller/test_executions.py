@@ -18,8 +18,8 @@ from support.builders import (
     suite_of,
 )
 from testrun_operator.api.reason import Reason
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.controller.executions import ExecutionState
-from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.observation import JobObservation, PodObservation
 
 
@@ -29,9 +29,9 @@ def state() -> ExecutionState:
     return ExecutionState.begin(RUN, record_of(suite_of(container_case("one"))))
 
 
-def showing(*jobs: JobObservation, pods: tuple[PodObservation, ...] = ()) -> Inventory:
+def showing(*jobs: JobObservation, pods: tuple[PodObservation, ...] = ()) -> ClusterCache:
     """Return what the watches say: some Jobs, and pods of the first one's name."""
-    return Inventory(
+    return ClusterCache(
         runs_index={},
         suites_index={},
         records_index={},
@@ -68,8 +68,8 @@ def test_a_job_is_seen_with_its_pod(state: ExecutionState) -> None:
 def test_a_lost_job_stays_seen_with_its_end(state: ExecutionState) -> None:
     """Whether or not a watch still shows it, its attempt is not started again."""
     state.lose_job(job(), NOON)
-    for inventory in (showing(), showing(job())):
-        [seen] = state.observe(inventory, NOON)
+    for cache in (showing(), showing(job())):
+        [seen] = state.observe(cache, NOON)
         assert seen.decided is not None
         assert seen.decided.reason is Reason.JOB_DELETED
 

@@ -27,7 +27,7 @@ def value(name: str, suite: str) -> float | None:
 
 def scrape(cluster: MemoryCluster) -> None:
     """Do what is done before metrics are shown."""
-    metrics.show_last_runs(last_runs(cluster.inventory))
+    metrics.show_last_runs(last_runs(cluster.cache))
 
 
 async def execute(cluster: MemoryCluster, run: str, suite: str, exit_code: int = 0) -> None:
@@ -38,7 +38,7 @@ async def execute(cluster: MemoryCluster, run: str, suite: str, exit_code: int =
     cluster.pass_time(5)
     cluster.end_pod(cluster.all("batch/v1/jobs")[-1], exit_code)
     await process.settle(run)
-    await process.suites.look(("team", suite))
+    await process.suites.reconcile(("team", suite))
 
 
 @pytest.mark.parametrize(("exit_code", "passed"), [(0, 1), (1, 0)])
@@ -89,7 +89,7 @@ async def test_the_last_run_does_not_go_back_to_an_earlier_one(cluster: MemoryCl
     cluster.pass_time(5)
     await execute(cluster, "second", suite)
     cluster.delete(TESTRUNS, "second")
-    await Process(cluster).suites.look(("team", suite))
+    await Process(cluster).suites.reconcile(("team", suite))
     assert "second" == cluster.find(TESTSUITES, suite)["status"]["lastRun"]["name"]
 
 
@@ -111,12 +111,12 @@ async def test_what_was_counted_of_a_suite_that_is_gone_is_scraped_once_more_and
         )
 
     for _ in range(3):
-        absence.forget_absent(suites_in(cluster.inventory))
+        absence.forget_absent(suites_in(cluster.cache))
     assert counted()
     cluster.delete(TESTRUNS, suite)
-    absence.forget_absent(suites_in(cluster.inventory))
+    absence.forget_absent(suites_in(cluster.cache))
     assert counted()
-    absence.forget_absent(suites_in(cluster.inventory))
+    absence.forget_absent(suites_in(cluster.cache))
     assert not counted()
     assert (
         metrics.REGISTRY.get_sample_value(

@@ -111,7 +111,7 @@ async def test_a_test_server_of_somebody_else_is_not_the_runs(cluster: MemoryClu
     [deployment] = cluster.all(DEPLOYMENTS)
     cluster.make_ready(deployment)
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
     assert cluster.all(JOBS) == []
 
 
@@ -122,7 +122,7 @@ async def test_a_service_of_somebody_else_leads_no_case_astray(cluster: MemoryCl
     [service] = cluster.all(SERVICES)
     service["metadata"]["ownerReferences"][0]["uid"] = "another"
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
     assert cluster.all(JOBS) == []
 
 
@@ -152,7 +152,7 @@ async def test_what_does_not_fit_is_counted_and_told_once(
     process = await begin(cluster)
     cluster.put(CONFIGMAPS, hostile_record(cluster, "team"))
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
     assert counter._value.get() == before + 1
     assert caplog.text.count("says that it belongs to a run: its content does not fit") == 1
 
@@ -164,7 +164,7 @@ async def test_a_record_that_no_status_names_yet_is_taken_up_by_the_next_process
     cluster.apply_run("nightly", {"suite": SUITE})
     cluster.fail_next("patch", f"{TESTRUNS}/status")
     with pytest.raises(ClusterUnavailable):
-        await Process(cluster).look()
+        await Process(cluster).reconcile()
     [record] = cluster.all(CONFIGMAPS)
     cluster.pass_time(30)
     await Process(cluster).settle()
@@ -180,7 +180,7 @@ async def test_a_record_that_would_not_be_written_now_is_not_taken_up(cluster: M
     cluster.apply_run("nightly", {"suite": SUITE})
     cluster.fail_next("patch", f"{TESTRUNS}/status")
     with pytest.raises(ClusterUnavailable):
-        await Process(cluster).look()
+        await Process(cluster).reconcile()
     [record] = cluster.all(CONFIGMAPS)
     content = json.loads(record["data"]["execution.json"])
     match what:
@@ -271,7 +271,7 @@ async def test_a_status_that_cannot_be_read_starts_nothing_and_waits_for_a_perso
     assert "status.phase" in stalled["message"]
     assert (status["phase"], len(cluster.all(JOBS))) == ("Quarantined", 1)
     writes = cluster.client.writes
-    await process.look()
+    await process.reconcile()
     assert cluster.client.writes == writes
     status["phase"] = "Passed"
     await process.settle()

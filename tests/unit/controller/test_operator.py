@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 
 from support.builders import container_case, suite_document
 from support.memory_cluster import Body, MemoryCluster
-from testrun_operator.controller import metrics, workers
-from testrun_operator.controller.inventory import OwnerKey
+from testrun_operator.controller import metrics, work_queue
+from testrun_operator.controller.cache import OwnerKey
+from testrun_operator.controller.indexing import read_indexed_job
 from testrun_operator.controller.operator import Operator
 from testrun_operator.controller.settings import Settings
-from testrun_operator.controller.watching import read_indexed_job
 from testrun_operator.errors import LeadershipLost
 from testrun_operator.kube import labels
 from testrun_operator.kube.client import DEPLOYMENTS, JOBS, TESTRUNS, TESTSUITES
@@ -27,7 +27,7 @@ Make = Callable[..., Awaitable[Operator]]
 @pytest_asyncio.fixture
 async def make_operator(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     """Return what makes an operator over the cluster, whose workers wait for nothing."""
-    monkeypatch.setattr(workers, "GATHER_SECONDS", 0.001)
+    monkeypatch.setattr(work_queue, "GATHER_SECONDS", 0.001)
     monkeypatch.setattr(metrics, "REGISTRY", CollectorRegistry())
     cluster.now = datetime.now(UTC)  # the operator's own clock
     made: list[Operator] = []
@@ -35,10 +35,10 @@ async def make_operator(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch)
     async def make(**settings: Any) -> Operator:
         operator = Operator(Settings(**settings), cluster.client)
         await operator.open()
-        inventory = cluster.inventory
+        cache = cluster.cache
         operator.connect_indices(
             {
-                name: getattr(inventory, f"{name}_index")
+                name: getattr(cache, f"{name}_index")
                 for name in ("runs", "suites", "records", "jobs", "pods", "deployments", "services")
             }
         )
@@ -196,7 +196,7 @@ async def test_an_operator_can_be_closed_before_it_has_begun(
 async def test_metrics_show_the_last_runs_once_everything_is_listed(
     cluster: MemoryCluster, make_operator: Make
 ) -> None:
-    """Before that, what is not in the inventory may exist all the same, and nothing is removed."""
+    """Before that, what is not in the cache may exist all the same, and nothing is removed."""
     cluster.apply_run("nightly", SPEC)
     before = await make_operator()
     before.run_changed("team", "nightly")

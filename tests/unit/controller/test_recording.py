@@ -205,7 +205,7 @@ async def test_a_case_is_stored_with_its_details_from_the_log(
     process = Process(cluster, store)
     await process.settle()
     cluster.report(cluster.job("one"), report_of(details=LARGE))
-    await process.look()
+    await process.reconcile()
     assert process.writer is not None
     assert process.writer.runs == []
     await process.settle()
@@ -252,7 +252,7 @@ async def test_jobs_are_kept_while_a_log_is_read(cluster: MemoryCluster, store: 
     await process.settle()
     await process.store()
     cluster.report(cluster.job("one"), report_of(details=LARGE))
-    await process.look()
+    await process.reconcile()
     assert len(cluster.all(CONFIGMAPS)) == 1
     await process.settle()
     await process.store()

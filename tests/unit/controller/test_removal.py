@@ -175,7 +175,7 @@ async def test_a_job_goes_only_after_a_status_that_names_it(cluster: Cluster) ->
     for _ in range(2):
         cluster.fail_next(*STATUS)
         with pytest.raises(TransientError):
-            await process.look()
+            await process.reconcile()
         assert "a" in cases_of(cluster)
     await process.settle()
     assert named(cluster) is not None
@@ -319,9 +319,9 @@ async def test_a_removal_that_is_refused_is_tried_again_and_holds_nothing_up(clu
     for _ in range(8):
         cluster.refuse_next("delete", JOBS, 403)
     end_what_runs(cluster)
-    await process.look()
+    await process.reconcile()
     cluster.pass_time(1)
-    wake = await process.look()
+    wake = await process.reconcile()
     assert wake is not None
     assert {"a", "b"} == cases_of(cluster)
     while end_what_runs(cluster):
@@ -375,7 +375,7 @@ async def test_a_job_that_somebody_deletes_after_its_case_passed_is_named_too(cl
     process = Process(cluster)
     await process.settle()
     cluster.end_pod(cluster.job("a"))
-    await process.look()  # it is known, and the status is written a moment later
+    await process.reconcile()  # it is known, and the status is written a moment later
     process.lose_job(cluster.job("a"))
     await process.settle()
     await Process(cluster).settle()
@@ -430,9 +430,9 @@ async def test_a_job_that_is_named_and_still_there_is_deleted_by_the_next_proces
     await process.settle()
     end_what_runs(cluster)
     cluster.fail_next("delete", JOBS)
-    await process.look()
+    await process.reconcile()
     cluster.pass_time(0.9)
-    await process.look()
+    await process.reconcile()
     assert named(cluster) is not None
     assert "a" in cases_of(cluster)
     await Process(cluster).settle()

@@ -60,7 +60,7 @@ async def test_the_record_is_written_before_the_first_job(cluster: MemoryCluster
     cluster.apply_run("nightly", inline())
     cluster.fail_next("create", CONFIGMAPS)
     with pytest.raises(ClusterUnavailable):
-        await Process(cluster).look()
+        await Process(cluster).reconcile()
     assert cluster.client.writes == {("create", CONFIGMAPS): 1}
     assert cluster.all(JOBS) == []
 
@@ -71,7 +71,7 @@ async def test_a_record_whose_creation_was_not_answered_is_taken_up(cluster: Mem
     cluster.fail_next("create", CONFIGMAPS, is_done=True)
     process = Process(cluster)
     with pytest.raises(ClusterUnavailable):
-        await process.look()
+        await process.reconcile()
     await process.settle()
     assert (len(cluster.all(CONFIGMAPS)), started_cases(cluster)) == (1, ["one"])
 
@@ -110,7 +110,7 @@ async def test_jobs_and_record_go_after_their_time_and_nothing_starts_again(clus
     assert due is not None
     assert due - cluster.now == timedelta(minutes=1)
     cluster.now = due - timedelta(milliseconds=1)
-    await process.look()
+    await process.reconcile()
     assert len(cluster.all(JOBS)) == 1
     cluster.now = due
     before = deepcopy(cluster.status("nightly"))
@@ -141,14 +141,14 @@ async def test_a_run_that_rests_makes_no_call(cluster: MemoryCluster) -> None:
     await process.settle()
     cluster.client.calls.clear()
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
         cluster.pass_time(1)
     assert cluster.client.calls == {}
     cluster.end_pod(cluster.job("one"))
     await process.settle()
     cluster.client.calls.clear()
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
         cluster.pass_time(1)
     assert cluster.client.calls == {}
 
@@ -171,7 +171,7 @@ async def test_a_watch_that_lags_behind_starts_nothing_twice(cluster: MemoryClus
     cluster.lag_behind()
     process = Process(cluster)
     for _ in range(3):
-        await process.look()
+        await process.reconcile()
         cluster.pass_time(1)
     assert cluster.client.calls[("create", JOBS)] == 1
     assert cluster.client.calls[("create", CONFIGMAPS)] == 1
@@ -191,7 +191,7 @@ async def test_a_changed_spec_ends_the_running_execution_first_and_keeps_it_in_h
     [old] = cluster.all(JOBS)
     first = cluster.status("nightly")["runId"]
     cluster.apply_run("nightly", inline(revision="b"))
-    await process.look()
+    await process.reconcile()
     assert started_cases(cluster) == ["one"]
     assert old["spec"]["activeDeadlineSeconds"] == 1
     await process.settle()
@@ -327,7 +327,7 @@ async def test_a_deleted_run_is_forgotten(cluster: MemoryCluster) -> None:
     await process.settle()
     cluster.delete(TESTRUNS, "nightly")
     cluster.client.calls.clear()
-    assert await process.look() is None
+    assert await process.reconcile() is None
     assert (process.runs.active(), cluster.client.calls) == ((), {})
 
 
@@ -335,7 +335,7 @@ async def test_a_run_that_is_being_deleted_starts_nothing(cluster: MemoryCluster
     """A foreground deletion waits for its Jobs to go, so none may be added."""
     body = cluster.apply_run("nightly", inline())
     body["metadata"]["deletionTimestamp"] = "2026-03-01T12:00:00Z"
-    await Process(cluster).look()
+    await Process(cluster).reconcile()
     assert cluster.client.calls == {}
 
 
@@ -457,9 +457,9 @@ async def test_a_job_that_is_refused_once_more_after_a_restart_ends_its_case(clu
     cluster.apply_run("nightly", inline())
     for _ in range(2):
         cluster.refuse_next("create", JOBS, 403, "forbidden")
-    await Process(cluster).look()
+    await Process(cluster).reconcile()
     process = Process(cluster)
-    wake = await process.look()
+    wake = await process.reconcile()
     assert wake == cluster.now
     await process.settle()
     status = cluster.status("nightly")
@@ -500,7 +500,7 @@ async def test_a_kill_between_the_final_status_and_the_record_is_made_up_for(clu
     cluster.end_pod(cluster.job("one"))
     cluster.fail_next("patch", CONFIGMAPS)
     with pytest.raises(ClusterUnavailable):
-        await process.look()
+        await process.reconcile()
     completed_at = cluster.status("nightly")["completionTime"]
     cluster.pass_time(60)
     await Process(cluster).settle()
@@ -665,14 +665,14 @@ async def test_a_job_that_a_quota_refuses_holds_up_no_verdict_and_no_cancellatio
     for _ in range(2):
         cluster.refuse_next("create", JOBS, 403, QUOTA)
     process = Process(cluster)
-    wake = await process.look()
+    wake = await process.reconcile()
     assert wake is not None
     cluster.now = wake
-    await process.look()
+    await process.reconcile()
     assert condition(cluster.status("nightly"), "Reconciling") == ("True", "WaitingForQuota")
     cluster.refuse_next("create", JOBS, 403, QUOTA)
     cluster.pass_time(900)
-    await process.look()
+    await process.reconcile()
     assert cluster.reasons_of_events().count("WaitingForQuota") == 1
     assert cluster.all(JOBS) == []
     cluster.apply_run("nightly", spec | {"cancel": True})
@@ -700,7 +700,7 @@ async def test_an_api_server_that_is_away_changes_no_verdict(cluster: MemoryClus
     cluster.is_down = True
     for _ in range(3):
         with contextlib.suppress(ClusterUnavailable):
-            assert await process.look() is not None
+            assert await process.reconcile() is not None
         cluster.pass_time(10)
     cluster.is_down = False
     await process.settle()
@@ -902,7 +902,7 @@ async def test_a_test_server_that_cannot_be_deployed_is_told(cluster: MemoryClus
     process = Process(cluster)
     for _ in range(2):
         cluster.refuse_next("create", DEPLOYMENTS, 404, 'namespaces "test-server" not found')
-        await process.look()
+        await process.reconcile()
         cluster.pass_time(1)
     found = cluster.status("nightly")["conditions"][0]
     assert 'paginated-api cannot be deployed: namespaces "test-server" not found' in found["message"]
@@ -1115,10 +1115,10 @@ async def test_statuses_are_written_once_an_interval(cluster: MemoryCluster) -> 
     cluster.pass_time(1)
     for name in "ab":
         cluster.end_pod(cluster.job(name))
-        await process.look()
+        await process.reconcile()
     assert cluster.client.calls[STATUS] == before + 1
     cluster.end_pod(cluster.job("c"))
-    await process.look()
+    await process.reconcile()
     assert cluster.client.calls[STATUS] == before + 2
     assert cluster.status("nightly")["cases"]["passed"] == 3
 

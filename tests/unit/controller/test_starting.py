@@ -25,7 +25,7 @@ async def start(process: Process, previous: TestRunStatus | None = None, **spec:
     """Start an execution of a run with a spec."""
     given: Body = spec if "suite" in spec else {"suiteRef": {"name": "regression"}} | spec
     process.cluster.apply_run("nightly", given)
-    view = process.cluster.inventory.run(("team", "nightly"))
+    view = process.cluster.cache.run(("team", "nightly"))
     assert view is not None
     started = await process.runs._starter.start(view, parse_run(given), previous or TestRunStatus())
     return started.record if isinstance(started, Started) else started
@@ -95,7 +95,7 @@ async def test_the_record_has_everything_that_decides_what_runs(cluster: MemoryC
     process = Process(cluster)
     record = await start(process, suite=ABC, revision="4f2c1d")
     assert isinstance(record, ExecutionRecord)
-    [stored] = cluster.inventory.records(RunReference("team", "nightly", "uid-1"))
+    [stored] = cluster.cache.records(RunReference("team", "nightly", "uid-1"))
     assert stored.read() == record
     assert (record.suite_name, record.run.suite, record.run.revision) == ("nightly", None, "4f2c1d")
     assert record.spec_digest == digest_of(run_of(suite=ABC, revision="4f2c1d"))

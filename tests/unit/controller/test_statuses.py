@@ -7,7 +7,7 @@ import pytest
 from support.builders import NOON
 from support.memory_cluster import MemoryCluster
 from testrun_operator.api.phase import Phase
-from testrun_operator.controller.inventory import RunView
+from testrun_operator.controller.cache import RunView
 from testrun_operator.controller.statuses import StatusWriter
 from testrun_operator.errors import ClusterUnavailable
 from testrun_operator.kube.answers import Refused
@@ -28,7 +28,7 @@ def statuses(cluster: MemoryCluster) -> StatusWriter:
 
 def view(cluster: MemoryCluster) -> RunView:
     """Return the run as the watch shows it."""
-    found = cluster.inventory.run(("team", "nightly"))
+    found = cluster.cache.run(("team", "nightly"))
     assert found is not None
     return found
 

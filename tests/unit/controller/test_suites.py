@@ -30,7 +30,7 @@ async def test_a_valid_suite_is_ready_and_says_how_many_cases_it_has(cluster: Me
     cluster.apply_suite(
         "regression", suite_document(container_case("a"), container_case("b", matrix={"size": ["5", "10"]}))
     )
-    await Process(cluster).suites.look(KEY)
+    await Process(cluster).suites.reconcile(KEY)
     assert condition(status(cluster), "Ready") == ("True", "Valid")
     assert condition(status(cluster), "Stalled") == ("False", "Valid")
     assert (status(cluster)["cases"], status(cluster)["observedGeneration"]) == (3, 1)
@@ -40,7 +40,7 @@ async def test_a_valid_suite_is_ready_and_says_how_many_cases_it_has(cluster: Me
 async def test_an_invalid_suite_is_stalled_with_what_is_wrong(cluster: MemoryCluster, spec: object) -> None:
     """It has no number of cases, and its message names the field."""
     cluster.apply_suite("regression", spec)
-    await Process(cluster).suites.look(KEY)
+    await Process(cluster).suites.reconcile(KEY)
     assert condition(status(cluster), "Ready") == ("False", "InvalidSpec")
     assert condition(status(cluster), "Stalled") == ("True", "InvalidSpec")
     assert "cases" not in status(cluster)
@@ -51,9 +51,9 @@ async def test_a_suite_that_becomes_invalid_loses_its_number_of_cases(cluster: M
     """Conditions say since when they are as they are."""
     cluster.apply_suite("regression", suite_document(container_case("a")))
     process = Process(cluster)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     cluster.apply_suite("regression", {"cases": "many"})
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     assert ("cases" in status(cluster), status(cluster)["observedGeneration"]) == (False, 2)
     assert status(cluster)["conditions"][0]["lastTransitionTime"] == "2026-03-01T12:00:01Z"
 
@@ -62,10 +62,10 @@ async def test_a_suite_that_rests_makes_no_call(cluster: MemoryCluster) -> None:
     """A status that is right is not written again, whatever the time."""
     cluster.apply_suite("regression", suite_document(container_case("a")))
     process = Process(cluster)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     cluster.pass_time(60)
-    await process.suites.look(KEY)
-    await Process(cluster).suites.look(KEY)
+    await process.suites.reconcile(KEY)
+    await Process(cluster).suites.reconcile(KEY)
     assert cluster.client.calls == {STATUS: 1}
 
 
@@ -80,12 +80,12 @@ async def test_the_last_run_is_shown_and_stays_after_the_run_is_gone(cluster: Me
         cluster.end_pod(cluster.all("batch/v1/jobs")[-1], exit_code)
         await process.settle(name)
     assert process.suites_to_look_at == {KEY}
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     shown = deepcopy(status(cluster)["lastRun"])
     assert (shown["name"], shown["phase"]) == ("second", "Failed")
     for name in ("first", "second"):
         cluster.delete("testrun.dev/v1alpha1/testruns", name)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     assert status(cluster)["lastRun"] == shown
 
 
@@ -93,10 +93,10 @@ async def test_shared_test_servers_are_brought_up_with_their_suite(cluster: Memo
     """They are there before the first run; those of scope Run are not."""
     cluster.apply_suite("regression", suite_document(container_case("a"), testServers=SERVERS))
     process = Process(cluster)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     assert [body["metadata"]["name"] for body in cluster.all(DEPLOYMENTS)] == ["paginated-api"]
     cluster.delete(SERVICES, "paginated-api", "test-server")
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     assert [body["metadata"]["name"] for body in cluster.all(SERVICES)] == ["paginated-api"]
 
 
@@ -104,42 +104,42 @@ async def test_a_shared_test_server_of_an_older_release_gets_the_operators_image
     """An upgrade of the operator is one of its test server."""
     cluster.apply_suite("regression", suite_document(container_case("a"), testServers=SERVERS))
     process = Process(cluster)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     template = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]
     template["spec"]["containers"][0]["image"] = "operator:0"
     template["metadata"]["annotations"] = {labels.TEMPLATE: "older"}
     template["spec"]["nodeSelector"] = {"of": "older settings"}
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     template = cluster.all(DEPLOYMENTS)[0]["spec"]["template"]
     assert template["spec"]["containers"][0]["image"] == "operator:1"
     assert "nodeSelector" not in template["spec"]
     cluster.refuse_next("patch", DEPLOYMENTS, 500)
-    await process.suites.look(KEY)  # it is as it should be, and is left alone
+    await process.suites.reconcile(KEY)  # it is as it should be, and is left alone
 
 
 async def test_a_test_server_that_is_refused_does_not_spoil_the_status(cluster: MemoryCluster) -> None:
     """Whether the spec is right has nothing to do with it."""
     cluster.apply_suite("regression", suite_document(container_case("a"), testServers=SERVERS))
     cluster.refuse_next("create", DEPLOYMENTS, 403)
-    await Process(cluster).suites.look(KEY)
+    await Process(cluster).suites.reconcile(KEY)
     assert condition(status(cluster), "Ready") == ("True", "Valid")
 
 
 async def test_a_suite_that_is_gone_is_fine(cluster: MemoryCluster) -> None:
     """Before the look, or between the look and the write; no answer is tried again."""
     process = Process(cluster)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     assert cluster.client.calls == {}
     cluster.apply_suite("regression", suite_document(container_case("a")))
     cluster.refuse_next(*STATUS, 404)
-    await process.suites.look(KEY)
+    await process.suites.reconcile(KEY)
     cluster.fail_next(*STATUS)
     with pytest.raises(ClusterUnavailable):
-        await process.suites.look(KEY)
+        await process.suites.reconcile(KEY)
 
 
 async def test_a_status_that_somebody_broke_is_written_anew(cluster: MemoryCluster) -> None:
     """What cannot be read does not stay."""
     cluster.apply_suite("regression", suite_document(container_case("a")))["status"] = {"cases": "many", "odd": 1}
-    await Process(cluster).suites.look(KEY)
+    await Process(cluster).suites.reconcile(KEY)
     assert (status(cluster)["cases"], "odd" in status(cluster)) == (1, False)

@@ -66,7 +66,7 @@ async def finish(process: Process) -> None:
 async def recorded(process: Process) -> None:
     """Only its record is there: the operator is killed before the first Job."""
     process.cluster.fail_next("create", JOBS)
-    await process.look()
+    await process.reconcile()
 
 
 async def running(process: Process) -> None:
@@ -109,11 +109,11 @@ async def passed_and_a_job_is_gone(process: Process) -> None:
 BEGINNINGS = (recorded, running, half_done, ended_unseen, passed, passed_and_a_pod_is_gone, passed_and_a_job_is_gone)
 
 
-async def look(process: Process, times: int) -> None:
+async def reconcile(process: Process, times: int) -> None:
     """Look a number of times; what fails is tried again with the next look."""
     for _ in range(times):
         try:
-            await process.look()
+            await process.reconcile()
         except TransientError:
             continue
 
@@ -160,13 +160,13 @@ async def test_a_spec_that_is_put_back_gets_its_own_execution(
         apply(cluster, **DETOURS[detour])
         if trouble is not None:
             cluster.fail_next(*trouble[0], is_done=trouble[1])
-        await look(process, looks)
+        await reconcile(process, looks)
         if is_killed_before:
             process = Process(cluster, store)
-            await look(process, looks // 2)
+            await reconcile(process, looks // 2)
         apply(cluster)
         if is_killed_after:
-            await look(process, looks)
+            await reconcile(process, looks)
             process = Process(cluster, store)
         cluster._troubles.clear()
         await finish(process)
@@ -193,7 +193,7 @@ async def test_a_spec_that_is_put_back_after_the_end_does_not_wait_for_a_pod_tha
     cluster.finish_job(cluster.job("one"), "Failed")
     apply(cluster)
     process = Process(cluster)
-    await process.look()
+    await process.reconcile()
     assert cluster.status("nightly")["phase"] == "Running"
     await finish(process)
     check(cluster)
@@ -205,7 +205,7 @@ async def test_a_spec_that_is_put_back_while_the_execution_is_ended_gets_another
     process = Process(cluster)
     await process.settle()
     apply(cluster, revision="b")
-    await process.look()
+    await process.reconcile()
     apply(cluster)
     await finish(process)
     check(cluster)
@@ -220,7 +220,7 @@ async def test_an_execution_is_noted_as_replaced_before_anything_of_it_is_ended(
     apply(cluster, timeout="slow")
     cluster.fail_next(*RECORD)
     with pytest.raises(TransientError):
-        await process.look()
+        await process.reconcile()
     assert "activeDeadlineSeconds" not in cluster.job("one")["spec"]
     await process.settle()
     assert cluster.job("one")["spec"]["activeDeadlineSeconds"] == 1

@@ -338,7 +338,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         cluster = self.cluster
         places_before = sum(job.occupies_a_place or cluster.is_still_ending(name) for name, job in cluster.jobs.items())
         created_before = cluster.created.total()
-        cases_before = dict(cluster.state.memory.cases)
+        cases_before = dict(cluster.state.plan_state.cases)
         result = cluster.look(decide)
         self.check_verdicts(cases_before, result)
         self.check_truth(result)
@@ -347,7 +347,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
                 self.check_start(action, result)
         starts = sum(isinstance(action, StartAttempt) for action in result.actions)
         if starts:
-            assert len(result.memory.underway) + starts <= cluster.controls.parallelism
+            assert len(result.plan_state.underway) + starts <= cluster.controls.parallelism
         if cluster.created.total() > created_before:
             created = cluster.created.total() - created_before
             assert places_before + created <= cluster.controls.parallelism + len(cluster.lost_answers)
@@ -356,9 +356,11 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def check_start(self, start: StartAttempt, result: Plan) -> None:
         """Needs, skips and budgets are respected, and no attempt gets two Jobs."""
-        assert start.case.name not in result.memory.cases
+        assert start.case.name not in result.plan_state.cases
         assert start.case.skip is None
-        verdicts = {need: result.memory.cases[need].verdict for need in start.case.needs if need in result.memory.cases}
+        verdicts = {
+            need: result.plan_state.cases[need].verdict for need in start.case.needs if need in result.plan_state.cases
+        }
         # One that passed and whose Job was then deleted is executed again; cases that it let start go on meanwhile.
         assert verdicts == dict.fromkeys(start.case.needs, Verdict.PASSED) or start.case.name in self.tainted()
         assert start.attempt == 1 + start.test_failures + start.infrastructure_faults
@@ -373,9 +375,9 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def check_verdicts(self, before: dict[str, Any], result: Plan) -> None:
         """A verdict never changes, not even by a restart as long as nobody destroyed what shows it."""
-        assert before == {name: result.memory.cases[name] for name in before}
+        assert before == {name: result.plan_state.cases[name] for name in before}
         tainted = self.tainted()
-        for name, outcome in result.memory.cases.items():
+        for name, outcome in result.plan_state.cases.items():
             verdict = outcome.verdict
             if self.cluster.state.execution.fail_fast and _was_ended_by_the_run(outcome):
                 # By what of it depends on what came first: a failure, the end of its time, or its cancellation.
@@ -394,7 +396,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def check_truth(self, result: Plan) -> None:
         """A test failure is Failed and nothing else is; no infrastructure fault is ever a test failure."""
-        for attempts in result.memory.attempts.values():
+        for attempts in result.plan_state.attempts.values():
             assert [item.outcome.attempt for item in attempts] == sorted(item.outcome.attempt for item in attempts)
             for ended in attempts:
                 outcome = ended.outcome
@@ -407,7 +409,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     def check_status(self, result: Plan) -> None:
         """The counts add up to the total."""
         total = len(self.kinds)
-        counts = count_cases(total, result.memory.cases.values(), len(result.running))
+        counts = count_cases(total, result.plan_state.cases.values(), len(result.running))
         parts = counts.model_dump()
         parts.pop("flaky")
         assert parts.pop("total") == sum(parts.values()) == total
@@ -425,9 +427,9 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
                 continue
             if result.is_over:
                 break
-            assert result.look_again_at is not None, "nobody will ever look again"
-            assert result.look_again_at > self.cluster.now
-            self.cluster.now = result.look_again_at
+            assert result.requeue_at is not None, "nobody will ever look again"
+            assert result.requeue_at > self.cluster.now
+            self.cluster.now = result.requeue_at
         else:
             raise AssertionError("the execution does not end")
         self.check_end(result)
@@ -461,10 +463,10 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
 
     def check_end(self, result: Plan) -> None:
         """Every case has its verdict, no Job runs, and a restarted operator comes to the same end."""
-        assert set(result.memory.cases) == set(self.kinds)
+        assert set(result.plan_state.cases) == set(self.kinds)
         assert [] == [name for name, job in self.cluster.jobs.items() if job.occupies_a_place]
-        assert final_phase(result.memory.cases.values()).is_final
-        before = {name: outcome for name, outcome in result.memory.cases.items() if outcome.attempts}
+        assert final_phase(result.plan_state.cases.values()).is_final
+        before = {name: outcome for name, outcome in result.plan_state.cases.items() if outcome.attempts}
         self.cluster.kill_operator()
         self.cluster.pass_time(timedelta(seconds=10))
         self.control(over_since=self.cluster.now)
@@ -473,7 +475,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         assert result.is_over
         # What has no attempt cannot be told any more, and is not stored again either.
         for name in before.keys() - self.tainted():
-            assert before[name].verdict is result.memory.cases[name].verdict
+            assert before[name].verdict is result.plan_state.cases[name].verdict
 
 
 def _was_ended_by_the_run(outcome: CaseOutcome) -> bool:

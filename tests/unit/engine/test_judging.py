@@ -976,7 +976,7 @@ def test_whatever_is_seen_is_judged(
     """Any combination gets a judgement: one that is under way names a later time, a failure has class Test."""
     judgement = judged(job(pod=seen, state=state, finished_at=finished_at), case, now)
     if isinstance(judgement, Underway):
-        assert judgement.look_again_at > now
+        assert judgement.requeue_at > now
         return
     outcome = judgement.outcome
     assert (outcome.verdict is Verdict.PASSED) == (outcome.failure_class is None)

@@ -30,7 +30,7 @@ from testrun_operator.engine.judging import judge
 from testrun_operator.engine.left_behind import PATIENCE
 from testrun_operator.engine.observation import JobObservation, PodObservation, PodPhase, Reader, Terminated
 from testrun_operator.engine.outcome import AttemptOutcome
-from testrun_operator.engine.planning import Controls, Ending, Memory, Plan, StopAttempt, plan
+from testrun_operator.engine.planning import Controls, Ending, Plan, PlanState, StopAttempt, plan
 
 SETTINGS = JudgingSettings()
 LATER = NOON + seconds(11)
@@ -264,7 +264,7 @@ def planned_with(seen: JobObservation, now: datetime = LATER, **controls: Any) -
     """Plan an execution of the case alone."""
     suite = suite_of(container_case("one", container=FIELDS, timeout="1m", retries=1))
     execution = record_of(suite, run_of(timeout="10s")).to_execution()
-    return plan(execution, Controls(1, **controls), [seen], Memory(), now, SETTINGS)
+    return plan(execution, Controls(1, **controls), [seen], PlanState(), now, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +281,9 @@ def test_a_case_that_has_ended_is_not_ended_otherwise(controls: dict[str, Any]) 
     result = planned_with(job(pod=case_pod(Reader(), 0)), NOON + seconds(20), **controls)
     assert result.actions == ()
     assert not result.is_over
-    assert result.look_again_at == NOON + seconds(10) + PATIENCE
+    assert result.requeue_at == NOON + seconds(10) + PATIENCE
     done = planned_with(job(pod=case_pod(reader(PASSED), 0)), NOON + seconds(20), **controls)
-    assert done.memory.cases["one"].verdict is Verdict.PASSED
+    assert done.plan_state.cases["one"].verdict is Verdict.PASSED
 
 
 def test_a_case_whose_reader_is_waited_for_keeps_its_place() -> None:

@@ -36,8 +36,8 @@ from testrun_operator.engine.planning import (
     Controls,
     Ending,
     Execution,
-    Memory,
     Plan,
+    PlanState,
     StartAttempt,
     StopAttempt,
     plan,
@@ -55,13 +55,13 @@ def execution_of(*cases: Mapping[str, Any], baselines: tuple[Baseline, ...] = ()
 def planned(
     execution: Execution,
     *jobs: JobObservation,
-    memory: Memory | None = None,
+    plan_state: PlanState | None = None,
     now: datetime = NOON,
     parallelism: int = 10,
     **controls: Any,
 ) -> Plan:
     """Plan once."""
-    return plan(execution, Controls(parallelism, **controls), jobs, memory or Memory(), now, JudgingSettings())
+    return plan(execution, Controls(parallelism, **controls), jobs, plan_state or PlanState(), now, JudgingSettings())
 
 
 def started(result: Plan) -> list[tuple[str, int]]:
@@ -80,7 +80,7 @@ def stopped(result: Plan) -> list[tuple[str, Verdict, Reason]]:
 
 def ends(result: Plan) -> dict[str, tuple[Verdict, Reason]]:
     """Return how the cases that are over ended."""
-    return {name: (outcome.verdict, outcome.reason) for name, outcome in result.memory.cases.items()}
+    return {name: (outcome.verdict, outcome.reason) for name, outcome in result.plan_state.cases.items()}
 
 
 def passed(case: str, attempt: int = 1, **fields: Any) -> JobObservation:
@@ -134,7 +134,7 @@ def test_nothing_starts_while_the_run_is_suspended() -> None:
     result = planned(execution, failed("one"), suspended=True)
     assert [] == started(result)
     assert {"one"} == result.running
-    assert NOON + timedelta(hours=1) == result.look_again_at
+    assert NOON + timedelta(hours=1) == result.requeue_at
 
 
 def test_retries_go_before_cases_that_were_not_started() -> None:
@@ -159,14 +159,14 @@ def test_the_two_budgets_do_not_touch_each_other() -> None:
     fourth = passed("one", 4, test_failures=1, infrastructure_faults=2)
     result = planned(execution, first, second, third, fourth)
     assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
-    assert result.memory.cases["one"].flaky
-    assert [1, 2, 3, 4] == [attempt.attempt for attempt in result.memory.cases["one"].attempts]
+    assert result.plan_state.cases["one"].flaky
+    assert [1, 2, 3, 4] == [attempt.attempt for attempt in result.plan_state.cases["one"].attempts]
 
 
 def test_a_case_that_passes_after_infrastructure_faults_alone_is_not_flaky() -> None:
     """A flaky case is one whose subject, or itself, is not reliable."""
     result = planned(execution_of(ONE), evicted("one"), passed("one", 2, infrastructure_faults=1))
-    assert not result.memory.cases["one"].flaky
+    assert not result.plan_state.cases["one"].flaky
 
 
 def test_the_third_infrastructure_fault_is_the_last() -> None:
@@ -217,7 +217,7 @@ def test_an_attempt_with_a_successor_is_over_even_if_nothing_shows_how() -> None
     result = planned(execution, gone, passed("one", 2, test_failures=1), now=NOON + seconds(1))
     assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
     assert [Reason.POD_VANISHED, Reason.EXIT_CODE_ZERO] == [
-        attempt.reason for attempt in result.memory.cases["one"].attempts
+        attempt.reason for attempt in result.plan_state.cases["one"].attempts
     ]
 
 
@@ -225,9 +225,9 @@ def test_a_job_that_was_deleted_is_an_infrastructure_fault() -> None:
     """One that was under way and is not seen any more ended by that, and the next attempt starts."""
     execution = execution_of(ONE)
     before = planned(execution, running("one"))
-    result = planned(execution, memory=before.memory)
+    result = planned(execution, plan_state=before.plan_state)
     assert [("one", 2)] == started(result)
-    assert [Reason.JOB_DELETED] == [ended.outcome.reason for ended in result.memory.attempts["one"]]
+    assert [Reason.JOB_DELETED] == [ended.outcome.reason for ended in result.plan_state.attempts["one"]]
 
 
 def test_a_first_attempt_has_used_up_nothing() -> None:
@@ -242,15 +242,15 @@ def test_only_a_case_that_passed_in_the_end_is_flaky() -> None:
     execution = execution_of(container_case("one", retries=1))
     result = planned(execution, failed("one"), failed("one", 2, test_failures=1))
     assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO)} == ends(result)
-    assert not result.memory.cases["one"].flaky
+    assert not result.plan_state.cases["one"].flaky
 
 
 def test_an_attempt_that_is_over_is_judged_once() -> None:
     """Its Job is there until its time is up, and seen at every plan."""
     execution = execution_of(container_case("one", retries=1))
     result = planned(execution, failed("one"))
-    result = planned(execution, failed("one"), running("one", 2, test_failures=1), memory=result.memory)
-    assert [1] == [ended.outcome.attempt for ended in result.memory.attempts["one"]]
+    result = planned(execution, failed("one"), running("one", 2, test_failures=1), plan_state=result.plan_state)
+    assert [1] == [ended.outcome.attempt for ended in result.plan_state.attempts["one"]]
 
 
 # -- stopping -----------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_an_outcome_counts_only_once_it_is_written_on_the_job() -> None:
     assert {} == ends(result)
     (stop,) = result.actions
     assert isinstance(stop, StopAttempt)
-    result = planned(execution, replace(stop.job, decided=stop.outcome), memory=result.memory, now=now)
+    result = planned(execution, replace(stop.job, decided=stop.outcome), plan_state=result.plan_state, now=now)
     assert {"one": (Verdict.TIMED_OUT, Reason.CASE_TIMEOUT)} == ends(result)
 
 
@@ -277,7 +277,7 @@ def test_cancelling_stops_what_runs_and_starts_nothing() -> None:
     assert [] == started(result)
     assert {"three": (Verdict.CANCELLED, Reason.RUN_CANCELLED)} == ends(result)
     decided = attempt_of("one", Verdict.CANCELLED, reason=Reason.RUN_CANCELLED, failure_class=None)
-    result = planned(execution, running("one", decided=decided), memory=result.memory, ending=CANCELLED)
+    result = planned(execution, running("one", decided=decided), plan_state=result.plan_state, ending=CANCELLED)
     assert dict.fromkeys(("one", "two", "three"), (Verdict.CANCELLED, Reason.RUN_CANCELLED)) == ends(result)
 
 
@@ -294,7 +294,7 @@ def test_a_case_between_two_attempts_is_cancelled_with_the_run() -> None:
     """It was not over; what its attempts were is kept."""
     result = planned(execution_of(container_case("one", retries=1)), failed("one"), ending=SUPERSEDED)
     assert {"one": (Verdict.CANCELLED, Reason.SUPERSEDED)} == ends(result)
-    assert 1 == len(result.memory.cases["one"].attempts)
+    assert 1 == len(result.plan_state.cases["one"].attempts)
 
 
 def test_a_case_that_needs_a_cancelled_one_is_cancelled_after_a_restart_too() -> None:
@@ -310,7 +310,7 @@ def test_a_job_whose_answer_was_lost_is_stopped_when_its_case_is_over() -> None:
     execution = execution_of(ONE, TWO)
     before = planned(execution, ending=CANCELLED)
     assert before.is_over
-    result = planned(execution, running("one"), memory=before.memory, ending=CANCELLED)
+    result = planned(execution, running("one"), plan_state=before.plan_state, ending=CANCELLED)
     assert [("one", Verdict.CANCELLED, Reason.RUN_CANCELLED)] == stopped(result)
     assert frozenset() == result.running
     assert ends(before) == ends(result)
@@ -327,10 +327,10 @@ def test_the_runs_timeout_ends_everything_that_is_left() -> None:
     result = planned(execution, seen, now=now, parallelism=1)
     assert [("one", Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)] == stopped(result)
     assert {"two": (Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)} == ends(result)
-    assert FailureClass.CONFIGURATION is result.memory.cases["two"].failure_class
+    assert FailureClass.CONFIGURATION is result.plan_state.cases["two"].failure_class
     (stop,) = result.actions
     assert isinstance(stop, StopAttempt)
-    result = planned(execution, replace(seen, decided=stop.outcome), memory=result.memory, now=now)
+    result = planned(execution, replace(seen, decided=stop.outcome), plan_state=result.plan_state, now=now)
     assert dict.fromkeys(("one", "two", "three"), (Verdict.TIMED_OUT, Reason.RUN_TIMEOUT)) == ends(result)
 
 
@@ -357,10 +357,10 @@ def test_an_attempt_that_the_runs_timeout_ended_is_not_repeated_by_a_clock_that_
 def test_somebody_looks_again_when_only_time_can_change_anything() -> None:
     """The next limit of an attempt or of the run, whichever comes first; nothing once the execution is over."""
     execution = execution_of(container_case("one", timeout="30s"), timeout="10m")
-    assert NOON + minutes(10) == planned(execution).look_again_at
-    assert NOON + minutes(5) == planned(execution, job("one", pod=pod())).look_again_at
-    assert NOON + seconds(31) == planned(execution, running("one")).look_again_at
-    assert planned(execution, passed("one")).look_again_at is None
+    assert NOON + minutes(10) == planned(execution).requeue_at
+    assert NOON + minutes(5) == planned(execution, job("one", pod=pod())).requeue_at
+    assert NOON + seconds(31) == planned(execution, running("one")).requeue_at
+    assert planned(execution, passed("one")).requeue_at is None
 
 
 # -- cases without an attempt -------------------------------------------------------------------------------------
@@ -375,8 +375,8 @@ def test_a_case_that_the_run_skips_is_over_at_once() -> None:
         "one": (Verdict.SKIPPED, Reason.SKIPPED_BY_RUN),
         "two": (Verdict.SKIPPED, Reason.NEED_NOT_PASSED),
     } == ends(result)
-    assert () == result.memory.cases["one"].attempts
-    assert "the run's skip names the case, its category or one of its tags" == result.memory.cases["one"].message
+    assert () == result.plan_state.cases["one"].attempts
+    assert "the run's skip names the case, its category or one of its tags" == result.plan_state.cases["one"].message
 
 
 def test_what_needs_a_case_that_did_not_pass_is_skipped_and_so_on() -> None:
@@ -387,7 +387,7 @@ def test_what_needs_a_case_that_did_not_pass_is_skipped_and_so_on() -> None:
     result = planned(execution, failed("one"), running("three"))
     skipped = (Verdict.SKIPPED, Reason.NEED_NOT_PASSED)
     assert {"one": (Verdict.FAILED, Reason.EXIT_CODE_NOT_ZERO), "two": skipped, "four": skipped} == ends(result)
-    assert "needs one, which is Failed" == result.memory.cases["two"].message
+    assert "needs one, which is Failed" == result.plan_state.cases["two"].message
 
 
 def test_fail_fast_starts_no_further_case() -> None:
@@ -397,7 +397,7 @@ def test_fail_fast_starts_no_further_case() -> None:
     assert [] == started(result)
     assert (Verdict.SKIPPED, Reason.FAIL_FAST) == ends(result)["three"]
     assert {"two"} == result.running
-    assert "one did not pass, and the run has failFast" == result.memory.cases["three"].message
+    assert "one did not pass, and the run has failFast" == result.plan_state.cases["three"].message
 
 
 def test_fail_fast_waits_for_the_last_retry() -> None:
@@ -426,14 +426,14 @@ def test_test_servers_that_do_not_come_up_end_cases_as_errored() -> None:
     execution = execution_of(ONE, TWO)
     result = planned(execution, running("one"), server_problem="paginated-api is not ready", suspended=True)
     assert {"two": (Verdict.ERRORED, Reason.TEST_SERVER_UNAVAILABLE)} == ends(result)
-    assert FailureClass.INFRASTRUCTURE is result.memory.cases["two"].failure_class
+    assert FailureClass.INFRASTRUCTURE is result.plan_state.cases["two"].failure_class
 
 
 def test_a_case_between_two_attempts_ends_with_the_last_one_when_test_servers_do_not_come_up() -> None:
     """No further attempt can come, so that the one before is what is known of the case."""
     execution = execution_of(container_case("one", retries=1))
     result = planned(execution, failed("one"), server_problem="paginated-api is not ready", suspended=True)
-    assert {"one": Verdict.FAILED} == {name: outcome.verdict for name, outcome in result.memory.cases.items()}
+    assert {"one": Verdict.FAILED} == {name: outcome.verdict for name, outcome in result.plan_state.cases.items()}
 
 
 # -- an execution that is over ------------------------------------------------------------------------------------
@@ -459,7 +459,7 @@ def test_an_attempt_that_is_found_after_the_end_is_stopped_once_the_watches_had_
     """Its creation got no answer and the operator was killed; or it has ended, and only its watch lags behind."""
     execution = execution_of(ONE)
     result = planned(execution, running("one"), over_since=NOON, now=NOON + seconds(1))
-    assert ((), NOON + seconds(5)) == (result.actions, result.look_again_at)
+    assert ((), NOON + seconds(5)) == (result.actions, result.requeue_at)
     result = planned(execution, running("one"), over_since=NOON, now=NOON + seconds(5))
     assert [("one", Verdict.CANCELLED, Reason.SUPERSEDED)] == stopped(result)
 
@@ -480,8 +480,8 @@ def test_the_plan_of_an_execution_that_is_over_is_empty() -> None:
     execution = execution_of(ONE, container_case("two", when=[{"key": "never", "operator": "Exists"}]))
     result = planned(execution, passed("one"))
     for _ in range(3):
-        result = planned(execution, passed("one"), memory=result.memory, now=NOON + minutes(90))
-        assert (True, (), None) == (result.is_over, result.actions, result.look_again_at)
+        result = planned(execution, passed("one"), plan_state=result.plan_state, now=NOON + minutes(90))
+        assert (True, (), None) == (result.is_over, result.actions, result.requeue_at)
 
 
 # -- the rest -----------------------------------------------------------------------------------------------------
@@ -490,7 +490,7 @@ def test_the_plan_of_an_execution_that_is_over_is_empty() -> None:
 def test_jobs_of_cases_that_are_not_in_the_execution_are_left_alone() -> None:
     """A label that somebody put on a Job by hand changes nothing."""
     result = planned(execution_of(ONE), passed("one"), failed("stranger"))
-    assert {"one"} == set(result.memory.cases)
+    assert {"one"} == set(result.plan_state.cases)
     assert result.is_over
 
 
@@ -519,8 +519,10 @@ def test_a_pod_that_is_being_stopped_keeps_its_place() -> None:
     result = planned(execution, timed_out("one", running_pod(deleted=True)), parallelism=1)
     assert ends(result) == {"one": (Verdict.TIMED_OUT, Reason.CASE_TIMEOUT)}
     assert started(result) == []
-    assert result.look_again_at == NOON + seconds(30)
-    later = planned(execution, timed_out("one", ended_pod(143, deleted=True)), memory=result.memory, parallelism=1)
+    assert result.requeue_at == NOON + seconds(30)
+    later = planned(
+        execution, timed_out("one", ended_pod(143, deleted=True)), plan_state=result.plan_state, parallelism=1
+    )
     assert started(later) == [("two", 1)]
 
 
@@ -536,7 +538,7 @@ def test_a_case_is_not_repeated_beside_its_own_attempt_that_is_ending() -> None:
     ending = timed_out("one", running_pod(deleted=True))
     result = planned(execution, ending)
     assert (started(result), result.running) == ([], {"one"})
-    assert started(planned(execution, timed_out("one", None), memory=result.memory)) == [("one", 2)]
+    assert started(planned(execution, timed_out("one", None), plan_state=result.plan_state)) == [("one", 2)]
 
 
 def test_a_pod_that_never_ends_keeps_its_place_for_30_seconds() -> None:
@@ -544,8 +546,8 @@ def test_a_pod_that_never_ends_keeps_its_place_for_30_seconds() -> None:
     execution = execution_of(container_case("one", retries=1))
     ending = timed_out("one", running_pod(deleted=True))
     known = planned(execution, ending)
-    assert started(planned(execution, ending, memory=known.memory, now=NOON + seconds(29))) == []
-    assert started(planned(execution, ending, memory=known.memory, now=NOON + seconds(30))) == [("one", 2)]
+    assert started(planned(execution, ending, plan_state=known.plan_state, now=NOON + seconds(29))) == []
+    assert started(planned(execution, ending, plan_state=known.plan_state, now=NOON + seconds(30))) == [("one", 2)]
 
 
 def test_the_pod_of_a_job_that_was_deleted_keeps_its_place_until_it_is_gone() -> None:
@@ -562,14 +564,14 @@ def test_why_a_job_has_no_pod_is_asked_once_in_a_while() -> None:
     seen = job("one")
     result = planned(execution, seen, now=NOON + seconds(15))
     assert result.actions == (AskWhy(seen),)
-    assert result.look_again_at == NOON + seconds(30)
+    assert result.requeue_at == NOON + seconds(30)
 
 
 def test_nobody_looks_again_at_a_suspended_job_before_the_runs_timeout() -> None:
     """The event of its resumption comes by itself."""
     result = planned(execution_of(ONE, timeout="1h"), job("one", suspended=True))
     assert result.actions == ()
-    assert result.look_again_at == NOON + timedelta(hours=1)
+    assert result.requeue_at == NOON + timedelta(hours=1)
 
 
 def test_what_lingers_when_the_run_is_over_is_ended_at_once() -> None:

@@ -26,7 +26,7 @@ from support.builders import (
 from testrun_operator.api.verdict import Verdict
 from testrun_operator.engine.observation import JobState
 from testrun_operator.engine.outcome import CaseOutcome
-from testrun_operator.engine.planning import Execution, Memory
+from testrun_operator.engine.planning import Execution, PlanState
 from testrun_operator.engine.removal import find_removable, name_cases, read_cases
 from testrun_operator.engine.told import passed_before
 from testrun_operator.resources.status import RecordDigest
@@ -45,8 +45,8 @@ DONE = job(state=JobState.COMPLETE)
 
 def removable(outcome: CaseOutcome, *jobs: Any, stored: set[str] | None = None) -> frozenset[str]:
     """Return what may go of an execution of one case."""
-    memory = Memory(cases={"one": outcome})
-    return find_removable(execution_of(container_case("one")), memory, jobs or (DONE,), stored)
+    plan_state = PlanState(cases={"one": outcome})
+    return find_removable(execution_of(container_case("one")), plan_state, jobs or (DONE,), stored)
 
 
 # -- which ones -------------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_case_that_passed_may_go() -> None:
     passed = outcome_of()
     assert removable(passed) == {"one"}
     assert removable(passed, with_pod(DONE, ended_pod())) == {"one"}
-    assert find_removable(execution_of(container_case("one")), Memory(cases={"one": passed}), (), None) == {"one"}
+    assert find_removable(execution_of(container_case("one")), PlanState(cases={"one": passed}), (), None) == {"one"}
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.PASSED])
@@ -92,10 +92,10 @@ def test_what_is_not_stored_may_not_go() -> None:
 def test_what_another_case_needs_may_not_go() -> None:
     """Its outputs are in its Job, until the other case has ended for good."""
     one = outcomes_of({"one": Verdict.PASSED})
-    assert find_removable(ONE_AND_TWO, Memory(cases=one), (DONE,), None) == frozenset()
+    assert find_removable(ONE_AND_TWO, PlanState(cases=one), (DONE,), None) == frozenset()
     for verdict in Verdict:
         both = one | outcomes_of({"two": verdict})
-        assert "one" in find_removable(ONE_AND_TWO, Memory(cases=both), (DONE,), None)
+        assert "one" in find_removable(ONE_AND_TWO, PlanState(cases=both), (DONE,), None)
 
 
 def test_a_case_that_a_status_names_is_passed_and_no_more() -> None:
@@ -172,6 +172,6 @@ def test_variants_that_share_their_needs_are_looked_at_once() -> None:
     execution = execution_of(first, second | {"needs": ["first"]})
     assert len({id(case.needs) for case in execution.cases}) <= 3
     outcomes = {case.name: outcome_of(case.name) for case in execution.cases if case.name.startswith("first")}
-    assert find_removable(execution, Memory(cases=outcomes), (), None) == frozenset()
+    assert find_removable(execution, PlanState(cases=outcomes), (), None) == frozenset()
     several = replace(execution, cases=execution.cases[:256])
-    assert len(find_removable(several, Memory(cases=outcomes), (), None)) == 256
+    assert len(find_removable(several, PlanState(cases=outcomes), (), None)) == 256

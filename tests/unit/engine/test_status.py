@@ -26,7 +26,7 @@ from testrun_operator.api.report import ExecutionReport
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.execution import ExecutionRecord, Restriction
 from testrun_operator.engine.outcome import CaseOutcome
-from testrun_operator.engine.planning import Memory, Plan
+from testrun_operator.engine.planning import Plan, PlanState
 from testrun_operator.engine.status import (
     MAX_STATUS_BYTES,
     Storing,
@@ -55,7 +55,7 @@ TRUE, FALSE, UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionSta
 
 def plan_of(outcomes: Mapping[str, CaseOutcome], *, running: tuple[str, ...] = (), is_over: bool = True) -> Plan:
     """Return a plan with these outcomes."""
-    return Plan((), Memory(cases=outcomes), frozenset(running), None, is_over)
+    return Plan((), PlanState(cases=outcomes), frozenset(running), None, is_over)
 
 
 def described(

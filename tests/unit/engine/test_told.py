@@ -12,7 +12,7 @@ from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.engine.judgement import JudgingSettings
 from testrun_operator.engine.observation import JobObservation, JobState
-from testrun_operator.engine.planning import Controls, Memory, Plan, StartAttempt, plan
+from testrun_operator.engine.planning import Controls, Plan, PlanState, StartAttempt, plan
 from testrun_operator.engine.told import Told, read_told
 from testrun_operator.resources.status import CaseCounts, Failure, TestRunStatus
 
@@ -39,12 +39,12 @@ def planned(told: Told, *jobs: JobObservation, over: bool = False, **run: Any) -
     cases = container_case("one", retries=1), http_case("two", retries=1)
     execution = record_of(suite_of(*cases), run_of(**run)).to_execution()
     controls = Controls(10, over_since=_ENDED if over else None)
-    return plan(execution, controls, jobs, Memory(told=told), _LATER, JudgingSettings())
+    return plan(execution, controls, jobs, PlanState(told=told), _LATER, JudgingSettings())
 
 
 def ends(result: Plan) -> dict[str, tuple[Verdict, Reason]]:
     """Return how the cases that are over ended."""
-    return {name: (outcome.verdict, outcome.reason) for name, outcome in result.memory.cases.items()}
+    return {name: (outcome.verdict, outcome.reason) for name, outcome in result.plan_state.cases.items()}
 
 
 def started(result: Plan) -> list[tuple[str, int]]:
@@ -81,7 +81,7 @@ def test_the_attempt_that_decided_need_not_be_the_one_that_is_left() -> None:
     first = job("one", pod=ended_pod(1))
     result = planned(read_told(status_of(failure(attempt=2), failed=1), _ID), first)
     assert FAILED == ends(result)
-    assert [1, 2] == [attempt.attempt for attempt in result.memory.cases["one"].attempts]
+    assert [1, 2] == [attempt.attempt for attempt in result.plan_state.cases["one"].attempts]
     assert [("two", 1)] == started(result)
 
 
@@ -109,7 +109,7 @@ def test_a_fault_of_the_infrastructure_that_was_told_is_no_better_than_what_is_s
     third = job("one", 3, infrastructure_faults=2, pod=replace(ended_pod(137), reason="Evicted"))
     result = planned(read_told(status_of(fault, errored=1), _ID), third)
     assert {"one": (Verdict.ERRORED, Reason.POD_EVICTED)} == ends(result)
-    assert 137 == result.memory.cases["one"].attempts[0].evidence.exit_code
+    assert 137 == result.plan_state.cases["one"].attempts[0].evidence.exit_code
 
 
 def test_of_an_execution_that_is_over_everything_follows_from_its_status() -> None:
@@ -125,7 +125,7 @@ def test_a_case_that_passed_at_a_later_attempt_has_passed() -> None:
     told = read_told(status_of(phase=Phase.PASSED, passed=2, flaky=1), _ID)
     result = planned(told, job("one", pod=ended_pod(1)), over=True)
     assert {"one": Verdict.PASSED, "two": Verdict.PASSED} == {
-        name: outcome.verdict for name, outcome in result.memory.cases.items()
+        name: outcome.verdict for name, outcome in result.plan_state.cases.items()
     }
 
 
@@ -163,7 +163,7 @@ def test_a_case_that_is_stored_as_passed_is_not_executed_again() -> None:
     result = planned(told, over_without_pod("one"))
     assert {"one": (Verdict.PASSED, Reason.EXIT_CODE_ZERO)} == ends(result)
     assert [("two", 1)] == started(result)
-    assert told.is_stored(result.memory.cases["one"])
+    assert told.is_stored(result.plan_state.cases["one"])
     assert [("two", 1)] == started(planned(told))
 
 
@@ -171,4 +171,4 @@ def test_what_is_seen_again_is_stored_again() -> None:
     """It has details and evidence, which may be missing in Postgres."""
     told = Told(stored={"one": Verdict.PASSED})
     result = planned(told, job("one", pod=ended_pod(0)))
-    assert not told.is_stored(result.memory.cases["one"])
+    assert not told.is_stored(result.plan_state.cases["one"])

@@ -1,6 +1,6 @@
 """What is in the cluster, as values: the indices of all watches, behind names that say what they are.
 
-They are filled from lists and watches, by kopf and by ``controller/dependents.py``, and nothing is looked at before
+They are filled from lists and watches, by kopf and by ``controller/dependents.py``, and nothing is reconciled before
 each of them is complete. So no plan is ever made from half of what there is.
 """
 
@@ -94,7 +94,7 @@ class _Index(Protocol[_K, _V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class ClusterCache:
     """Everything that is watched. Reading it costs nothing and is always as new as the watches are."""
 
     runs_index: _Index[Key, RunView]

@@ -9,7 +9,7 @@ from support.builders import NOON, attempt_of, container_case, http_case, job, r
 from support.memory_cluster import MemoryCluster
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
-from testrun_operator.controller.acting import Acted, Actor
+from testrun_operator.controller.action_executor import Acted, ActionExecutor
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome
@@ -36,9 +36,9 @@ def state() -> ExecutionState:
 
 
 @pytest.fixture
-def actor(cluster: MemoryCluster) -> Actor:
+def executor(cluster: MemoryCluster) -> ActionExecutor:
     """Return what does as plans say."""
-    return Actor(cluster.client, cluster.inventory, PODS, JUDGING)
+    return ActionExecutor(cluster.client, cluster.cache, PODS, JUDGING)
 
 
 def start(state: ExecutionState, case: str = "one") -> StartAttempt:
@@ -52,10 +52,10 @@ def stop(seen: JobObservation, reason: Reason = Reason.CASE_TIMEOUT) -> StopAtte
 
 
 async def test_a_started_attempt_is_a_job_and_known_at_once(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """No watch has to show it before it counts."""
-    assert await actor.act(state, [start(state)], {}, NOON) == Acted()
+    assert await executor.act(state, [start(state)], {}, NOON) == Acted()
     [body] = cluster.all(JOBS)
     [seen] = state.created.values()
     assert (seen.name, seen.created_at, seen.decided) == (body["metadata"]["name"], NOON, None)
@@ -63,42 +63,42 @@ async def test_a_started_attempt_is_a_job_and_known_at_once(
 
 
 async def test_a_job_that_exists_already_is_adopted(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """409 says that the attempt was started before: by the last process, or by a call without an answer."""
     cluster.fail_next("create", JOBS, is_done=True)
-    assert (await actor.act(state, [start(state)], {}, NOON)).again_at == SOON
+    assert (await executor.act(state, [start(state)], {}, NOON)).again_at == SOON
     assert state.created == {}
-    assert await actor.act(state, [start(state)], {}, SOON) == Acted()
+    assert await executor.act(state, [start(state)], {}, SOON) == Acted()
     assert (len(cluster.all(JOBS)), len(state.created)) == (1, 1)
 
 
 async def test_a_large_case_gets_a_configmap_before_its_job(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """The pod could not start without it; one that exists already is fine."""
     cluster.fail_next("create", JOBS)
-    await actor.act(state, [start(state, "huge")], {}, NOON)
+    await executor.act(state, [start(state, "huge")], {}, NOON)
     assert (len(cluster.all(CONFIGMAPS)), len(cluster.all(JOBS))) == (1, 0)
-    assert await actor.act(state, [start(state, "huge")], {}, SOON) == Acted()
+    assert await executor.act(state, [start(state, "huge")], {}, SOON) == Acted()
     assert (len(cluster.all(CONFIGMAPS)), len(cluster.all(JOBS))) == (1, 1)
 
 
 async def test_an_error_of_one_action_does_not_keep_the_others_from_being_done(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """What was refused is tried again by itself."""
     cluster.fail_next("create", JOBS)
-    assert await actor.act(state, [start(state, "one"), start(state, "two")], {}, NOON) == Acted(SOON)
+    assert await executor.act(state, [start(state, "one"), start(state, "two")], {}, NOON) == Acted(SOON)
     assert [body["metadata"]["labels"][labels.CASE] for body in cluster.all(JOBS)] == ["two"]
 
 
 async def test_a_job_that_is_refused_ends_its_attempt_as_configuration(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """Trying again would not help; the message is the API server's."""
     cluster.refuse_next("create", JOBS, 422, 'Job "one" is invalid: spec.x')
-    assert await actor.act(state, [start(state)], {}, NOON) == Acted()
+    assert await executor.act(state, [start(state)], {}, NOON) == Acted()
     [seen] = state.created.values()
     assert seen.decided is not None
     assert (seen.decided.verdict, seen.decided.failure_class, seen.decided.reason) == (
@@ -110,7 +110,7 @@ async def test_a_job_that_is_refused_ends_its_attempt_as_configuration(
 
 
 async def test_a_policy_that_refuses_a_job_is_told_by_its_name_and_message(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """What comes before them in the API server's answer would push the message out of the status."""
     name = "no-latest-images"
@@ -118,7 +118,7 @@ async def test_a_policy_that_refuses_a_job_is_told_by_its_name_and_message(
         f"jobs.batch \"one\" is forbidden: ValidatingAdmissionPolicy '{name}' with binding '{name}' denied request: no"
     )
     cluster.refuse_next("create", JOBS, 403, said)
-    await actor.act(state, [start(state)], {}, NOON)
+    await executor.act(state, [start(state)], {}, NOON)
     (seen,) = state.created.values()
     assert seen.decided is not None
     assert seen.decided.message == f"the API server refused the Job: ValidatingAdmissionPolicy '{name}': no"
@@ -153,33 +153,33 @@ LASTING = {
 @pytest.mark.parametrize("resource", [JOBS, CONFIGMAPS])
 @pytest.mark.parametrize("what", PASSING)
 async def test_an_answer_that_may_pass_decides_nothing_and_is_tried_again_alone(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor, what: str, resource: str
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor, what: str, resource: str
 ) -> None:
     """However often: only the run's timeout limits it. Nothing exists meanwhile, and no budget is touched."""
     moment = NOON
     for delay in (1, 2, 4, 8, 16, 30, 30):
         cluster.answer_next("create", resource, PASSING[what])
-        acted = await actor.act(state, [start(state, "huge")], {}, moment)
+        acted = await executor.act(state, [start(state, "huge")], {}, moment)
         assert acted == Acted(moment + timedelta(seconds=delay))
         assert acted.again_at is not None
         assert (state.created, state.refused_starts) == ({}, 1)
         calls = cluster.client.calls.total()
         too_soon = acted.again_at - timedelta(milliseconds=1)
-        assert (await actor.act(state, [start(state, "huge")], {}, too_soon)).again_at is not None
+        assert (await executor.act(state, [start(state, "huge")], {}, too_soon)).again_at is not None
         assert cluster.client.calls.total() == calls
         moment = acted.again_at
-    assert await actor.act(state, [start(state, "huge")], {}, moment) == Acted()
+    assert await executor.act(state, [start(state, "huge")], {}, moment) == Acted()
     assert [seen.decided for seen in state.created.values()] == [None]
     assert (state.holds.by_action, state.refused_starts) == ({}, 0)
 
 
 @pytest.mark.parametrize("what", LASTING)
 async def test_an_answer_to_what_was_asked_ends_the_attempt(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor, what: str
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor, what: str
 ) -> None:
     """Trying again would not help: it is the case's configuration, or a rule that it breaks."""
     cluster.answer_next("create", JOBS, LASTING[what])
-    assert await actor.act(state, [start(state)], {}, NOON) == Acted()
+    assert await executor.act(state, [start(state)], {}, NOON) == Acted()
     [seen] = state.created.values()
     assert seen.decided is not None
     assert (seen.decided.failure_class, seen.decided.reason) == (FailureClass.CONFIGURATION, Reason.JOB_REJECTED)
@@ -187,84 +187,86 @@ async def test_an_answer_to_what_was_asked_ends_the_attempt(
 
 @pytest.mark.parametrize("what", PASSING)
 async def test_a_stop_that_is_refused_is_tried_again_and_holds_up_nothing(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor, what: str
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor, what: str
 ) -> None:
     """Whatever the answer: an attempt has to be ended, and other cases go on."""
-    await actor.act(state, [start(state)], {}, NOON)
+    await executor.act(state, [start(state)], {}, NOON)
     seen = job(name=cluster.job("one")["metadata"]["name"])
     error = PASSING[what]
     if isinstance(error, Refused) and (error.is_not_found or error.is_conflict):
         return  # of a patch, these are the Job's: see below
     cluster.answer_next("patch", JOBS, error)
-    assert await actor.act(state, [stop(seen), start(state, "two")], {}, NOON) == Acted(SOON)
+    assert await executor.act(state, [stop(seen), start(state, "two")], {}, NOON) == Acted(SOON)
     assert len(cluster.all(JOBS)) == 2
-    assert await actor.act(state, [stop(seen)], {}, SOON) == Acted()
+    assert await executor.act(state, [stop(seen)], {}, SOON) == Acted()
     assert seen.name in state.decided
 
 
-async def test_a_server_that_asks_for_time_gets_it(cluster: MemoryCluster, state: ExecutionState, actor: Actor) -> None:
+async def test_a_server_that_asks_for_time_gets_it(
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
+) -> None:
     """429 with Retry-After: 20."""
     cluster.answer_next("create", JOBS, ClusterUnavailable("too many requests", 20.0))
-    assert await actor.act(state, [start(state)], {}, NOON) == Acted(NOON + timedelta(seconds=20))
+    assert await executor.act(state, [start(state)], {}, NOON) == Acted(NOON + timedelta(seconds=20))
 
 
 async def test_a_quota_that_is_full_is_tried_by_one_job_at_a_time(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """The others wait with it: all of them together would only take its answers away from one another."""
     starts = [start(state, "one"), start(state, "two")]
     for _ in starts:
         cluster.answer_next("create", JOBS, Refused(403, "Forbidden", QUOTA))
-    assert await actor.act(state, starts, {}, NOON) == Acted(SOON)
+    assert await executor.act(state, starts, {}, NOON) == Acted(SOON)
     cluster.answer_next("create", JOBS, Refused(403, "Forbidden", QUOTA))
     cluster.client.calls.clear()
-    acted = await actor.act(state, starts, {}, SOON)
+    acted = await executor.act(state, starts, {}, SOON)
     assert cluster.client.calls == {("create", JOBS): 1}
     assert acted == Acted(SOON + timedelta(seconds=2))
     assert state.refused_starts == 2
-    assert (await actor.act(state, starts, {}, SOON + timedelta(seconds=2))).again_at is not None
+    assert (await executor.act(state, starts, {}, SOON + timedelta(seconds=2))).again_at is not None
     assert len(cluster.all(JOBS)) == 1
-    assert await actor.act(state, starts[1:], {}, SOON + timedelta(seconds=3)) == Acted()
+    assert await executor.act(state, starts[1:], {}, SOON + timedelta(seconds=3)) == Acted()
     assert len(cluster.all(JOBS)) == 2
 
 
 async def test_an_outage_is_waited_for_once_and_not_by_every_call(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """Calls that have not begun when one went unanswered would only have the look wait for each of them."""
     cluster.is_down = True
-    actor._places = asyncio.Semaphore(1)
-    await actor.act(state, [start(state, "one"), start(state, "two"), start(state, "huge")], {}, NOON)
+    executor._places = asyncio.Semaphore(1)
+    await executor.act(state, [start(state, "one"), start(state, "two"), start(state, "huge")], {}, NOON)
     assert cluster.client.calls.total() == 2
     assert state.refused_starts == 3
 
 
 async def test_a_pod_that_a_quota_refuses_is_shown_to_the_job_controller_again(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """It waits for up to a minute otherwise, and the place is empty; one Job of a namespace at a time."""
-    await actor.act(state, [start(state, "one"), start(state, "two")], {}, NOON)
+    await executor.act(state, [start(state, "one"), start(state, "two")], {}, NOON)
     names = [body["metadata"]["name"] for body in cluster.all(JOBS)]
     for name in names:
         put_event(cluster, name, 'pods "x" is forbidden: exceeded quota: a, used: pods=1', at="2026-03-01T12:00:09Z")
     cluster.client.calls.clear()
-    assert await actor.act(state, [AskWhy(job(name=name)) for name in names], {}, NOON) == Acted()
+    assert await executor.act(state, [AskWhy(job(name=name)) for name in names], {}, NOON) == Acted()
     assert cluster.client.writes == {("patch", JOBS): 1}
     changed = [body for body in cluster.all(JOBS) if labels.NUDGED_AT in body["metadata"]["annotations"]]
     assert [body["metadata"]["name"] for body in changed] == names[:1]
 
 
 async def test_a_stop_writes_the_outcome_and_ends_the_pod_in_one_patch(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """The outcome survives the operator; the end of the log is its evidence."""
-    await actor.act(state, [start(state)], {}, NOON)
+    await executor.act(state, [start(state)], {}, NOON)
     body = cluster.job("one")
     pod = cluster.run_pod(body)["metadata"]["name"]
     cluster.logs[pod] = "\n".join(f"line {number}" for number in range(30))
     seen = job(name=body["metadata"]["name"], pod=running_pod(name=pod))
     cluster.client.calls.clear()
-    assert await actor.act(state, [stop(seen)], {}, NOON) == Acted()
+    assert await executor.act(state, [stop(seen)], {}, NOON) == Acted()
     assert cluster.client.calls == {LOG: 1, ("patch", JOBS): 1}
     assert body["spec"]["activeDeadlineSeconds"] == 1
     outcome = decode_outcome(body["metadata"]["annotations"][labels.OUTCOME])
@@ -274,12 +276,12 @@ async def test_a_stop_writes_the_outcome_and_ends_the_pod_in_one_patch(
 
 
 async def test_a_stop_does_without_a_log_that_cannot_be_had(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """Evidence is the best that can be had, never a reason not to stop."""
-    await actor.act(state, [start(state)], {}, NOON)
+    await executor.act(state, [start(state)], {}, NOON)
     seen = job(name=cluster.job("one")["metadata"]["name"], pod=running_pod(name="gone"))
-    assert await actor.act(state, [stop(seen)], {}, NOON) == Acted()
+    assert await executor.act(state, [stop(seen)], {}, NOON) == Acted()
     assert state.decided[seen.name].evidence.log_tail is None
 
 
@@ -299,7 +301,7 @@ def put_event(cluster: MemoryCluster, about: str, message: str, *, at: str, reas
 
 
 async def test_why_a_job_has_no_pod_is_found_in_its_events(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """Nothing else says it; the newest one counts, and those of other Jobs do not."""
     seen = job(name="mine")
@@ -308,27 +310,27 @@ async def test_why_a_job_has_no_pod_is_found_in_its_events(
     put_event(cluster, "mine", "Error creating: exceeded quota", at="2026-03-01T12:00:01Z")
     put_event(cluster, "mine", "too many pods", at="2026-03-01T12:00:30Z", reason="TooManySucceededPods")
     put_event(cluster, "other", "Error creating: of another", at="2026-03-01T12:00:30Z")
-    assert await actor.act(state, [AskWhy(seen)], {}, NOON) == Acted()
+    assert await executor.act(state, [AskWhy(seen)], {}, NOON) == Acted()
     assert state.refusals == {"mine": "violates PodSecurity"}
     assert state.asked == {"mine": NOON}
 
 
 async def test_events_that_cannot_be_read_stop_nothing(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """It is asked again later; the start timeout ends the attempt in any case."""
     cluster.refuse_next("list", EVENTS, 403)
-    assert await actor.act(state, [AskWhy(job(name="mine"))], {}, NOON) == Acted()
+    assert await executor.act(state, [AskWhy(job(name="mine"))], {}, NOON) == Acted()
     assert state.refusals == {}
     assert state.asked == {"mine": NOON}
 
 
 async def test_a_job_that_is_gone_when_it_is_to_be_stopped_is_lost(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """404 says that somebody deleted it: an infrastructure fault, not what it was to be stopped with."""
     seen = job(name="gone")
-    assert await actor.act(state, [stop(seen)], {}, NOON) == Acted()
+    assert await executor.act(state, [stop(seen)], {}, NOON) == Acted()
     lost = state.lost_jobs["gone"].decided
     assert isinstance(lost, AttemptOutcome)
     assert lost.reason is Reason.JOB_DELETED
@@ -337,13 +339,13 @@ async def test_a_job_that_is_gone_when_it_is_to_be_stopped_is_lost(
 
 
 async def test_a_stop_that_fails_is_not_taken_for_done(
-    cluster: MemoryCluster, state: ExecutionState, actor: Actor
+    cluster: MemoryCluster, state: ExecutionState, executor: ActionExecutor
 ) -> None:
     """An outcome counts only once it is written on the Job."""
-    await actor.act(state, [start(state)], {}, NOON)
+    await executor.act(state, [start(state)], {}, NOON)
     seen = job(name=cluster.job("one")["metadata"]["name"])
     cluster.fail_next("patch", JOBS)
-    assert await actor.act(state, [stop(seen)], {}, NOON) == Acted(SOON)
+    assert await executor.act(state, [stop(seen)], {}, NOON) == Acted(SOON)
     cluster.refuse_next("patch", JOBS, 403)
-    assert await actor.act(state, [stop(seen)], {}, SOON) == Acted(SOON + timedelta(seconds=2))
+    assert await executor.act(state, [stop(seen)], {}, SOON) == Acted(SOON + timedelta(seconds=2))
     assert state.decided == {}

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from testrun_operator.api.base import Model
+from testrun_operator.controller.cache import IndexedJob, Key, RunView, ServerObject, SuiteView
 from testrun_operator.controller.foreign import FOREIGN_OBJECTS, Mismatch
-from testrun_operator.controller.inventory import IndexedJob, Key, RunView, ServerObject, SuiteView
 from testrun_operator.engine.observation import JobObservation, PodObservation
 from testrun_operator.kube import labels
 from testrun_operator.kube.belonging import claims_run, job_of, run_of

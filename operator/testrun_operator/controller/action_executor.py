@@ -1,7 +1,7 @@
 """Doing what a plan says: creating the Jobs of attempts and stopping them.
 
 What the API server does not take now is tried again by itself, later: everything else of the plan is done all the same,
-and so is the rest of the look.
+and so is the rest of the reconciliation.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from pydantic import JsonValue
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.controller import metrics
+from testrun_operator.controller.cache import ClusterCache
 from testrun_operator.controller.executions import ExecutionState
 from testrun_operator.controller.holding import QuotaGates
-from testrun_operator.controller.inventory import Inventory
 from testrun_operator.engine.judgement import Ended, JudgingSettings, MustStop, Underway
 from testrun_operator.engine.judging import judge
 from testrun_operator.engine.observation import JobObservation
@@ -42,7 +42,7 @@ _MAX_PARALLEL = 16
 _UNANSWERED = 2
 """So many calls of a plan without an answer, and the rest of it is left for later."""
 _MOST_READS = 3
-"""How often a Job that changes while it is stopped is read within one look."""
+"""How often a Job that changes while it is stopped is read within one reconciliation."""
 _NOT_OURS = "NotControlledByRun"
 _UNPROCESSABLE = 422
 _TAIL_LINES = 20
@@ -57,7 +57,7 @@ class Acted:
     again_at: datetime | None = None
     """When something is to be tried again that was refused for now; None if nothing was."""
     error: Exception | None = None
-    """The first error that nobody expected, after which the look has to be repeated."""
+    """The first error that nobody expected, after which the reconciliation has to be repeated."""
 
 
 @dataclass(slots=True)
@@ -72,21 +72,21 @@ class _Outage:
             raise self.errors[0]
 
 
-class Actor:
+class ActionExecutor:
     """Does what plans say.
 
     Args:
         client: the API server.
-        inventory: what is in the cluster.
+        cache: what is in the cluster.
         pods: what the operator's settings say of the pods.
         judging: how patient the judge is.
     """
 
     def __init__(
-        self, client: KubernetesClient, inventory: Inventory, pods: PodSettings, judging: JudgingSettings
+        self, client: KubernetesClient, cache: ClusterCache, pods: PodSettings, judging: JudgingSettings
     ) -> None:
         self._client = client
-        self._inventory = inventory
+        self._cache = cache
         self._pods = pods
         self._places = asyncio.Semaphore(_MAX_PARALLEL)
         self._judging = judging
@@ -101,7 +101,7 @@ class Actor:
             When to try again what was refused for now, and an error that nobody expected. Everything else was done.
         """
         wanted = {_name(state, action): action for action in actions}
-        state.holds.keep(wanted, settled=state.memory.cases)
+        state.holds.keep(wanted, settled=state.plan_state.cases)
         outage = _Outage()
         tried = self._may_be_tried(state, wanted, now)
         results = await asyncio.gather(
@@ -279,7 +279,7 @@ class Actor:
             return None
         selector = f"{JOB_NAME_LABEL}={name}"
         pods = tuple(read_pod(pod) for pod in await self._client.list(PODS, namespace, labelSelector=selector))
-        fresh = state.take_note(self._inventory, job, pods, now)
+        fresh = state.take_note(self._cache, job, pods, now)
         judgement = judge(fresh, state.planned(job.case), now, self._judging)
         match judgement:
             case MustStop(outcome, confirm) if stop.cause is StopCause.JUDGED:
@@ -369,7 +369,7 @@ def _exists(state: ExecutionState, start: StartAttempt) -> bool:
 def _outputs(state: ExecutionState, start: StartAttempt) -> dict[str, Mapping[str, JsonValue]]:
     outputs: dict[str, Mapping[str, JsonValue]] = {}
     for need in start.case.needs:
-        needed = state.memory.cases.get(need)
+        needed = state.plan_state.cases.get(need)
         if needed is not None and needed.last_attempt is not None:
             outputs[need] = needed.last_attempt.outputs
     return outputs
