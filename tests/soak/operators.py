@@ -172,6 +172,8 @@ class OperatorProcess(Stoppable):
         self._tasks: set[asyncio.Task[Any]] = set()
         self.is_dead = False
         self.operator: Operator
+        self._may_write: Callable[[], bool] = lambda: True
+        """Whether it may still act on what it sees."""
         self._watches: WatchSupervisor
         self._indexers: dict[str, list[_Index]] = {}
         self._indices: dict[str, _Index] = {}
@@ -197,6 +199,7 @@ class OperatorProcess(Stoppable):
         if lease is not None:
             await lease.acquire()
             client.fence = lease.seconds_left
+            self._may_write = client.may_write
         self.leads = True
         self._server.listeners.append(self._listen)
         try:
@@ -361,7 +364,8 @@ class OperatorProcess(Stoppable):
 
     def sees(self, plural: str) -> bool:
         """Whether it is told at the moment of what happens."""
-        return not self.is_dead and not self.is_stopped and self.leads and not self._channels[plural].is_silent
+        is_able = not self.is_dead and not self.is_stopped and self.leads and self._may_write()
+        return is_able and not self._channels[plural].is_silent
 
     def _is_watched(self, plural: str, body: Body) -> bool:
         own = body["metadata"].get("labels") or {}

@@ -212,6 +212,7 @@ class ExecutionState:
         if lost is not None and not _is_pod_of(job, lost):
             lost = None
         pod = choose_pod((*pods, lost) if lost is not None else pods)
+        pod = self._with_first_sight(pod, now) if pod is not None else None
         decided = job.decided or self.decided.get(job.name)
         if pod is not None or decided is not None:
             self.refusals.pop(job.name, None)
@@ -219,7 +220,7 @@ class ExecutionState:
             decided = None  # ended first, and then its Job was deleted, for instance by its ttlSecondsAfterFinished
         return replace(
             job,
-            pod=self._with_first_sight(pod, now) if pod is not None else None,
+            pod=pod,
             asked_to_end=job.asked_to_end or self.asked_to_end.get(job.name),
             decided=decided,
             refusal=self.refusals.get(job.name, ""),
@@ -256,7 +257,7 @@ class ExecutionState:
             return  # with its Job
         known = self.lost_pods.get(job)
         if known is None or known.terminated is None:
-            self.lost_pods[job] = pod if pod.terminated is not None else replace(pod, deleted=True, gone=True)
+            self.lost_pods[job] = replace(pod, deleted=pod.deleted or pod.terminated is None, gone=True)
 
 
 def _is_pod_of(job: JobObservation, pod: PodObservation) -> bool:

@@ -51,7 +51,8 @@ def ended_before(pod: PodObservation, terminated: Terminated) -> bool:
 
 def has_ended(pod: PodObservation) -> bool:
     """Whether a pod's container ended by itself, whatever became of the pod afterwards."""
-    return pod.terminated is not None and (not is_disturbed(pod) or ended_before(pod, pod.terminated))
+    is_known = pod.ended_undisturbed or not is_disturbed(pod)
+    return pod.terminated is not None and (is_known or ended_before(pod, pod.terminated))
 
 
 def is_out_of_sight(terminated: Terminated) -> bool:

@@ -88,7 +88,7 @@ class PodObservation:
     deleted: bool = False
     """Whether its deletion was asked for, or it is gone."""
     gone: bool = False
-    """Whether it does not exist any more, and had not ended when it was seen last."""
+    """Whether it does not exist any more."""
     disruption: str = ""
     """The reason of its condition DisruptionTarget, or empty."""
     disruption_message: str = ""

@@ -120,4 +120,4 @@ def test_a_lost_pod_that_had_ended_counts_by_its_end(state: ExecutionState) -> N
     """A pod that reported and was then removed has reported."""
     state.lose_pod("job-one-1", ended_pod())
     state.lose_pod("job-one-1", replace(ended_pod(), terminated=None))
-    assert state.observe(showing(job()), NOON)[0].pod == ended_pod()
+    assert state.observe(showing(job()), NOON)[0].pod == ended_pod(gone=True)

@@ -173,3 +173,24 @@ async def test_an_end_that_was_seen_counts_when_the_pod_is_deleted_before_its_re
     failures = cluster.status("nightly").get("failures", ())
     assert [(found["verdict"], found["failureClass"]) for found in failures] == ([expected] if expected else [])
     assert cluster.client.writes["create", JOBS] == (1 if expected else 2)
+
+
+async def test_an_end_that_was_seen_counts_when_the_job_is_deleted_before_its_reader_has_reported(
+    cluster: MemoryCluster,
+) -> None:
+    """Nothing of its reader will come any more, and nothing is left to write an outcome on."""
+    process, job = await begin(cluster)
+    [pod] = cluster.pods_of(job["metadata"]["name"])
+    cluster.end_before_reader(pod, 1)
+    await process.settle()
+    cluster.pass_time(8)
+    cluster.delete_gracefully(job)
+    process.lose_pod(pod)
+    process.lose_job(job)
+    await process.settle()
+    [failure] = cluster.status("nightly")["failures"]
+    assert (failure["verdict"], failure["failureClass"], cluster.status("nightly")["phase"]) == (
+        "Failed",
+        "Test",
+        "Failed",
+    )
