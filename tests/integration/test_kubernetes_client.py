@@ -50,8 +50,12 @@ async def test_objects_are_created_read_patched_listed_and_deleted(
     assert {item["metadata"]["name"] for item in found} == {"one", "two"}
     await kubernetes.delete_collection(CONFIGMAPS, place.name, "kind=wanted")
     assert await kubernetes.get(CONFIGMAPS, place.name, "one") is None
-    await kubernetes.delete(CONFIGMAPS, place.name, "other")
-    await kubernetes.delete(CONFIGMAPS, place.name, "other")
+    other = await kubernetes.get(CONFIGMAPS, place.name, "other")
+    assert other is not None
+    await kubernetes.delete(CONFIGMAPS, place.name, "other", "0f1b6a52-6f6e-4c1e-9d43-2f6a2f3c9a10")
+    assert await kubernetes.get(CONFIGMAPS, place.name, "other") is not None, "it is not the one that was meant"
+    for _ in range(2):
+        await kubernetes.delete(CONFIGMAPS, place.name, "other", other["metadata"]["uid"])
     assert await kubernetes.get(CONFIGMAPS, place.name, "other") is None
 
 

@@ -211,7 +211,7 @@ MUTATIONS = (
             Change(
                 "controller/runs.py",
                 "ready, problem = await bring_up(",
-                "ready, problem = (True, None) if state.memory.attempts else await bring_up(",
+                "ready, problem = (True, None) if state.plan_state.attempts else await bring_up(",
             ),
         ),
     ),
