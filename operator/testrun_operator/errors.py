@@ -5,12 +5,19 @@
     TestrunError
     ├── TransientError            policy: retry with a growing delay, say so in a condition
     │   ├── ClusterUnavailable        the API server does not answer, or answers 401/408/410/429/5xx
-    │   ├── StoreUnavailable          Postgres does not answer, refuses, or is read-only
-    │   └── ReportUnavailable         a report is announced but its log cannot be read yet
+    │   └── StoreUnavailable          Postgres does not answer, refuses, or is read-only
+    │       └── RightsMissing             its user lacks a right, which an administrator can give it
     ├── SubjectError              policy: end the case or the run with a verdict and a reason
     │   ├── InvalidSpec               a TestSuite or TestRun breaks a rule; names the field
     │   ├── CaseError                 a case cannot be judged (bad template, unreachable connection)
+    │   │   └── CannotJudge               the same with class and reason of the verdict (``runner/problem.py``)
+    │   ├── CannotAdopt               what is stored of an execution cannot be read; a person has to decide
     │   └── MalformedReport           a pod reported something that is no report
+    ├── RefusedError              policy: whoever called decides: end the case, wait, or ask in another way
+    │   ├── Refused                   the API server understood a call and refused it (``kube/answers.py``)
+    │   └── ContentRefused            Postgres does not accept the content of a row (``store/faults.py``)
+    ├── LocalError                policy: caught by whoever called, in the same package; it never leaves that
+    ├── CannotDo                  policy: one line and exit code 2, on the command line
     └── FatalError                policy: stop the process; the container's restart is the way back
         ├── InvalidSettings           an environment variable of the operator is wrong; names it
         ├── LeadershipLost            another operator holds the Lease
@@ -51,10 +58,6 @@ class StoreUnavailable(TransientError):
     """Postgres did not answer, refused the connection, or is read-only."""
 
 
-class ReportUnavailable(TransientError):
-    """A case announced a report in its log, and the log cannot be read at the moment."""
-
-
 class SubjectError(TestrunError):
     """What the user asked for cannot be done. Ends the case or the run with a reason."""
 
@@ -86,6 +89,14 @@ class MalformedReport(SubjectError):
     def __init__(self, message: str, *, is_final: bool = False) -> None:
         super().__init__(message)
         self.is_final = is_final
+
+
+class RefusedError(TestrunError):
+    """Another program understood what it was asked for, and refused it. What follows depends on what was asked for."""
+
+
+class LocalError(TestrunError):
+    """Something within a package did not work out. The caller catches it and says what that means, or does without."""
 
 
 class FatalError(TestrunError):

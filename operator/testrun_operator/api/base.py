@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema
@@ -127,3 +128,12 @@ JsonObject = Annotated[
 
 Document = dict[str, Any]
 """A decoded JSON object as a library hands it over. Only adapters touch it; inside there are models."""
+
+
+class Effect(Enum):
+    """What a change of a field of a TestRun does; each field says it, as a part of its type."""
+
+    DECIDES = auto()
+    """It decides what runs: a change begins a new execution."""
+    CONTROLS = auto()
+    """It controls how an execution goes on; a change begins none."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from testrun_operator.errors import LocalError
+
 _TRUE: Final = frozenset({"true", "1", "yes", "on", ""})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,9}")
@@ -16,7 +18,7 @@ _SSL_STRENGTH: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIF
 _MILLISECONDS: Final = 1000
 
 
-class WrongParameter(ValueError):
+class WrongParameter(LocalError):
     """A parameter of an address that is not known, or whose value is none."""
 
 

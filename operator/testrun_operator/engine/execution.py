@@ -10,15 +10,12 @@ from datetime import UTC, datetime
 
 from pydantic import Field, field_serializer
 
-from testrun_operator.api.base import Model
+from testrun_operator.api.base import Effect, Model
 from testrun_operator.engine.outcome import Baseline
 from testrun_operator.engine.planning import Execution
 from testrun_operator.engine.selection import select_cases
 from testrun_operator.resources.run import TestRunSpec
 from testrun_operator.resources.suite import TestSuiteSpec
-
-_CONTROLS = {"parallelism", "suspend", "cancel", "ttl_after_finished", "keep_jobs"}
-"""The fields of a TestRun that do not decide what runs; changing them starts no new execution."""
 
 _EPOCH_MILLISECONDS = 1_704_067_200_000  # 2024-01-01: 63 bits then last until the year 2093
 _RANDOM_BITS = 22
@@ -68,7 +65,7 @@ def digest_of(run: TestRunSpec) -> str:
     Returns:
         32 hexadecimal digits.
     """
-    decisive = run.model_dump(mode="json", exclude=_CONTROLS, exclude_defaults=True)
+    decisive = run.model_dump(mode="json", exclude=run.fields_that(Effect.CONTROLS), exclude_defaults=True)
     text = json.dumps(decisive, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -8,13 +8,15 @@ from urllib.parse import quote, unquote_plus, urlsplit
 
 from pydantic import JsonValue
 
+from testrun_operator.errors import LocalError
+
 Origin = tuple[str, str, int]
 MAX_NESTING = 100
 """A body that is nested deeper is not used: much of what looks at it descends by recursion."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class NotJson(Exception):
+class NotJson(LocalError):
     """A body is not the JSON that is needed; the message says what it is instead."""
 
 

@@ -15,7 +15,7 @@ from kubernetes.aio import config
 
 from testrun_operator.api.base import Document
 from testrun_operator.engine.quota import waits_for_quota
-from testrun_operator.errors import ClusterUnavailable, TestrunError
+from testrun_operator.errors import ClusterUnavailable, RefusedError, TestrunError
 
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
@@ -31,7 +31,7 @@ _NAMESPACE_ENDS: Final = "NamespaceTerminating"
 _SERVER_ERROR: Final = 500
 
 
-class Refused(TestrunError):
+class Refused(RefusedError):
     """The API server understood a call and refused it.
 
     Args:

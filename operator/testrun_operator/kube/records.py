@@ -11,6 +11,7 @@ from typing import Any
 
 from testrun_operator.api.base import Document
 from testrun_operator.engine.execution import ExecutionRecord, name_for
+from testrun_operator.errors import LocalError
 from testrun_operator.kube import labels
 from testrun_operator.kube.observe import read_time
 from testrun_operator.kube.platform import merged
@@ -46,7 +47,7 @@ class Notes:
         )
 
 
-class UnreadableRecord(ValueError):
+class UnreadableRecord(LocalError):
     """A record is none that this release understands."""
 
 

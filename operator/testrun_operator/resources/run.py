@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from testrun_operator.api.base import Category, DnsLabel, Duration, Model, ObjectName, ShortText
+from testrun_operator.api.base import Category, DnsLabel, Duration, Effect, Model, ObjectName, ShortText
 from testrun_operator.resources.suite import TestSuiteSpec, Variables
 
 
@@ -55,43 +55,60 @@ class TestRunSpec(Model):
         ("has(self.suiteRef) != has(self.suite)", "give exactly one of suiteRef and suite"),
     )
 
-    suite_ref: SuiteReference | None = Field(None, description="The TestSuite to run.")
-    suite: TestSuiteSpec | None = Field(
+    suite_ref: Annotated[SuiteReference | None, Effect.DECIDES] = Field(None, description="The TestSuite to run.")
+    suite: Annotated[TestSuiteSpec | None, Effect.DECIDES] = Field(
         None, description="A suite of the run's own, in the shape of a TestSuite's spec."
     )
-    revision: ShortText | None = Field(
+    revision: Annotated[ShortText | None, Effect.DECIDES] = Field(
         None, description="Free text, usually the commit under test. Changing it runs the suite again."
     )
-    select: CaseSelector = Field(
+    select: Annotated[CaseSelector, Effect.DECIDES] = Field(
         CaseSelector(), description="Cases to run, with what they need. Default: all of the suite."
     )
-    skip: CaseSelector = Field(CaseSelector(), description="Cases to skip. Wins over select.")
-    variables: Variables = Field({}, description="Variables, in place of the suite's defaults.")
-    parallelism: Annotated[int, Field(ge=1, le=500)] = Field(
+    skip: Annotated[CaseSelector, Effect.DECIDES] = Field(
+        CaseSelector(), description="Cases to skip. Wins over select."
+    )
+    variables: Annotated[Variables, Effect.DECIDES] = Field(
+        {}, description="Variables, in place of the suite's defaults."
+    )
+    parallelism: Annotated[int, Field(ge=1, le=500), Effect.CONTROLS] = Field(
         10, description="How many cases run side by side. Default 10."
     )
-    fail_fast: bool = Field(
+    fail_fast: Annotated[bool, Effect.DECIDES] = Field(
         False, description="Start no further case once one has failed for good; the rest is skipped. Default false."
     )
-    min_executed: Annotated[int, Field(ge=0, le=10_000)] = Field(
+    min_executed: Annotated[int, Field(ge=0, le=10_000), Effect.DECIDES] = Field(
         0,
         description="With fewer cases executed the run is Errored, not Passed: 1 for a run that must not be empty. "
         "With rerun: Failed, those that passed before count. Default 0.",
     )
-    timeout: Duration = Field(timedelta(hours=1), description="Longest time of the whole run. Default 1h.")
-    rerun: Rerun = Field(Rerun.ALL, description="What a new execution covers: All or Failed. Default All.")
-    keep_jobs: KeepJobs = Field(
+    timeout: Annotated[Duration, Effect.DECIDES] = Field(
+        timedelta(hours=1), description="Longest time of the whole run. Default 1h."
+    )
+    rerun: Annotated[Rerun, Effect.DECIDES] = Field(
+        Rerun.ALL, description="What a new execution covers: All or Failed. Default All."
+    )
+    keep_jobs: Annotated[KeepJobs, Effect.CONTROLS] = Field(
         KeepJobs.ALL,
         description="Which Jobs are kept for ttlAfterFinished: All, or NotPassed. Then the Job of a case that passed "
         "with its first attempt is deleted once that is stored and no case needs its outputs any more. Default All.",
     )
-    suspend: bool = Field(False, description="Start no further case while true. Default false.")
-    cancel: bool = Field(False, description="End the run now: cases without a verdict are Cancelled. Default false.")
-    ttl_after_finished: Duration = Field(
+    suspend: Annotated[bool, Effect.CONTROLS] = Field(
+        False, description="Start no further case while true. Default false."
+    )
+    cancel: Annotated[bool, Effect.CONTROLS] = Field(
+        False, description="End the run now: cases without a verdict are Cancelled. Default false."
+    )
+    ttl_after_finished: Annotated[Duration, Effect.CONTROLS] = Field(
         timedelta(hours=24),
         description="How long the Jobs are kept after the run and the storing of its results. The TestRun itself is "
         "never deleted by the operator. Default 24h.",
     )
+
+    @classmethod
+    def fields_that(cls, effect: Effect) -> set[str]:
+        """Return the names of the fields with an effect; each field says its own."""
+        return {name for name, field in cls.model_fields.items() if effect in field.metadata}
 
     @model_validator(mode="after")
     def _one_suite(self) -> Self:

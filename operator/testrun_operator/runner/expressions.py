@@ -8,12 +8,13 @@ import jmespath.exceptions
 from jmespath.parser import ParsedResult
 from pydantic import JsonValue
 
+from testrun_operator.errors import LocalError
 from testrun_operator.runner.problem import InvalidCase
 
 _SHOWN_CHARACTERS = 60
 
 
-class NotApplicable(Exception):
+class NotApplicable(LocalError):
     """An expression cannot be applied to a value, for instance ``length(@)`` to a number."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
+from testrun_operator.errors import LocalError
 from testrun_operator.runner.problem import CannotJudge
 
 
@@ -30,7 +31,7 @@ class SourceUnavailable(CannotJudge):
         super().__init__(FailureClass.DEPENDENCY, Reason.SOURCE_UNAVAILABLE, message)
 
 
-class GitRefused(Exception):
+class GitRefused(LocalError):
     """What the case says of a repository is wrong; becomes an ``InvalidCase`` that names the field.
 
     Args:

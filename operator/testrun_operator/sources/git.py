@@ -17,6 +17,7 @@ from dulwich.object_store import DiskObjectStore, ObjectStoreGraphWalker
 from dulwich.objects import Commit, ObjectID, ShaFile, Tag
 
 from testrun_operator.api.files import GitFiles
+from testrun_operator.errors import LocalError
 from testrun_operator.runner.problem import CannotJudge, InvalidCase
 from testrun_operator.sources.fetched import Deadline, Fetched, GitRefused, SourceUnavailable
 from testrun_operator.sources.git_address import Address, parse_address
@@ -70,7 +71,7 @@ def _client(address: Address, credentials: Credentials, deadline: Deadline) -> G
     return tcp_client(address, deadline)
 
 
-class _NotSent(Exception):
+class _NotSent(LocalError):
     """The server did not send what it was asked for, and did not say why."""
 
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 import psycopg
 
-from testrun_operator.errors import StoreUnavailable, TestrunError
+from testrun_operator.errors import RefusedError, StoreUnavailable
 
 WRITE_FAULTS = (psycopg.Error, OSError, TimeoutError, ValueError, TypeError, ArithmeticError)
 """All that a write may raise; the last three where a value cannot be turned into one of Postgres's."""
@@ -60,7 +60,7 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _UNDEFINED = frozenset({"3F000", "42P01", "42703"})
 
 
-class ContentRefused(TestrunError):
+class ContentRefused(RefusedError):
     """Postgres does not accept the content of a row. Never leaves the store.
 
     Args:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import BinaryIO
 from xml.parsers import expat
 
+from testrun_operator.errors import LocalError
+
 MAX_TEXT = 2000
 """Characters of a message or a text that are kept."""
 _MAX_NAME = 500
@@ -54,7 +56,7 @@ class TestResult:
     milliseconds: int | None = None
 
 
-class UnreadableDocument(Exception):
+class UnreadableDocument(LocalError):
     """A file that is no JUnit XML, or not from there on; what stands before was read. Says why."""
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from testrun_operator.errors import LocalError
+
 MAX_FILES = 1000
 """More files are not read."""
 MAX_ENTRIES = 20_000
@@ -33,7 +35,7 @@ class FoundFile:
     """Whether it is nothing that tests are written to: a link, a pipe."""
 
 
-class FolderProblem(Exception):
+class FolderProblem(LocalError):
     """The folder cannot be looked through to its end; says why."""
 
 

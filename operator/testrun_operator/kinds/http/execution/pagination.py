@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from pydantic import JsonValue
 
+from testrun_operator.errors import LocalError
 from testrun_operator.httpclient.exchange import NotJson, Origin, Request, Response, origin_of
 from testrun_operator.kinds.http.execution.plan import WalkPlan
 from testrun_operator.kinds.http.spec import PaginationStyle
@@ -24,7 +25,7 @@ _CONTROL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
 _MAX_LINK_LENGTH = 8192
 
 
-class WalkStopped(Exception):
+class WalkStopped(LocalError):
     """A page cannot be used, or there is no way on from it; the message says why."""
 
 

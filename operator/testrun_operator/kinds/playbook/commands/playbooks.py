@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from testrun_operator.errors import LocalError
 from testrun_operator.kinds.playbook.commands.dangers import find_dangers
 from testrun_operator.kinds.playbook.commands.flow import is_sequential
 from testrun_operator.kinds.playbook.commands.needs import Names, find_children, find_credentials
@@ -14,7 +15,7 @@ from testrun_operator.kinds.playbook.commands.workload import Workload
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Unreadable(Exception):
+class Unreadable(LocalError):
     """A text that should be a playbook is none.
 
     Args:

@@ -6,6 +6,8 @@ What a playbook hands over as data is left out: a request's body may say ``kind:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from testrun_operator.errors import LocalError
+
 _NO_STEPS = frozenset({"workload", "metadata", "keychain"})
 """Parts of a playbook, at its top, that have no steps."""
 _DATA = frozenset(
@@ -50,7 +52,7 @@ class Spot:
         return f"step {self.step!r}" if self.step else "the playbook"
 
 
-class TooLarge(Exception):
+class TooLarge(LocalError):
     """A playbook is larger than any that people write."""
 
 

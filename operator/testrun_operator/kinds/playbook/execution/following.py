@@ -7,6 +7,7 @@ from typing import Protocol
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
+from testrun_operator.errors import LocalError
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.log import Event, Log
 from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State
@@ -65,7 +66,7 @@ class ExecutionCancelled(CannotJudge):
         super().__init__(FailureClass.DEPENDENCY, Reason.EXECUTION_CANCELLED, message)
 
 
-class OutOfTime(Exception):
+class OutOfTime(LocalError):
     """The case's time is over before the log is complete.
 
     Args:

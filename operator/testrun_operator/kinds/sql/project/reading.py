@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from testrun_operator.errors import LocalError
 from testrun_operator.kinds.sql.document import Place, Problem
 from testrun_operator.kinds.sql.project.model import File
 from testrun_operator.sources.listing import MAX_FILE_BYTES
@@ -12,7 +13,7 @@ from testrun_operator.sources.listing import MAX_FILE_BYTES
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class FileUnreadable(Exception):
+class FileUnreadable(LocalError):
     """A file that cannot be read; never leaves this folder.
 
     Args:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testrun_operator.errors import LocalError
 from testrun_operator.kinds.sql.document import Place, Problem
 from testrun_operator.sources.listing import MAX_FILES, MAX_TOTAL_BYTES
 from testrun_operator.sources.paths import is_inside, order_key, printable, problem_of_name
@@ -16,7 +17,7 @@ MEANT = (".stt", ".sql", ".csv")
 """Endings of files that are meant for us, folded."""
 
 
-class ProjectTooLarge(Exception):
+class ProjectTooLarge(LocalError):
     """There are more files than are looked at; the message says how many are."""
 
 
