@@ -170,7 +170,11 @@ def test_each_way_to_end_has_its_verdict_and_says_why(namespace: Namespace, noet
         own.case("twin-1", "hello_world", **greeting("Ada")),
         own.case("twin-2", "hello_world", **greeting("Grace")),
         {"name": "no-path", "playbook": {"connection": "noetl", "path": own.path("nothing")}},
-        {"name": "no-version", "playbook": {"connection": "noetl", "path": "testrun/hello_world", "version": 999_999}},
+        {
+            "name": "no-version",
+            "needs": ["twin-1"],  # which registers it
+            "playbook": {"connection": "noetl", "path": own.path("hello_world"), "version": 999_999},
+        },
         {"name": "no-yaml", "playbook": {"connection": "noetl", "path": "x", "register": {"inline": "kind: ["}}},
         suite={"connections": connections, "defaults": {"timeout": "3m"}},
         parallelism=8,

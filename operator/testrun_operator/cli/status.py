@@ -3,7 +3,7 @@
 from rich.live import Live
 
 from testrun_operator.cli.cluster import Run, RunReader, open_run
-from testrun_operator.cli.presenting import present_progress, present_run
+from testrun_operator.cli.rendering import present_progress, present_run
 from testrun_operator.terminal.exits import Exit
 from testrun_operator.terminal.printing import clean, make_console, show
 

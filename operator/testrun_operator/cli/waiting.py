@@ -11,7 +11,7 @@ from rich.console import Console
 
 from testrun_operator.api.base import format_duration
 from testrun_operator.cli.cluster import Run, open_run
-from testrun_operator.cli.presenting import present_failures, present_progress
+from testrun_operator.cli.rendering import present_failures, present_progress
 from testrun_operator.terminal.exits import Exit
 from testrun_operator.terminal.printing import clean, make_console, show
 

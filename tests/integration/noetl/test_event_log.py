@@ -16,10 +16,10 @@ from tests.unit.kinds.playbook.replay import TIMELINES, dialect_of, load
 
 from support.noetl import NoetlServer
 from support.recorded_log import Recording
+from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, WorkState
-from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase

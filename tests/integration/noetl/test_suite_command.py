@@ -19,7 +19,7 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.cli.application import application
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.kinds.playbook.commands import server
-from testrun_operator.kinds.playbook.commands.experience import learn
+from testrun_operator.kinds.playbook.commands.recorded_executions import learn
 from testrun_operator.kinds.playbook.execution import preparing
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.spec import PlaybookStatus

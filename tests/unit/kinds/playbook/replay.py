@@ -8,10 +8,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
 from testrun_operator.kinds.playbook.execution.eventlog.rows import account_of, commanded_work_of, queued_work_of
 from testrun_operator.kinds.playbook.execution.eventlog.rust import event_reader
 from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log, Work
-from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State
 from testrun_operator.kinds.playbook.spec import Settling
 
 _V = TypeVar("_V")

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from testrun_operator.api.report import ExecutionReport
+from testrun_operator.kinds.playbook.execution.completeness import Settler
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
+from testrun_operator.kinds.playbook.execution.event_types import _MEANINGS
 from testrun_operator.kinds.playbook.execution.eventlog.memory import Memory
 from testrun_operator.kinds.playbook.execution.eventlog.rows import (
     account_of,
@@ -21,8 +23,6 @@ from testrun_operator.kinds.playbook.execution.eventlog.rows import (
 )
 from testrun_operator.kinds.playbook.execution.judging import judge, say_error
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
-from testrun_operator.kinds.playbook.execution.meaning import _MEANINGS
-from testrun_operator.kinds.playbook.execution.settling import Settler
 from testrun_operator.kinds.playbook.execution.verdict import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, Settling
 from testrun_operator.masking import Masker

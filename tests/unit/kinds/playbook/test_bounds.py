@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from testrun_operator.kinds.playbook.execution.completeness import Settler, State
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
 from testrun_operator.kinds.playbook.execution.eventlog.memory import MAX_EVENTS, Memory
 from testrun_operator.kinds.playbook.execution.judging import judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.settling import Settler, State
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, Settling
 from testrun_operator.masking import Masker

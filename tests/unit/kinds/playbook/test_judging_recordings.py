@@ -7,11 +7,11 @@ import pytest
 from pydantic import JsonValue
 from tests.unit.kinds.playbook.replay import TIMELINES, Timeline, all_timelines, load
 
+from testrun_operator.kinds.playbook.execution.completeness import examine
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
 from testrun_operator.kinds.playbook.execution.errors import find_errors
 from testrun_operator.kinds.playbook.execution.judging import judge
 from testrun_operator.kinds.playbook.execution.log import Log
-from testrun_operator.kinds.playbook.execution.settling import examine
 from testrun_operator.kinds.playbook.execution.steps import find_starts
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, PlaybookStatus

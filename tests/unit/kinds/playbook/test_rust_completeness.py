@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from tests.unit.kinds.playbook.logs import ROOT, event, log_of
 
+from testrun_operator.kinds.playbook.execution.completeness import Settler, State, examine
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.settling import Settler, State, examine
 from testrun_operator.kinds.playbook.execution.steps import find_starts
 from testrun_operator.kinds.playbook.spec import Settling
 

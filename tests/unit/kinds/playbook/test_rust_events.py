@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from testrun_operator.kinds.playbook.execution.event_types import is_error
 from testrun_operator.kinds.playbook.execution.eventlog.rust import event_reader
 from testrun_operator.kinds.playbook.execution.ids import children_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event
-from testrun_operator.kinds.playbook.execution.meaning import is_error
 
 _ROOT = 385_932_721_003_499_520
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from testrun_operator.kinds.playbook.commands.walking import Spot
+from testrun_operator.kinds.playbook.commands.traversal import Spot
 
 _CONDITIONS = ("when", "else", "condition", "if")
 

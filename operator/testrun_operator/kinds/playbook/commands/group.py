@@ -117,7 +117,7 @@ def suite(
     if dsn_secret is not None and not _SECRET.fullmatch(dsn_secret):
         raise typer.BadParameter("write NAME/KEY, as in noetl-events/dsn", param_hint="--dsn-secret")
 
-    from testrun_operator.kinds.playbook.commands.choosing import Wishes
+    from testrun_operator.kinds.playbook.commands.selection import Wishes
     from testrun_operator.kinds.playbook.commands.suite import Wanted, make_suite
     from testrun_operator.terminal.printing import write_anything
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from testrun_operator.kinds.playbook.commands.choosing import Candidate
 from testrun_operator.kinds.playbook.commands.playbooks import Playbook
+from testrun_operator.kinds.playbook.commands.selection import Candidate
 from testrun_operator.sources.config_map import key_for
 from testrun_operator.terminal.errors import CannotDo
 

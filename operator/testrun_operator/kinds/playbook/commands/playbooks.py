@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import yaml
 
 from testrun_operator.errors import LocalError
-from testrun_operator.kinds.playbook.commands.dangers import find_dangers
+from testrun_operator.kinds.playbook.commands.dependencies import Names, find_children, find_credentials
 from testrun_operator.kinds.playbook.commands.flow import is_sequential
-from testrun_operator.kinds.playbook.commands.needs import Names, find_children, find_credentials
-from testrun_operator.kinds.playbook.commands.walking import TooLarge, spots
+from testrun_operator.kinds.playbook.commands.traversal import TooLarge, spots
+from testrun_operator.kinds.playbook.commands.unsafe_tools import find_dangers
 from testrun_operator.kinds.playbook.commands.workload import Workload
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

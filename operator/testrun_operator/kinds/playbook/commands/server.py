@@ -16,7 +16,7 @@ from testrun_operator.kinds.playbook.commands.playbooks import Playbook, Unreada
 from testrun_operator.kinds.playbook.execution.ids import read_id
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
-from testrun_operator.kinds.playbook.execution.server.patience import patiently
+from testrun_operator.kinds.playbook.execution.server.retrying import patiently
 from testrun_operator.kinds.playbook.execution.server.transport import Transport
 from testrun_operator.masking import Masker
 from testrun_operator.resources.document import EndpointTls

@@ -11,20 +11,20 @@ from urllib.parse import urlsplit
 from testrun_operator.api.base import Document
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.errors import InvalidSpec
-from testrun_operator.kinds.playbook.commands.casting import (
+from testrun_operator.kinds.playbook.commands.case_builder import (
     CREDENTIALS_ALL,
     CREDENTIALS_MISSING,
     CREDENTIALS_VARIABLE,
     Casting,
 )
-from testrun_operator.kinds.playbook.commands.choosing import Choice, Wishes, choose
 from testrun_operator.kinds.playbook.commands.folder import Found, read_folder
+from testrun_operator.kinds.playbook.commands.history import LOOK_BACK, Memory, open_event_log, remember
 from testrun_operator.kinds.playbook.commands.naming import name_object
+from testrun_operator.kinds.playbook.commands.output import say, tell
 from testrun_operator.kinds.playbook.commands.packing import Packed, pack
 from testrun_operator.kinds.playbook.commands.progress import Progress
-from testrun_operator.kinds.playbook.commands.remembering import LOOK_BACK, Memory, open_event_log, remember
+from testrun_operator.kinds.playbook.commands.selection import Choice, Wishes, choose
 from testrun_operator.kinds.playbook.commands.server import Server, hide_credentials
-from testrun_operator.kinds.playbook.commands.telling import say, tell
 from testrun_operator.kinds.playbook.commands.writing import Commented, write_config_map, write_suite
 from testrun_operator.resources.parsing import parse_suite
 from testrun_operator.resources.suite import MAX_CASES

@@ -23,7 +23,7 @@ from testrun_operator.kinds.playbook.execution.plan import EXECUTION, Plan, make
 from testrun_operator.kinds.playbook.execution.preparing import prepare
 from testrun_operator.kinds.playbook.execution.queries import QueryOutOfTime, check_queries, render_queries
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
-from testrun_operator.kinds.playbook.execution.structure.story import stories_of
+from testrun_operator.kinds.playbook.execution.structure.execution_view import stories_of
 from testrun_operator.kinds.playbook.execution.verdict import FinalStatus, final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookCase, PlaybookStatus
 from testrun_operator.runner.context import Conclusion, Context

@@ -8,9 +8,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from testrun_operator.api.report import MAX_EVENT_TYPES, MAX_LAST_EVENTS, ReportedEvent
+from testrun_operator.kinds.playbook.execution.event_types import fold, is_error
 from testrun_operator.kinds.playbook.execution.ids import mapping
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.meaning import fold, is_error
 from testrun_operator.kinds.playbook.execution.steps import find_starts, step_of
 from testrun_operator.kinds.playbook.execution.verdict import FinalStatus
 from testrun_operator.masking import Masker

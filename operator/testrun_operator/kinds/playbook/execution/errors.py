@@ -11,8 +11,8 @@ An error that the playbook handles, by another step or by going back to the same
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
+from testrun_operator.kinds.playbook.execution.event_types import is_error
 from testrun_operator.kinds.playbook.execution.log import Event, Log
-from testrun_operator.kinds.playbook.execution.meaning import is_error
 from testrun_operator.kinds.playbook.execution.repeats import find_repeated_attempts, is_about_all
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookStatus

@@ -1,4 +1,4 @@
-"""Follows an execution until its log is complete, as ``settling.py`` understands it, or the case's time is over."""
+"""Follows an execution until its log is complete, as ``completeness.py`` understands it, or the case's time is over."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from typing import Protocol
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.errors import LocalError
+from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.log import Event, Log
-from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State
-from testrun_operator.kinds.playbook.execution.structure.story import Story
+from testrun_operator.kinds.playbook.execution.structure.execution_view import Story
 from testrun_operator.kinds.playbook.spec import Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal

@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from testrun_operator.api.base import format_duration
 from testrun_operator.kinds.playbook.execution.description import left_out_of
 from testrun_operator.kinds.playbook.execution.errors import Errors, find_errors
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Event, Log
-from testrun_operator.kinds.playbook.execution.meaning import fold
 from testrun_operator.kinds.playbook.execution.repeats import is_about_all
 from testrun_operator.kinds.playbook.execution.steps import Start, find_starts, is_named, step_of
 from testrun_operator.kinds.playbook.execution.verdict import FinalStatus

@@ -1,7 +1,7 @@
 """An event log as it was read at one moment: the values between its readers and everything that judges it.
 
 NoETL's releases write the same things in different words. They are kept as written, and :class:`Meaning` says what they
-mean; ``meaning.py`` knows the words. Ids are whole numbers of 64 bits.
+mean; ``event_types.py`` knows the words. Ids are whole numbers of 64 bits.
 """
 
 from collections.abc import Mapping

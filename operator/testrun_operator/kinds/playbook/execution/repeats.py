@@ -3,8 +3,8 @@
 from collections.abc import Hashable, Sequence
 from typing import Final
 
+from testrun_operator.kinds.playbook.execution.event_types import TERMINAL, fold, is_error, meaning_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Meaning
-from testrun_operator.kinds.playbook.execution.meaning import TERMINAL, fold, is_error, meaning_of
 
 _OF_ALL: Final = "workflow_"
 """How types of events about all of an execution begin, beside those by which it ends."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.meaning import fold
 
 _STARTS: Final = ("step_enter", "step_started", "command_started", "action_started")
 """Types of events by which steps start, the best first: some releases write several of them for one start."""

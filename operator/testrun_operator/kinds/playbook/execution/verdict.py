@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from testrun_operator.kinds.playbook.execution.event_types import TERMINAL, is_error, meaning_of
 from testrun_operator.kinds.playbook.execution.log import Event, Log, Meaning
-from testrun_operator.kinds.playbook.execution.meaning import TERMINAL, is_error, meaning_of
 from testrun_operator.kinds.playbook.execution.repeats import find_repeated_attempts
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 

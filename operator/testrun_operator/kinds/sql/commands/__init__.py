@@ -2,13 +2,13 @@
 
 ::
 
-    group.py         the table of commands
-    running.py       one execution: project, database, reports, exit code
-    progress.py      what is shown while it runs
-    telling.py       what is shown afterwards
-    watching.py      again, whenever a file changes (changes.py)
-    checking.py      what is malformed, without a database
-    writing.py       a project as a ConfigMap, and as one script
+    group.py                 the table of commands
+    running.py               one execution: project, database, reports, exit code
+    progress.py              what is shown while it runs
+    output.py                what is shown afterwards
+    watching.py              again, whenever a file changes (changes.py)
+    checking.py              what is malformed, without a database
+    writing.py               a project as a ConfigMap, and as one script
 """
 
 from typing import Final

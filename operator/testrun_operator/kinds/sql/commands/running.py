@@ -15,8 +15,8 @@ from testrun_operator.databases.dsn import Dsn
 from testrun_operator.databases.opening import open_database
 from testrun_operator.errors import TestrunError
 from testrun_operator.kinds.sql.commands.masking import make_masker, mask_outcome
+from testrun_operator.kinds.sql.commands.output import Teller
 from testrun_operator.kinds.sql.commands.progress import Progress, make_progress
-from testrun_operator.kinds.sql.commands.telling import Teller
 from testrun_operator.kinds.sql.execution.executor import execute
 from testrun_operator.kinds.sql.execution.request import Request
 from testrun_operator.kinds.sql.interrupting import Interrupted, InterruptibleDatabase, Interruption, run_interruptibly

@@ -15,15 +15,15 @@ from testrun_operator.databases.base import (
     StatementFailed,
 )
 from testrun_operator.errors import CaseError
-from testrun_operator.kinds.sql.execution.casing import CaseRunner
-from testrun_operator.kinds.sql.execution.endings import CaseEnd, interruption, not_run_case, reason_of
 from testrun_operator.kinds.sql.execution.loading import LoadFailed, load_project
+from testrun_operator.kinds.sql.execution.notifier import Voice
+from testrun_operator.kinds.sql.execution.outcomes import CaseEnd, interruption, not_run_case, reason_of
 from testrun_operator.kinds.sql.execution.parallel import do_all
 from testrun_operator.kinds.sql.execution.planning import PlannedCase, make_plan
 from testrun_operator.kinds.sql.execution.request import Observer, Request
 from testrun_operator.kinds.sql.execution.statements import Splits, Statements
+from testrun_operator.kinds.sql.execution.test_case_runner import CaseRunner
 from testrun_operator.kinds.sql.execution.texts import bounded
-from testrun_operator.kinds.sql.execution.voice import Voice
 from testrun_operator.kinds.sql.execution.watchdog import OutOfTime, Watch, Watchdog
 from testrun_operator.kinds.sql.outcome import ProjectOutcome, Stop, Stopped, TestCaseOutcome
 from testrun_operator.kinds.sql.project.model import Project

@@ -25,7 +25,7 @@ from testrun_operator.kinds.sql.execution.judging import (
 from testrun_operator.kinds.sql.execution.overloads import Call, CallRefused, choose_call
 from testrun_operator.kinds.sql.execution.planning import PlannedTest
 from testrun_operator.kinds.sql.execution.statements import Refused
-from testrun_operator.kinds.sql.execution.surroundings import Surroundings
+from testrun_operator.kinds.sql.execution.test_case_context import Surroundings
 from testrun_operator.kinds.sql.execution.texts import bounded
 from testrun_operator.kinds.sql.outcome import Step, StepKind
 

@@ -11,14 +11,14 @@ from testrun_operator.databases.base import (
 )
 from testrun_operator.kinds.sql.document import FixturePoint, Sql, Test
 from testrun_operator.kinds.sql.execution.checks import NO_STATEMENT, Checks, judge_count
-from testrun_operator.kinds.sql.execution.endings import TestEnd, end_of_test, interruption
 from testrun_operator.kinds.sql.execution.isolation import boundary, broken, refused_by_transaction
 from testrun_operator.kinds.sql.execution.judging import Fault, announced_by, judge_error, needs_no_transaction
 from testrun_operator.kinds.sql.execution.loading import LoadFailed, load_fixtures
+from testrun_operator.kinds.sql.execution.outcomes import TestEnd, end_of_test, interruption
 from testrun_operator.kinds.sql.execution.planning import PlannedTest
 from testrun_operator.kinds.sql.execution.rows import RowRunner
 from testrun_operator.kinds.sql.execution.statements import IsolationBroken, Refused
-from testrun_operator.kinds.sql.execution.surroundings import Surroundings
+from testrun_operator.kinds.sql.execution.test_case_context import Surroundings
 from testrun_operator.kinds.sql.execution.texts import bounded
 from testrun_operator.kinds.sql.execution.watchdog import OutOfTime
 from testrun_operator.kinds.sql.outcome import Step, StepKind, Stop, Stopped

@@ -15,8 +15,8 @@ from typing import Final, Self
 from testrun_operator.databases.base import Session
 from testrun_operator.errors import CaseError
 from testrun_operator.kinds.sql.document import Place
+from testrun_operator.kinds.sql.execution.notifier import Voice
 from testrun_operator.kinds.sql.execution.texts import excerpt
-from testrun_operator.kinds.sql.execution.voice import Voice
 
 _LOOK_SECONDS: Final = 0.2
 """How often is looked at what is being done."""

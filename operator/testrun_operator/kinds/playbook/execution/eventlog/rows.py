@@ -13,9 +13,9 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from testrun_operator.httpclient.exchange import MAX_NESTING, is_nested_deeper_than
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.log import Account, Event, Work, WorkState
-from testrun_operator.kinds.playbook.execution.meaning import fold
 
 Row = Mapping[str, Any]
 

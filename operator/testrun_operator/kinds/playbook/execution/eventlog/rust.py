@@ -11,10 +11,10 @@ from typing import Final, Protocol
 
 from pydantic import JsonValue
 
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.eventlog.rows import LEFT_OUT, Row, event_of, shortened
 from testrun_operator.kinds.playbook.execution.ids import mapping
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event
-from testrun_operator.kinds.playbook.execution.meaning import fold
 
 _RESULT: Final = "call_done"
 _WITH_ERROR: Final = frozenset({"call_error", "command_failed", "step_failed"})

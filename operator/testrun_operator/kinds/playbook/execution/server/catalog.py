@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from testrun_operator.httpclient.exchange import Response
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.server.naming import path_in
-from testrun_operator.kinds.playbook.execution.server.patience import patiently
 from testrun_operator.kinds.playbook.execution.server.records import Registered
+from testrun_operator.kinds.playbook.execution.server.retrying import patiently
 from testrun_operator.kinds.playbook.execution.server.transport import Nonsense, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 

@@ -16,8 +16,8 @@ from testrun_operator.kinds.playbook.execution.server.generation import (
     generation_by_routes,
     generation_of,
 )
-from testrun_operator.kinds.playbook.execution.server.patience import patiently
 from testrun_operator.kinds.playbook.execution.server.records import Registered, Started, StartUncertain
+from testrun_operator.kinds.playbook.execution.server.retrying import patiently
 from testrun_operator.kinds.playbook.execution.server.starting import start
 from testrun_operator.kinds.playbook.execution.server.transport import Transport
 from testrun_operator.masking import Masker

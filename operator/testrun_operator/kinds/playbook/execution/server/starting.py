@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from testrun_operator.httpclient.exchange import Response
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id, time_of
 from testrun_operator.kinds.playbook.execution.log import Dialect
-from testrun_operator.kinds.playbook.execution.server.patience import patiently
 from testrun_operator.kinds.playbook.execution.server.records import Registered, Started, StartUncertain
+from testrun_operator.kinds.playbook.execution.server.retrying import patiently
 from testrun_operator.kinds.playbook.execution.server.transport import Nonsense, NotSent, ServerError, Transport
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 

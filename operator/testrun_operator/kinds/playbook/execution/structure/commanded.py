@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Meaning, WorkState
-from testrun_operator.kinds.playbook.execution.meaning import fold
-from testrun_operator.kinds.playbook.execution.structure.story import Notes, Story, last_ids
+from testrun_operator.kinds.playbook.execution.structure.execution_view import Notes, Story, last_ids
 
 _FIRST_OF_PYTHON: Final = "playbook_initialized"
 """The first event of the releases whose habits were observed; others are not expected to share them."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from testrun_operator.kinds.playbook.execution.ids import children_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, Meaning
 from testrun_operator.kinds.playbook.execution.structure.commanded import examine_commanded
+from testrun_operator.kinds.playbook.execution.structure.execution_view import Notes, Story, stories_of
 from testrun_operator.kinds.playbook.execution.structure.queued import examine_queued
-from testrun_operator.kinds.playbook.execution.structure.story import Notes, Story, stories_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Final
 
 from testrun_operator.kinds.playbook.execution.log import Meaning, Work, WorkState
-from testrun_operator.kinds.playbook.execution.structure.story import Notes, Story, last_ids
+from testrun_operator.kinds.playbook.execution.structure.execution_view import Notes, Story, last_ids
 
 _ITERATION: Final = re.compile(r"(.+)_iter_\d+")
 _FIRST_STEP: Final = "start"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from testrun_operator.kinds.playbook.execution.event_types import TERMINAL, fold, meaning_of
 from testrun_operator.kinds.playbook.execution.log import Account, Event, Log, Meaning, Work
-from testrun_operator.kinds.playbook.execution.meaning import TERMINAL, fold, meaning_of
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Final
 
+from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.meaning import fold
 from testrun_operator.kinds.playbook.execution.structure.examining import Examination, examine
 from testrun_operator.kinds.playbook.spec import Settling
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
+from testrun_operator.kinds.playbook.execution.completeness import examine
 from testrun_operator.kinds.playbook.execution.errors import find_errors
+from testrun_operator.kinds.playbook.execution.event_types import meaning_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, Meaning
-from testrun_operator.kinds.playbook.execution.meaning import meaning_of
-from testrun_operator.kinds.playbook.execution.settling import examine
 from testrun_operator.kinds.playbook.execution.steps import find_starts, step_of
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, PlaybookStatus, StepExpectations

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.kinds.playbook.replay import Timeline, all_timelines, replay
 
-from testrun_operator.kinds.playbook.execution.settling import State, examine
+from testrun_operator.kinds.playbook.execution.completeness import State, examine
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 
 _LONGEST_DELAY = 5.0

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.kinds.playbook.commands.choosing import Candidate
-from testrun_operator.kinds.playbook.commands.experience import Experience, expect_the_same, limit_of
+from testrun_operator.kinds.playbook.commands.history import Memory
 from testrun_operator.kinds.playbook.commands.packing import Packed
-from testrun_operator.kinds.playbook.commands.remembering import Memory
+from testrun_operator.kinds.playbook.commands.recorded_executions import Experience, expect_the_same, limit_of
+from testrun_operator.kinds.playbook.commands.selection import Candidate
 from testrun_operator.kinds.playbook.commands.writing import Commented, Flow, FlowList
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 

@@ -8,8 +8,8 @@ from tests.unit.kinds.playbook.replay import all_timelines
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
-from testrun_operator.kinds.playbook.commands import remembering
-from testrun_operator.kinds.playbook.commands.remembering import Memory, remember
+from testrun_operator.kinds.playbook.commands import history
+from testrun_operator.kinds.playbook.commands.history import Memory, remember
 from testrun_operator.kinds.playbook.commands.server import Execution
 from testrun_operator.kinds.playbook.execution.log import Log
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed
@@ -40,7 +40,7 @@ class Logs:
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembering, "_STILL_SECONDS", 0.0)
+    monkeypatch.setattr(history, "_STILL_SECONDS", 0.0)
 
 
 def _root(look: Log | Exception, place: int) -> int:

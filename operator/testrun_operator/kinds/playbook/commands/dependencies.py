@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from testrun_operator.kinds.playbook.commands.walking import Spot
+from testrun_operator.kinds.playbook.commands.traversal import Spot
 from testrun_operator.kinds.playbook.commands.workload import Workload
 
 _KEYS = ("auth", "credential", "credentials")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import typer
 
-from testrun_operator.kinds.playbook.commands.casting import say_memory
-from testrun_operator.kinds.playbook.commands.choosing import Choice
+from testrun_operator.kinds.playbook.commands.case_builder import say_memory
 from testrun_operator.kinds.playbook.commands.folder import Found
-from testrun_operator.kinds.playbook.commands.remembering import Memory
+from testrun_operator.kinds.playbook.commands.history import Memory
+from testrun_operator.kinds.playbook.commands.selection import Choice
 from testrun_operator.terminal.printing import clean
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.unit.kinds.sql.reports.outcomes import outcomes
 
-from testrun_operator.kinds.sql.commands.telling import Teller
+from testrun_operator.kinds.sql.commands.output import Teller
 from testrun_operator.kinds.sql.document import Place, Problem
 from testrun_operator.kinds.sql.outcome import (
     Mark,

@@ -8,7 +8,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from testrun_operator.kinds.playbook.commands.walking import Spot
+from testrun_operator.kinds.playbook.commands.traversal import Spot
 from testrun_operator.kinds.playbook.commands.workload import Workload
 
 _TOOLS = frozenset(

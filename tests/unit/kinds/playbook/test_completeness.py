@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from tests.unit.kinds.playbook.replay import Timeline, all_timelines, replay
 
+from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State, examine
 from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log, Work, WorkState
-from testrun_operator.kinds.playbook.execution.settling import Decision, Settler, State, examine
 from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import Settling
 

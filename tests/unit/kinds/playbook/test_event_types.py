@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
+from testrun_operator.kinds.playbook.execution.event_types import is_error, meaning_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Meaning
-from testrun_operator.kinds.playbook.execution.meaning import is_error, meaning_of
 
 
 @pytest.mark.parametrize("dialect", Dialect)

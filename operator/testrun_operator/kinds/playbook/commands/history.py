@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from testrun_operator.kinds.playbook.commands.experience import Experience, learn
+from testrun_operator.kinds.playbook.commands.recorded_executions import Experience, learn
 from testrun_operator.kinds.playbook.commands.server import Execution, Server
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.following import EventLog

@@ -7,20 +7,20 @@ from enum import Enum, auto
 from testrun_operator.databases.base import DatabaseUnreachable, Isolation, NotPossible, RoutineNotFound
 from testrun_operator.kinds.sql.document import FixturePoint, Problem
 from testrun_operator.kinds.sql.execution.cells import Cells
-from testrun_operator.kinds.sql.execution.endings import (
+from testrun_operator.kinds.sql.execution.loading import LoadFailed
+from testrun_operator.kinds.sql.execution.notifier import Voice
+from testrun_operator.kinds.sql.execution.outcomes import (
     CaseEnd,
     end_of_case,
     interruption,
     not_run_test,
     reason_of,
 )
-from testrun_operator.kinds.sql.execution.loading import LoadFailed
 from testrun_operator.kinds.sql.execution.planning import PlannedCase, failed_case
 from testrun_operator.kinds.sql.execution.statements import Statements
-from testrun_operator.kinds.sql.execution.surroundings import Surroundings
+from testrun_operator.kinds.sql.execution.test_case_context import Surroundings
 from testrun_operator.kinds.sql.execution.testing import run_test
 from testrun_operator.kinds.sql.execution.texts import bounded
-from testrun_operator.kinds.sql.execution.voice import Voice
 from testrun_operator.kinds.sql.execution.watchdog import OutOfTime
 from testrun_operator.kinds.sql.outcome import Stop, Stopped, TestOutcome
 from testrun_operator.kinds.sql.project.model import Project
