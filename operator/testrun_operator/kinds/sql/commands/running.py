@@ -14,12 +14,12 @@ from rich.text import Text
 from testrun_operator.databases.dsn import Dsn
 from testrun_operator.databases.opening import open_database
 from testrun_operator.errors import TestrunError
-from testrun_operator.kinds.sql.commands.masking import make_masker, mask_outcome
 from testrun_operator.kinds.sql.commands.output import Teller
 from testrun_operator.kinds.sql.commands.progress import Progress, make_progress
 from testrun_operator.kinds.sql.execution.executor import execute
 from testrun_operator.kinds.sql.execution.request import Request
 from testrun_operator.kinds.sql.interrupting import Interrupted, InterruptibleDatabase, Interruption, run_interruptibly
+from testrun_operator.kinds.sql.masking import make_masker, mask_outcome
 from testrun_operator.kinds.sql.outcome import Mark, ProjectOutcome
 from testrun_operator.kinds.sql.project.discovery import load_path
 from testrun_operator.kinds.sql.project.model import Project

@@ -48,3 +48,19 @@ class Observer(Protocol):
 
     def case_ended(self, outcome: TestCaseOutcome) -> None:
         """Take the outcome of a test case, with those of its tests."""
+
+
+class SilentObserver:
+    """An :class:`Observer` that takes note of nothing."""
+
+    def planned(self, cases: int, tests: int) -> None:
+        """See :meth:`Observer.planned`."""
+
+    def doing(self, what: str) -> None:
+        """See :meth:`Observer.doing`."""
+
+    def test_ended(self, case: TestCase, outcome: TestOutcome) -> None:
+        """See :meth:`Observer.test_ended`."""
+
+    def case_ended(self, outcome: TestCaseOutcome) -> None:
+        """See :meth:`Observer.case_ended`."""

@@ -6,8 +6,8 @@ import pytest
 
 from testrun_operator.databases.dsn import InvalidDsn, read_dsn
 from testrun_operator.kinds.sql.commands.addresses import find_database
-from testrun_operator.kinds.sql.commands.masking import make_masker, mask_outcome
 from testrun_operator.kinds.sql.document import Place, Problem
+from testrun_operator.kinds.sql.masking import make_masker, mask_outcome
 from testrun_operator.kinds.sql.outcome import (
     Mark,
     ProjectOutcome,
