@@ -9,10 +9,12 @@ FROM ${BASE} AS dependencies
 # Debian's own Python refuses to be installed into; a virtual environment works with every Python, and is one folder
 # to copy.
 RUN python3 -m venv /opt/venv
-COPY requirements/runtime.lock /build/
+# oracle.lock has the driver of Oracle besides: --build-arg REQUIREMENTS=oracle.lock
+ARG REQUIREMENTS=runtime.lock
+COPY requirements/${REQUIREMENTS} /build/requirements.lock
 # Only wheels: nobody's setup.py runs here.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/pip install --no-compile --only-binary=:all: --require-hashes --requirement /build/runtime.lock
+    /opt/venv/bin/pip install --no-compile --only-binary=:all: --require-hashes --requirement /build/requirements.lock
 
 # --- The project itself, in a tree of its own, so that a change of it is a small layer. ------------------------------
 FROM dependencies AS project

@@ -2,7 +2,8 @@
 """Writes the lock files: `python tools/lock.py [--upgrade]`, which is what `make lock` does.
 
 `requirements/runtime.lock` is everything that the image is built from: what the operator needs and, so that nothing
-is fetched without a hash, what builds its wheel. `requirements/dev.lock` is that and the tools of development. Both
+is fetched without a hash, what builds its wheel. `requirements/oracle.lock` is that and the driver of Oracle, for those
+who build an image with it. `requirements/dev.lock` has the tools of development besides. All
 hold for every Python that `pyproject.toml` allows, and name no package index, so that they work behind any mirror.
 """
 
@@ -17,8 +18,12 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {"runtime": ("--extra", "all"), "dev": ("--extra", "dev")}
-"""Which extras of `pyproject.toml` each lock file has; `dev` has `all`, too."""
+LOCKS = {
+    "runtime": ("--extra", "all"),
+    "oracle": ("--extra", "all", "--extra", "oracle"),
+    "dev": ("--extra", "dev"),
+}
+"""Which extras of `pyproject.toml` each lock file has; `dev` has `all` and `oracle`, too."""
 _HEADER = """\
 # Written by `make lock` from pyproject.toml; do not edit. Install with `pip install --require-hashes -r FILE`.
 """
@@ -67,7 +72,7 @@ def tidy(text: str) -> str:
 
 
 def main() -> int:
-    """Write both lock files."""
+    """Write the lock files."""
     parser = argparse.ArgumentParser(description="Writes requirements/*.lock from pyproject.toml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of those locked")
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
 import importlib
 from typing import Final, cast
 
-from testrun_operator.databases.base import Database
+from testrun_operator.databases.base import Database, NotPossible
 from testrun_operator.databases.dsn import Dialect, Dsn
 
 _ADAPTERS: Final = {
@@ -12,6 +12,12 @@ _ADAPTERS: Final = {
     Dialect.SQLITE: ("relational.sqlite", "SqliteDatabase"),
     Dialect.ORACLE: ("relational.oracle", "OracleDatabase"),
 }
+
+_ORACLES_DRIVER: Final = "oracledb"
+_NO_DRIVER: Final = (
+    "the driver of Oracle is not installed: it comes with pip install 'testrun-operator[oracle]', and with an image "
+    "that was built with --build-arg REQUIREMENTS=oracle.lock"
+)
 
 
 def open_database(dsn: Dsn, timeout: float | None = None) -> Database:
@@ -24,8 +30,13 @@ def open_database(dsn: Dsn, timeout: float | None = None) -> Database:
             can be told; it is a net below :meth:`Session.cancel`.
 
     Raises:
-        NotPossible: the adapter says that this cannot be done.
+        NotPossible: the adapter says that this cannot be done, or its driver is an extra that is not installed.
     """
     module, name = _ADAPTERS[dsn.dialect]
-    adapter = getattr(importlib.import_module(f"testrun_operator.databases.{module}"), name)
+    try:
+        adapter = getattr(importlib.import_module(f"testrun_operator.databases.{module}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != _ORACLES_DRIVER:
+            raise
+        raise NotPossible(_NO_DRIVER) from None
     return cast("Database", adapter(dsn, timeout))

@@ -59,7 +59,7 @@ def describe_missing(command: str | None, module: str | None) -> str | None:
     extra = EXTRA_OF_COMMAND.get(command or "")
     if library is None or extra is None:
         return None
-    if (extra, library) == ("sql", "oracledb"):
+    if library == "oracledb":
         extra = "oracle"  # a driver that few need, and that is larger than the others together
     return (
         f"'testrun {command}' needs {library}, which is not installed; "

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from testrun_operator.databases.base import NotPossible
 from testrun_operator.databases.dsn import read_dsn
 from testrun_operator.databases.opening import open_database
 
@@ -39,3 +40,13 @@ def test_only_the_driver_that_is_needed_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n['psycopg']\n"
+
+
+def test_without_oracles_driver_it_is_said_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra, and not in the image: the case says so, and not that the runner is broken."""
+    ours = "testrun_operator.databases.relational.oracle"
+    for name in [name for name in sys.modules if name.startswith((ours, "oracledb"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "oracledb", None)
+    with pytest.raises(NotPossible, match=r"testrun-operator\[oracle\].*REQUIREMENTS=oracle.lock"):
+        open_database(read_dsn("oracle://db.example/?service_name=app"))

@@ -9,7 +9,7 @@ import lock
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-NAMES = ("runtime", "dev")
+NAMES = ("runtime", "oracle", "dev")
 
 
 def packages_of(name: str) -> dict[str, str]:
@@ -49,20 +49,23 @@ def test_everything_that_the_project_asks_for_is_locked() -> None:
     """Whoever adds a dependency and forgets `make lock` is told here, not by an image that does not start."""
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = document["project"]["optional-dependencies"]
-    development = extras.pop("dev")
+    development, oracle = extras.pop("dev"), extras.pop("oracle")
     own = document["project"]["name"]
     runtime = [*document["project"]["dependencies"], *document["build-system"]["requires"], *chain(*extras.values())]
 
     assert {name_of(requirement) for requirement in runtime} - {own} <= packages_of("runtime").keys()
-    assert {name_of(requirement) for requirement in [*runtime, *development]} - {own} <= packages_of("dev").keys()
+    assert {name_of(requirement) for requirement in [*runtime, *oracle]} - {own} <= packages_of("oracle").keys()
+    everything = [*runtime, *oracle, *development]
+    assert {name_of(requirement) for requirement in everything} - {own} <= packages_of("dev").keys()
 
 
-def test_both_locks_agree() -> None:
-    """Tests run with the versions that the image has."""
-    runtime, development = packages_of("runtime"), packages_of("dev")
+@pytest.mark.parametrize("name", ["runtime", "oracle"])
+def test_the_locks_agree(name: str) -> None:
+    """Tests run with the versions that the images have."""
+    image, development = packages_of(name), packages_of("dev")
 
-    assert {name: version_of(text) for name, text in runtime.items()} == {
-        name: version_of(development[name]) for name in runtime
+    assert {name: version_of(text) for name, text in image.items()} == {
+        name: version_of(development[name]) for name in image
     }
 
 
