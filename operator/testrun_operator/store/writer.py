@@ -86,8 +86,6 @@ class ResultWriter:
         """Records that were written."""
         self.failures_total = 0
         """Attempts to write, or to bring up to date the schema, that found Postgres unavailable."""
-        self.reduced_total = 0
-        """Cases that were written without their details, because Postgres refused something in them."""
         self.refused_total = 0
         """Records that Postgres refused altogether."""
         self.last_success: datetime | None = None
@@ -231,7 +229,6 @@ class ResultWriter:
             if (run_id, case) not in written.refused:
                 stored.setdefault(run_id, set()).add(case)
         self.written_total += len(batch) - len(written.refused)
-        self.reduced_total += len(written.reduced)
         self._waiting_of_run = +self._waiting_of_run  # forget the runs that wait for nothing
         for run_id, case in written.reduced:
             self._on_reduced(run_id, case)
