@@ -10,6 +10,7 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.problem import InvalidCase
 
 CLIENT_HEADER = "X-Test-Run"
+"""Header by which a server can tell apart runs, cases and attempts: ``RUN.CASE.ATTEMPT``."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -18,28 +19,33 @@ class Server:
     """A test server that the operator deploys."""
 
     name: str
+    """Its name in the suite."""
     url: str
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go, and what they always carry."""
+    """Where requests are sent to, and what all of them have in common."""
 
     url: str
+    """Address below which all requests are."""
     origin: Origin
+    """Its scheme, host and port."""
     headers: dict[str, str] = field(repr=False)  # they contain secrets
+    """Headers of each request, from the connection."""
     security: Security
+    """How the connection is encrypted."""
     server: Server | None
-    """The test server behind the address, if it is one that the operator deploys."""
+    """The test server at this address; None if it is none of those that the operator deploys."""
 
 
 def find_target(name: str, context: Context, kind: str = "http") -> Target:
-    """Find a connection or test server by its name.
+    """Find the connection, or the test server, that a case names.
 
     Args:
-        name: of the connection.
-        context: the case.
-        kind: of the case, for messages.
+        name: name of the connection or test server.
+        context: has the case's document, templates and environment variables.
+        kind: kind of the case, for messages.
 
     Raises:
         InvalidCase: there is none of this name, its address is wrong, or a secret of it is missing.
@@ -93,19 +99,19 @@ def _server_behind(origin: Origin, servers: dict[str, ServerInfo]) -> Server | N
             if origin_of(server.url) == origin:
                 return Server(name, server.url)
         except ValueError:
-            continue  # not an address of this kind; so it is not the one that is asked for
+            continue  # no address of http or https, so that it cannot have this origin
     return None
 
 
 def merge_headers(*sources: dict[str, str], field: str = "http.request.headers") -> dict[str, str]:
-    """Merge headers; a later one replaces an earlier one of the same name in whatever case.
+    """Merge headers. A later one replaces an earlier one of the same name; upper and lower case are the same.
 
     Args:
         sources: headers by name.
-        field: the field that they stand in, for messages.
+        field: the field of the case that they are from, for messages.
 
     Raises:
-        InvalidCase: a name or a value is none that a header can have.
+        InvalidCase: a name or a value contains characters that a header cannot have.
     """
     merged: dict[str, tuple[str, str]] = {}
     for source in sources:

@@ -11,13 +11,14 @@ from pydantic import JsonValue
 from testrun_operator.errors import LocalError
 
 Origin = tuple[str, str, int]
+"""Scheme, host and port of an address."""
 MAX_NESTING = 100
-"""A body that is nested deeper is not used: much of what looks at it descends by recursion."""
+"""The deepest nesting of a JSON body that is used. Much of what reads it descends by recursion."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class NotJson(LocalError):
-    """A body is not the JSON that is needed; the message says what it is instead."""
+    """A body is no JSON, or none that can be used; the message says what it is instead."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,15 @@ class Request:
 
     @property
     def label(self) -> str:
-        """Method and address, for people."""
+        """Method and address, for messages."""
         return f"{self.method} {self.url}"
 
     def with_url(self, url: str) -> "Request":
-        """Return the same request to another address."""
+        """Return the same request with another address."""
         return Request(self.method, url, self.headers, self.content)
 
     def with_parameters(self, parameters: dict[str, str]) -> "Request":
-        """Return the request with query parameters, which replace those of the same name."""
+        """Return the request with further query parameters, which replace those of the same name."""
         address, _, query = self.url.partition("?")
         kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in parameters]
         added = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()]
@@ -53,21 +54,22 @@ class Response:
     request: Request
     status: int
     headers: dict[str, str]
-    """By lower-case name; several headers of a name are joined by commas."""
+    """Headers by name in lower case; several of the same name are joined by commas."""
     body: bytes
+    """The body, decompressed."""
     seconds: float
-    """From sending the request to the end of the body; without earlier attempts."""
+    """The time from sending the request to the end of the body, without earlier attempts."""
     problem: str = ""
-    """Why the body was not read to its end; empty if it was."""
+    """Why the body was not read to its end, as a noun phrase; empty if it was."""
 
     @property
     def milliseconds(self) -> int:
-        """How long it took."""
+        """The same time in milliseconds."""
         return round(self.seconds * 1000)
 
     @property
     def text(self) -> str:
-        """The body as text, whatever it is."""
+        """The body as text; bytes that are no UTF-8 are replaced."""
         return self.body.decode("utf-8", errors="replace")
 
     @cached_property
@@ -86,10 +88,10 @@ class Response:
         return value
 
     def json(self) -> JsonValue:
-        """Return the decoded body.
+        """Return the JSON value of the body.
 
         Raises:
-            NotJson: it is no JSON.
+            NotJson: the body is no JSON, is nested too deeply, or was not read to its end.
         """
         if isinstance(self._decoded, NotJson):
             raise self._decoded
@@ -100,7 +102,7 @@ def origin_of(url: str) -> Origin:
     """Return scheme, host and port of an address.
 
     Raises:
-        ValueError: it is no http or https address; says why.
+        ValueError: it is no address of http or https, or it has credentials; the message says what is wrong.
     """
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
@@ -116,7 +118,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def is_nested_deeper_than(limit: int, value: JsonValue) -> bool:
-    """Whether lists and objects are within each other more than so many levels deep."""
+    """Whether lists and objects in a JSON value are nested more than so many levels deep."""
     level: list[JsonValue] = [value]
     for _ in range(limit + 1):
         level = [

@@ -1,8 +1,8 @@
-"""Loads httpx without its command line.
+"""Imports httpx without its command line.
 
-``import httpx`` loads that program if it can, with it click, rich and pygments, and these take longer to load than all
-the rest of it. Every case's pod pays for its imports, so they are shut out here. Modules of this folder take httpx from
-here.
+``import httpx`` also imports its command line if that is installed, and with it click, rich and pygments, which take
+longer to import than all the rest. Each case's pod would have to wait for that, so it is prevented here. All modules
+that use httpx import it from this one.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Reads answers, bounded in size and time, and says in words what httpx raises."""
+"""Reads the bodies of responses, with limits of size and time, and describes the exceptions of httpx."""
 
 import math
 import time
@@ -6,16 +6,19 @@ import time
 from testrun_operator.httpclient.httpx_import import httpx
 
 MAX_CONNECT_SECONDS = 10.0
-"""An address that does not even refuse a connection is not waited for any longer: the dependency is not there."""
+"""How long a connection may take: an address that does not even refuse it is not there."""
 
 
 def read_body(response: httpx.Response, *, longest: int, until: float = math.inf) -> tuple[bytes, str]:
-    """Read a body; return it, and why it was not read to its end, or an empty text.
+    """Read the body of a response.
 
     Args:
-        response: whose body is still to be read.
-        longest: of how many bytes it may be.
-        until: when to give up, by the clock ``time.monotonic``, though bytes are still coming.
+        response: the response, of which nothing was read yet.
+        longest: how many bytes the body may have.
+        until: when to give up though bytes are still coming, in seconds of the clock ``time.monotonic``.
+
+    Returns:
+        The body, and why it was not read to its end: ``a body that comes too slowly``. An empty text if it was.
 
     Raises:
         httpx.TransportError: the connection broke.
@@ -36,7 +39,7 @@ def read_body(response: httpx.Response, *, longest: int, until: float = math.inf
 
 
 def describe(error: httpx.HTTPError) -> str:
-    """Say why there is no response."""
+    """Return in a few words why there is no response: ``no connection within 10 s``."""
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {MAX_CONNECT_SECONDS:.0f} s"

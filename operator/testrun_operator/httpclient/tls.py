@@ -1,7 +1,8 @@
-"""The TLS of a connection: from the files that the kubelet mounted to what encrypts.
+"""The TLS of a connection, from the files that the kubelet mounted.
 
-Whatever is wrong with these files is the case's configuration. That a server is not trusted, or does not accept the
-client's certificate, shows when it is asked: it is the dependency's, and the case is Errored, never Failed.
+A mistake in these files is one in the case's configuration. Whether a server is trusted, and accepts the certificate of
+the client, shows only when a request is sent. It is a problem of the dependency, so that the case is Errored and never
+Failed.
 """
 
 import ssl
@@ -19,19 +20,20 @@ class Security:
 
     context: ssl.SSLContext
     server_name: str | None = None
-    """Name that the server's certificate must have; None for the host that is asked."""
+    """Name that the server's certificate must have; None for the host of the address."""
 
     @property
     def extensions(self) -> dict[str, str]:
-        """What httpx is told with each request."""
+        """Extensions of each request, as httpx takes them."""
         return {} if self.server_name is None else {"sni_hostname": self.server_name}
 
 
 def usual_security(url: str) -> Security:
-    """Return how a connection is encrypted of which nothing is said.
+    """Return how a connection without settings for TLS is encrypted.
 
     Args:
-        url: where it leads. Certificates take tens of milliseconds to load, and a context without any trusts nobody.
+        url: its address. For http the context has no certificates, which take tens of milliseconds to load, and trusts
+            nobody.
     """
     is_secure = url.lower().startswith("https:")
     return Security(httpx.create_ssl_context() if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
@@ -41,12 +43,13 @@ def make_security(tls: EndpointTls, url: str, path: str) -> Security:
     """Return how a connection is encrypted.
 
     Args:
-        tls: the connection's, with files as they are in the pod.
-        url: where it leads.
-        path: where the settings stand, for messages.
+        tls: the settings of the connection, with the paths of files in the pod.
+        url: the address of the connection.
+        path: the field of the case with these settings, for messages.
 
     Raises:
-        InvalidCase: a file is missing or is not what it should be; names the field, and nothing of the file.
+        InvalidCase: a file is missing or has the wrong content. The message names the field and shows nothing of the
+            file.
     """
     if not url.lower().startswith("https:"):
         raise InvalidCase(path, "needs an https address")

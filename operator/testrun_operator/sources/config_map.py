@@ -19,11 +19,11 @@ _NO_KEY = re.compile(r"[^-._a-zA-Z0-9]")
 
 
 def key_for(path: str, taken: Iterable[str] = ()) -> str:
-    """Return a key for a path: readable, allowed in a ConfigMap, and none of those that are taken.
+    """Return a readable key of a ConfigMap for the file of a path.
 
     Args:
-        path: relative to the project, as ``tests/billing/charge.stt``.
-        taken: keys that other paths have.
+        path: path of the file, relative to the project: ``tests/billing/charge.stt``.
+        taken: keys of other files, which it must differ from.
     """
     key = _NO_KEY.sub("_", path.replace("/", "__"))
     known = set(taken)
@@ -34,7 +34,7 @@ def key_for(path: str, taken: Iterable[str] = ()) -> str:
         stem, dot, ending = key, "", ""
     number = 0
     while True:
-        # Of the path, not of the key: two paths may become one key.
+        # The digest is made of the path and not of the key, since two paths may result in the same key.
         salt = f"{path}\0{number}" if number else path
         digest = hashlib.sha256(salt.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         room = _MAX_KEY - len(digest) - len(dot) - len(ending) - 1

@@ -1,4 +1,4 @@
-"""What comes of fetching files: where they are, or why they are not there."""
+"""Results of fetching files, and the errors and the deadline that all sources share."""
 
 import time
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from testrun_operator.runner.problem import CannotJudge
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Files that are there."""
+    """Files that were fetched."""
 
     path: Path
     """The folder or the file that is to be used."""
     label: str
-    """Where it came from, for people; without credentials."""
+    """Where the files came from, for messages; without credentials."""
     commit: str | None = None
-    """The full id of the commit, where it came from Git."""
+    """The full id of the commit; None if they did not come from Git."""
     notices: tuple[str, ...] = ()
-    """What is not as an author may think it is, for instance that a submodule was not fetched."""
+    """What an author may not expect, for instance that a submodule was not fetched. Each is a clause."""
 
 
 class SourceUnavailable(CannotJudge):
-    """The server that the files come from did not answer, or not as such a server does."""
+    """The server with the files did not answer, or its answer is not one of such a server."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureClass.DEPENDENCY, Reason.SOURCE_UNAVAILABLE, message)
 
 
 class GitRefused(LocalError):
-    """What the case says of a repository is wrong; becomes an ``InvalidCase`` that names the field.
+    """A field of the case that describes a repository is wrong. It becomes an ``InvalidCase`` that names the field.
 
     Args:
         field: which field of the source is wrong: ``url``, ``ref``, ``path`` or ``secretRef``.
@@ -47,16 +47,16 @@ class GitRefused(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Until when files must be there."""
+    """The time until which files must have been fetched."""
 
     at: float | None
-    """By the clock ``time.monotonic``; None for no such time."""
+    """In seconds of the clock ``time.monotonic``; None for no limit."""
 
     def seconds(self, most: float) -> float:
-        """Return for how long something may be waited.
+        """Return how many seconds an operation may take.
 
         Args:
-            most: the longest that it is waited for, however much time there is.
+            most: the longest time for it, in seconds, even if more is left.
 
         Raises:
             SourceUnavailable: the time is over.

@@ -23,17 +23,17 @@ def fetch_files(
     """Bring a case's files to a folder.
 
     Args:
-        source: where they come from; its templates are rendered.
+        source: where the files come from; its templates are rendered.
         environment: the process's environment variables, among them the credentials for Git.
         folder: an empty folder to write into. The files of a ConfigMap stay where they are.
         mount: where a ConfigMap is mounted.
         field: the field of the case that the source stands in, for messages.
-        inline_name: what the file is called that stands in the case itself.
-        deadline: when the case's time is over, by the clock ``time.monotonic``.
+        inline_name: name of the file that is written if its content is in the case itself.
+        deadline: when the case's time is over, in seconds of the clock ``time.monotonic``; None for no limit.
 
     Raises:
-        InvalidCase: the source is not as the case says; names the field.
-        CannotJudge: the Git server cannot be reached.
+        InvalidCase: there are no such files; names the field that is wrong.
+        CannotJudge: the Git server cannot be reached, or does not answer in time.
     """
     if source.inline is not None:
         path = folder / inline_name
@@ -48,11 +48,11 @@ def fetch_files(
 
 
 def render_source(source: FileSource, templates: Templates, field: str) -> FileSource:
-    """Render a source.
+    """Render the templates in a source: addresses, refs and paths. The files themselves are no templates.
 
     Args:
         source: the source.
-        templates: the case's.
+        templates: the templates of the case.
         field: the field of the case that it stands in, for messages.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Fetches files of a Git repository, without the program ``git``: one commit, where possible without its history.
+"""Fetches files of a Git repository without the program ``git``: one commit, if possible without its history.
 
-Nothing of a repository is ever run: no hooks, no filters, no helpers. What is fetched is checked for its size before it
-is unpacked (``git_pack.py``), and written file by file (``git_tree.py``).
+Nothing of a repository is ever executed: no hooks, no filters, no helpers. The size of what is received is checked
+before it is unpacked (``git_pack.py``), and the files are written one by one (``git_tree.py``).
 """
 
 import logging
@@ -33,7 +33,8 @@ _SHORT = 12
 _MAX_SAID = 300
 _LEAVE_OUT_LARGE = b"blob:limit=%d" % (MAX_FILE_BYTES + 1)
 
-logging.getLogger("dulwich").setLevel(logging.ERROR)  # it warns of servers that cannot leave out files, which is usual
+# The library warns of each server that cannot leave out large files, which many cannot.
+logging.getLogger("dulwich").setLevel(logging.ERROR)
 
 
 def fetch_git(
@@ -42,15 +43,15 @@ def fetch_git(
     """Fetch files of a repository.
 
     Args:
-        source: which; its templates are rendered.
+        source: the repository, the ref and the path in it; its templates are rendered.
         environment: the process's environment variables, among them the credentials.
         folder: an empty folder to write into.
         field: the field of the case that the source stands in, for messages: ``sql.source.git``.
-        deadline: until when the files must be there.
+        deadline: until when the files must have been written.
 
     Raises:
-        InvalidCase: the source is not as the case says; names the field.
-        CannotJudge: the server cannot be reached.
+        InvalidCase: there is no such repository, ref or path, or it is too large; names the field.
+        CannotJudge: the server cannot be reached, or does not answer in time.
     """
     try:
         address = parse_address(source.url)
@@ -71,12 +72,12 @@ def _client(address: Address, credentials: Credentials, deadline: Deadline) -> G
 
 
 class _NotSent(LocalError):
-    """The server did not send what it was asked for, and did not say why."""
+    """The server did not send what it was asked for, and gave no reason that explains it."""
 
 
 @dataclass
 class _Fetch:
-    """One fetch."""
+    """Fetches one commit and writes its files."""
 
     client: GitClient
     address: Address
@@ -113,7 +114,8 @@ class _Fetch:
         except _NotSent as error:
             if not _is_id(self.ref):
                 raise SourceUnavailable(f"the Git server {self._host} broke off: {error}") from None
-        # It is a commit that no branch or tag leads to directly, and the server does not give such ones by their id.
+        # The ref is the id of a commit that is not the newest of a branch or tag, and this server does not send such
+        # commits by their id. So the history of all branches and tags is fetched, and the commit is looked for in it.
         try:
             self._receive(store, with_history=True)
         except _NotSent as error:
@@ -130,10 +132,14 @@ class _Fetch:
         return _commit_of(store, found[0])
 
     def _receive(self, store: DiskObjectStore, *, with_history: bool) -> ObjectID | None:
-        """Receive a pack and put it into the store.
+        """Receive a pack and add it to the store.
+
+        Args:
+            store: the store.
+            with_history: whether to fetch the whole history of all branches and tags, instead of one commit.
 
         Returns:
-            What was asked for, or None where only the whole history can tell what that is.
+            The id of the object that was asked for; None if only the history can tell which one the ref means.
 
         Raises:
             _NotSent: the server sent nothing.
@@ -141,7 +147,7 @@ class _Fetch:
         asked: list[ObjectID] = []
 
         def determine_wants(refs: Mapping[bytes, bytes], depth: int | None = None) -> list[ObjectID]:
-            del depth  # the library tells what it was told
+            del depth  # the library passes what it was given below
             resolved = resolve_ref(self.ref, refs) if not with_history else ResolvedRef()
             wanted = resolved.advertised or resolved.commit
             if wanted is not None:
@@ -173,7 +179,7 @@ class _Fetch:
         return asked[0]
 
     def _talk(self, determine_wants: object, receiver: Receiver, *, depth: int | None) -> None:
-        """Let the library talk to the server; turn what it raises into exceptions of ours."""
+        """Let the library fetch the pack; its exceptions become ours here."""
         try:
             self.client.fetch_pack(
                 b"" if self.address.is_http else self.address.path.encode(),

@@ -1,4 +1,4 @@
-"""The address of a Git repository, checked."""
+"""Checks and parses the address of a Git repository."""
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -19,12 +19,12 @@ class Address:
     """Where a repository is."""
 
     url: str
-    """As it may be shown: there are no credentials in it."""
+    """The address, without credentials."""
     origin: Origin
     path: str
-    """Of the repository on the server, percent-decoded."""
+    """Path of the repository on the server, percent-decoded."""
     name: str
-    """What its folder may be called: the last part of the path, without ``.git``."""
+    """A name for its folder: the last part of the path, without ``.git``."""
 
     @property
     def is_http(self) -> bool:
@@ -33,14 +33,14 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Check the address of a repository.
+    """Check and parse the address of a repository.
 
     Args:
-        url: as the case has it, rendered.
+        url: the address in the case, rendered.
 
     Raises:
-        GitRefused: it is none that files are fetched from; what would be right is said. Since it may contain
-            credentials, the address is not in the message.
+        GitRefused: files cannot be fetched from this address. The message says what would be right, and does not repeat
+            the address, which may contain credentials.
     """
     if any(char.isspace() or not char.isprintable() for char in url):
         raise GitRefused("url", "contains blanks or control characters")
@@ -70,7 +70,7 @@ def parse_address(url: str) -> Address:
 
 
 def origin_of(url: str) -> Origin | None:
-    """Return the origin of an address that a server gave; None for one that is no http address."""
+    """Return the origin of an address that a server redirects to; None if it is no address of http or https."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -1,4 +1,4 @@
-"""Git over http and https. What urllib3 raises becomes an exception of ours here, and nowhere else."""
+"""Git over http and https. Exceptions of urllib3 become ours here, and nowhere else."""
 
 import base64
 import ssl
@@ -18,12 +18,12 @@ from testrun_operator.sources.git_address import Address, Origin, origin_of
 from testrun_operator.sources.paths import printable
 
 CONNECT_SECONDS = 10.0
-"""An address that does not even refuse a connection is not waited for any longer."""
+"""How long a connection may take: an address that does not even refuse it is not there."""
 IDLE_SECONDS = 60.0
-"""A server that says nothing for so long has gone. Preparing the files of a large repository takes it a while."""
+"""How long a server may send nothing. It takes a while to prepare the files of a large repository."""
 _MAX_REDIRECTS = 5
 _DEFAULT_USER = "git"
-"""With a token as the password, servers do not look at the user's name, but there must be one."""
+"""User name if only a password is given: with a token as password, servers ignore the name, but require one."""
 _ADVERTISEMENT = "application/x-git-upload-pack-advertisement"
 _OK = 200
 _NOT_FOUND = (404, 410)
@@ -32,17 +32,17 @@ _UNAUTHORIZED = (401, 403)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a server wants to see before it gives a repository."""
+    """Credentials for a Git server, and the certificate authorities that are trusted."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     authority: str = field(default="", repr=False)
-    """Certificates of authorities that are trusted besides the usual ones, as PEM."""
+    """Certificates of authorities that are trusted in addition to the usual ones, in the form of PEM; may be empty."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Credentials":
-        """Return the credentials in a process's environment variables."""
-        # Files that became Secrets often end with a line feed.
+        """Read the credentials from the environment variables of the case's pod."""
+        # Secrets that were made from files often end with a line feed.
         username = environment.get(GIT_USERNAME_VARIABLE, "").strip("\r\n")
         password = environment.get(GIT_PASSWORD_VARIABLE, "").strip("\r\n")
         return cls(username, password, environment.get(GIT_CA_VARIABLE, ""))
@@ -62,12 +62,12 @@ def http_client(address: Address, credentials: Credentials, deadline: Deadline) 
     """Return a client for a repository; its ``path`` is empty, since the address is complete.
 
     Args:
-        address: of the repository.
-        credentials: sent to the address's own host and to no other, wherever that redirects to.
+        address: address of the repository.
+        credentials: are sent only to the origin of the address, and not to one that it redirects to.
         deadline: until when the server must have answered.
 
     Raises:
-        GitRefused: the certificates in ``credentials`` are none.
+        GitRefused: the certificates in ``credentials`` have another form than PEM.
     """
     settings: dict[str, Any] = {
         "headers": {"User-Agent": default_user_agent_string()},
@@ -95,7 +95,7 @@ def _trust(authority: str) -> ssl.SSLContext:
 
 
 class _Guarded(urllib3.PoolManager):
-    """Sends requests, follows redirects, and lets no credentials go to another host."""
+    """Sends requests and follows redirects; sends credentials only to the origin of the repository's address."""
 
     def guard(self, home: Origin, credentials: Credentials, deadline: Deadline) -> None:
         self._home = home
@@ -160,17 +160,17 @@ class _ProxyPool(_Guarded, urllib3.ProxyManager):
 
 
 def unreachable(host: str, error: BaseException) -> SourceUnavailable:
-    """Return what is raised where a server cannot be reached, or went away in the middle.
+    """Return the exception for a server that cannot be reached, or that closed the connection.
 
     Args:
-        host: for the message.
-        error: what a library raised.
+        host: name of the server, for the message.
+        error: the exception of a library.
     """
     return SourceUnavailable(f"the Git server {host} cannot be reached: {_describe(error)}")
 
 
 def _describe(error: BaseException) -> str:
-    """Say in a few words what happened; libraries wrap errors of the system in several of their own."""
+    """Return the cause of an error in a few words: libraries wrap errors of the system in several of their own."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None:
@@ -184,7 +184,7 @@ def _describe(error: BaseException) -> str:
             )
         if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, TimeoutError):
             return cause.strerror
-    # Only now, since to urllib3 a connection that is refused is one that timed out, too.
+    # Checked last, because urllib3 calls a connection that was refused a timeout, too.
     if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
         return "it did not answer in time"
     return type(error).__name__

@@ -1,7 +1,7 @@
-"""What a Git server sends, received and looked at before it is unpacked.
+"""Receives the pack that a Git server sends, and checks its size before it is unpacked.
 
-A few kilobytes can unpack to gigabytes. Every object says how large it is, so all are looked at first, without keeping
-any of them, and nothing is unpacked that is larger than the limits.
+A pack of a few kilobytes can unpack to gigabytes. Each object in it says how large it is. So all objects are read once,
+without keeping them, and nothing is unpacked that exceeds the limits. For the format see ``gitformat-pack(5)``.
 """
 
 import hashlib
@@ -12,13 +12,13 @@ from typing import BinaryIO
 from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
 
 MAX_PACK_BYTES = 512 * 1024 * 1024
-"""The most that is received."""
+"""The largest pack that is received."""
 MAX_OBJECTS = 250_000
-"""The most objects that it may contain: files, folders and commits."""
+"""The most objects, that is files, folders and commits, that a pack may contain."""
 MAX_OBJECT_BYTES = 32 * 1024 * 1024
-"""The largest object that is unpacked. A server that can leave out large files is asked to."""
+"""The largest object that is unpacked. Servers are asked to leave out large files, which not all of them can."""
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024 * 1024
-"""The most that all objects may have together."""
+"""The most bytes that all objects may have together when they are unpacked."""
 _CHUNK = 16 * 1024
 _HEADER_BYTES = 12
 _ID_BYTES = 20
@@ -31,24 +31,24 @@ _HINT = "Make a smaller repository of it, or take the files from a ConfigMap"
 
 
 class Receiver:
-    """Takes a pack as it comes.
+    """Receives a pack in parts, and writes it to a stream.
 
     Args:
-        stream: where it is written to.
-        deadline: until when all of it must be there.
+        stream: the stream.
+        deadline: until when all of it must have been received.
     """
 
     def __init__(self, stream: BinaryIO, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
         self.received = 0
-        """How many bytes there were."""
+        """How many bytes were received."""
 
     def __call__(self, data: bytes) -> int:
-        """Take a part.
+        """Receive a part; return its length.
 
         Raises:
-            GitRefused: it is more than is received.
+            GitRefused: the pack is too large.
             SourceUnavailable: the time is over.
         """
         self._deadline.seconds(1.0)
@@ -59,15 +59,15 @@ class Receiver:
 
 
 def check_pack(stream: BinaryIO, deadline: Deadline) -> None:
-    """Look at all objects of a pack, and at its checksum.
+    """Check the sizes of all objects of a pack, and its checksum.
 
     Args:
-        stream: the pack; is read from its beginning to its end.
+        stream: the pack; it is read from its beginning to its end.
         deadline: until when this must be done.
 
     Raises:
-        GitRefused: it is larger than is unpacked.
-        SourceUnavailable: it is damaged, or the time is over.
+        GitRefused: the pack, or an object in it, is too large to be unpacked.
+        SourceUnavailable: the pack is damaged, or the time is over.
     """
     reader = _Reader(stream)
     header = reader.take(_HEADER_BYTES)
@@ -91,7 +91,7 @@ def check_pack(stream: BinaryIO, deadline: Deadline) -> None:
 
 
 def _object_size(reader: "_Reader") -> int:
-    """Read one object; return how large it is, unpacked."""
+    """Read one object; return its size in bytes when it is unpacked."""
     first = reader.take(1)[0]
     kind = (first >> 4) & 7
     size = first & 15
@@ -116,14 +116,14 @@ def _object_size(reader: "_Reader") -> int:
         raise _damaged("has an object of another size than it says")
     if kind in _WHOLE:
         return size
-    # A difference to another object begins with that one's size and with the size of what comes out.
+    # A delta begins with two numbers: the size of the object that it is based on, and the size of the result.
     numbers = iter(beginning)
     _number(numbers)
     return max(size, _number(numbers))
 
 
 def _number(source: Iterator[int]) -> int:
-    """Read a number of which each byte holds seven bits, the lowest first."""
+    """Read a number of variable length: each byte has seven bits of it, the lowest first."""
     value = 0
     for index in range(_MAX_NUMBER_BYTES):
         byte = next(source, None)
@@ -146,7 +146,7 @@ class _Reader:
         self._digest = hashlib.sha1(usedforsecurity=False)
 
     def take(self, count: int) -> bytes:
-        """Return so many bytes."""
+        """Return the next bytes, as many as are asked for."""
         while len(self._buffer) - self._position < count:
             self._fill()
         taken = self._buffer[self._position : self._position + count]
@@ -154,12 +154,12 @@ class _Reader:
         return taken
 
     def one_byte(self) -> Iterator[int]:
-        """Yield byte after byte."""
+        """Yield the next bytes one by one."""
         while True:
             yield self.take(1)[0]
 
     def inflate(self) -> Iterator[bytes]:
-        """Yield the pieces of what is compressed from here on."""
+        """Decompress the object that begins here, and yield it in pieces."""
         inflater = zlib.decompressobj()
         while not inflater.eof:
             if self._position == len(self._buffer):
@@ -176,7 +176,7 @@ class _Reader:
             yield part
 
     def check_end(self) -> None:
-        """Check that there is the checksum, that it is right, and that nothing follows."""
+        """Check that the pack ends here with the right checksum, and that nothing follows."""
         found = self._digest.digest()
         while len(self._buffer) - self._position < _ID_BYTES:
             self._fill()

@@ -1,4 +1,4 @@
-"""Which commit a ref stands for, by what a server advertises."""
+"""Resolves a ref, such as the name of a branch, by the refs that a server advertises."""
 
 import difflib
 import re
@@ -9,6 +9,7 @@ from testrun_operator.sources.fetched import GitRefused
 from testrun_operator.sources.paths import printable
 
 ID_LENGTH = 40
+"""Hexadecimal digits of a full id (SHA-1)."""
 _ID = re.compile(r"[0-9a-f]{4,40}")
 _SHA256_ID = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f~^:?*\[\\]+")
@@ -18,19 +19,22 @@ TAGS = b"refs/tags/"
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRef:
-    """What a ref stands for. With neither field set, it is an abbreviated id that no branch or tag has."""
+    """The object that a ref means.
+
+    If neither field is set, the ref is an abbreviated id that is not advertised for any branch or tag.
+    """
 
     advertised: bytes | None = None
-    """The object id that the server advertises for it: of a commit, or of an annotated tag."""
+    """The id that the server advertises for the ref: of a commit, or of an annotated tag."""
     commit: bytes | None = None
-    """A full id that the server does not advertise, but may know."""
+    """The full id of a commit that the server does not advertise, but may have."""
 
 
 def check_ref(ref: str) -> None:
-    """Check that a text can be a ref.
+    """Check that a text has the form of a ref.
 
     Raises:
-        GitRefused: it cannot.
+        GitRefused: it has not.
     """
     if _SHA256_ID.fullmatch(ref.lower()):
         raise GitRefused(
@@ -41,19 +45,19 @@ def check_ref(ref: str) -> None:
 
 
 def prefixes_for(ref: str) -> list[bytes]:
-    """Return the beginnings of the names that a server is to advertise."""
+    """Return the prefixes of the names of refs that a server is asked to advertise, to resolve this ref."""
     return [b"HEAD", HEADS, TAGS, *([ref.encode()] if ref.startswith("refs/") else [])]
 
 
 def resolve_ref(ref: str, advertised: Mapping[bytes, bytes]) -> ResolvedRef:
-    """Find what a ref stands for: ``HEAD``, a branch, a tag, a full name such as ``refs/pull/7/head``, or an id.
+    """Resolve a ref: ``HEAD``, a branch, a tag, a full name such as ``refs/pull/7/head``, or an id.
 
     Args:
-        ref: as the case has it, rendered.
-        advertised: object ids by the names of refs.
+        ref: the ref in the case, rendered.
+        advertised: object ids by the names of refs, as the server advertises them.
 
     Raises:
-        GitRefused: it stands for nothing, or for more than one thing.
+        GitRefused: there is no such ref, or it is ambiguous; or the repository is empty or uses SHA-256.
     """
     if not advertised:
         raise GitRefused("url", "leads to a repository that is empty")

@@ -1,4 +1,4 @@
-"""Git over its own protocol, ``git://``: no encryption, no credentials."""
+"""Git over its own protocol, ``git://``, which has neither encryption nor credentials."""
 
 import io
 import socket
@@ -19,14 +19,14 @@ def tcp_client(address: Address, deadline: Deadline) -> GitClient:
     """Return a client for a repository.
 
     Args:
-        address: of the repository.
+        address: address of the repository.
         deadline: until when the server must have answered.
     """
     return _TcpClient(address, deadline)
 
 
 class _TcpClient(TraditionalGitClient):
-    """Like that of the library, but for the time that it waits."""
+    """The client of the library, with time limits."""
 
     def __init__(self, address: Address, deadline: Deadline) -> None:
         super().__init__(thin_packs=False, quiet=True)
@@ -53,7 +53,7 @@ class _TcpClient(TraditionalGitClient):
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a connection, each time for no longer than there is time."""
+    """Reads from a connection, and waits for data no longer than the deadline allows."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Writes the files of a commit to a folder: no filters, no submodules, and nothing outside of the folder."""
+"""Writes the files of a commit to a folder: without filters and submodules, and nothing outside of the folder."""
 
 import os
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _NARROW = "let path name the folder with the tests, without such files"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a folder of a commit has under a name."""
+    """An entry in a folder of a commit: a file, a folder, a symbolic link or a submodule."""
 
     name: str
     mode: int
@@ -44,16 +44,16 @@ class Writer:
     """Writes files below a folder.
 
     Args:
-        objects: where the commit's objects are.
+        objects: the store with the commit's objects.
         root: the folder; it must be empty.
-        deadline: until when all files must be there.
+        deadline: until when all files must have been written.
     """
 
     objects: BaseObjectStore
     root: Path
     deadline: Deadline
     notices: list[str] = field(default_factory=list)
-    """What was not written, and why."""
+    """What was not written, and why, each as a clause."""
     _files: int = 0
     _bytes: int = 0
     _links: list[tuple[str, str]] = field(default_factory=list)
@@ -66,11 +66,11 @@ class Writer:
             path: the folder or file, relative to the commit's root; None for all of it.
 
         Returns:
-            Where it is: the root, or the file in it.
+            The root, or the single file in it.
 
         Raises:
-            GitRefused: there is no such path, or what is there must not or cannot be written.
-            SourceUnavailable: the server did not send all of it.
+            GitRefused: there is no such path, or a file below it is too large or must not be written.
+            SourceUnavailable: the server did not send all objects, or the time is over.
         """
         entry = self._find(tree, path)
         if entry is None:
@@ -134,7 +134,7 @@ class Writer:
             raise SourceUnavailable(
                 f"what the Git server sent is damaged: {printable(folder) or 'the root'} is no folder"
             )
-        # Not by its own iterator, which keeps only the last of several entries of one name.
+        # The library's own iterator would return only the last of several entries with the same name.
         for name, mode, sha in parse_tree(tree.as_raw_string(), sha_len=_ID_BYTES):
             yield Entry(os.fsdecode(name), mode, ObjectID(sha))
 
@@ -163,7 +163,7 @@ class Writer:
     def _content(self, entry: Entry, path: str, most: int) -> bytes:
         try:
             blob = self.objects[entry.id]
-        except KeyError:  # the server was asked to leave out large files
+        except KeyError:  # the server was asked to leave out large files, so that the missing ones are too large
             raise _too_large(path, most) from None
         if not isinstance(blob, Blob):
             raise SourceUnavailable(f"what the Git server sent is damaged: {printable(path)} is no file")
@@ -185,7 +185,7 @@ class Writer:
             raise _unwritable(str(folder.relative_to(self.root)), error) from None
 
     def _make_links(self) -> None:
-        """Make the links: only now, so that nothing was written through one, and only if none leads out."""
+        """Create the symbolic links: after all files, so that none is written through a link, and if none leads out."""
         root = Path(os.path.realpath(self.root))
         for path, target in self._links:
             if target.startswith("/"):
@@ -195,7 +195,8 @@ class Writer:
             except OSError as error:
                 raise _unwritable(path, error) from None
         for path, _ in self._links:
-            # Where a link leads to depends on the others; one that leads in a circle leads nowhere, and stays inside.
+            # Where a link leads to may depend on others, so that this is checked when all are there. Links that form a
+            # circle lead nowhere, and do no harm.
             if not is_inside(Path(os.path.realpath(self.root / path)), root):
                 raise _leads_out(path)
 
@@ -205,10 +206,10 @@ class Writer:
 
 
 def check_path(path: str | None) -> None:
-    """Check that a path can be one of a repository.
+    """Check that a path has the form of one in a repository.
 
     Raises:
-        GitRefused: it cannot.
+        GitRefused: it has not.
     """
     if path is not None and (problem := problem_of_path(path)):
         raise GitRefused("path", f"{printable(path)!r} {problem}")

@@ -5,22 +5,22 @@ import unicodedata
 from pathlib import Path
 
 NAME_BYTES = 255
-"""The longest name that file systems have."""
+"""The longest name of a file, in bytes, that common file systems allow."""
 MAX_FILES = 10_000
-"""The most files that a case may bring along."""
+"""The most files that a case may have."""
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """The largest file that is read."""
 MAX_TOTAL_BYTES = 256 * 1024 * 1024
-"""The most bytes that they may have together."""
+"""The most bytes that all files of a case may have together."""
 
 
 def order_key(path: str) -> bytes:
-    """Return what paths are ordered by: their UTF-16 code units, so that ``B.sql`` comes before ``a.sql``."""
+    """Return the key by which paths are sorted: their UTF-16 code units, so that ``B.sql`` comes before ``a.sql``."""
     return path.encode("utf-16-be", "surrogatepass")
 
 
 def printable(path: str) -> str:
-    """Return a path for messages: control characters and bytes that are no UTF-8 are escaped."""
+    """Return a path for a message: control characters, and bytes that are no UTF-8, are escaped."""
     return "".join(
         char if not unicodedata.category(char).startswith("C") else char.encode("unicode_escape").decode()
         for char in path
@@ -28,10 +28,10 @@ def printable(path: str) -> str:
 
 
 def problem_of_path(path: str) -> str:
-    """Say why a path may not be used below a folder; an empty text if it may.
+    """Return why a path may not be used below a folder, as a clause; an empty text if it may.
 
     Args:
-        path: relative, with ``/``; a ``/`` at its end does no harm.
+        path: a relative path, with ``/`` between its parts; one at the end is allowed.
     """
     parts = path.removesuffix("/").split("/")
     if path.startswith("/"):
@@ -46,7 +46,7 @@ def problem_of_path(path: str) -> str:
 
 
 def problem_of_name(name: str) -> str:
-    """Say why a file or folder may not have this name; an empty text if it may."""
+    """Return why a file or folder cannot have this name, as a clause; an empty text if it can."""
     if name in ("", ".", ".."):
         return "is not the name of a file"
     if "/" in name or "\0" in name:
@@ -86,9 +86,13 @@ def is_inside(real: Path, root: Path) -> bool:
 
 
 def names_in(folder: Path, most: int = 10_000) -> list[tuple[str, bool]]:
-    """Return the names in a folder, in their order, and whether each is a folder.
+    """Return the sorted names in a folder, and for each whether it is a folder.
 
-    Names that begin with a dot are left out, and so is what is beyond ``most`` names.
+    Names that begin with a dot are left out. A folder that cannot be read counts as empty.
+
+    Args:
+        folder: the folder.
+        most: only so many entries are read, those with a dot included.
     """
     found = []
     try:

@@ -21,8 +21,11 @@ from testrun_operator.runner.problem import OutputsTooLarge
 def run_case(context: Context) -> Conclusion:
     """Run the case.
 
+    Args:
+        context: the case's document, and what its pod provides.
+
     Raises:
-        CannotJudge: something stands in the way of a judgement.
+        CannotJudge: the case cannot come to a verdict; has the class and the reason.
     """
     case = context.document.case.spec_as(HttpCase)
     context.journal.progress("preparing the request")
@@ -102,7 +105,7 @@ def _tell_page(page: Page, context: Context, *, paginated: bool) -> None:
 def _add_outputs(
     outputs: dict[str, JsonValue], expressions: dict[str, Expression], judge: Judge, context: Context
 ) -> list[Finding]:
-    """Add the outputs that the case names; return why one of them could not be found."""
+    """Add the outputs that the case defines; return a finding about the first that could not be found, if any."""
     found: dict[str, JsonValue] = {}
     for name, expression in expressions.items():
         try:

@@ -1,4 +1,4 @@
-"""Sends requests. What httpx raises becomes an exception of ours here, and nowhere else."""
+"""Sends the requests of a case. Exceptions of httpx become ours here, and nowhere else."""
 
 import time
 from datetime import UTC, datetime
@@ -16,21 +16,24 @@ from testrun_operator.runner.context import Context
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase, TestServerUnavailable
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+"""The largest body that is read."""
 MAX_BACKOFF_SECONDS = 30.0
+"""The longest wait before a request is sent again, unless ``Retry-After`` asks for a longer one."""
 SERVER_WAIT_SECONDS = 30.0
+"""How long a test server may take until it answers."""
 _FIRST_POLL_SECONDS = 0.1
 _MAX_POLL_SECONDS = 1.0
 _EXTRA_SECONDS = 5.0
-"""By so much the client is more patient than the case has time, so that the end of that time is reported as such."""
+"""Time limits of requests are longer than the case's remaining time by this, so that the case ends by its timeout."""
 
 
 class Client:
     """Sends requests to one target, over connections that are kept open.
 
     Args:
-        target: where requests go.
+        target: where requests are sent to.
         retry: when a request is sent again; None for never.
-        context: for progress, details and the time that is left.
+        context: has the journal, and the time that is left.
     """
 
     def __init__(self, target: Target, retry: HttpRetry | None, context: Context) -> None:
@@ -39,7 +42,7 @@ class Client:
         self._context = context
         self._http = httpx.Client(verify=target.security.context, follow_redirects=False, timeout=None)
         self.seconds = 0.0
-        """How long all requests took together, without the waits between them."""
+        """How long all requests took together, in seconds, without the waits between them."""
 
     def __enter__(self) -> Self:
         return self
@@ -50,16 +53,16 @@ class Client:
         self._http.close()
 
     def send(self, request: Request, where: str = "") -> Response:
-        """Send a request, again where the case says so, and return the last response.
+        """Send a request, and again if the case says so; return the last response.
 
         Args:
             request: the request.
-            where: the page, for messages; empty where there is only one request.
+            where: name of the page, for messages; empty if there is only one request.
 
         Raises:
-            ConnectionFailed: no response came.
-            TestServerUnavailable: no response came from a test server that the operator deploys.
-            InvalidCase: the request is none that can be sent.
+            ConnectionFailed: there was no response.
+            TestServerUnavailable: there was no response from a test server that the operator deploys.
+            InvalidCase: the request cannot be sent.
         """
         attempts = self._retry.max_attempts if self._retry else 1
         label = f"{where}: {request.label}" if where else request.label
@@ -76,10 +79,13 @@ class Client:
         return outcome
 
     def wait_for_server(self, server: Server) -> None:
-        """Wait until a test server answers: name resolution and routing lag behind the readiness of its pod.
+        """Wait until a test server answers: its name and its routes are known a little after its pod is ready.
+
+        Args:
+            server: the test server.
 
         Raises:
-            TestServerUnavailable: it did not within 30 seconds.
+            TestServerUnavailable: it did not answer within 30 seconds.
         """
         url = f"{server.url.rstrip('/')}/health"
         until = time.monotonic() + SERVER_WAIT_SECONDS
@@ -100,7 +106,7 @@ class Client:
             pause = min(pause * 1.5, _MAX_POLL_SECONDS)
 
     def _send_once(self, request: Request) -> Response | str:
-        """Return the response, or why there is none."""
+        """Send a request; return the response, or a text that says why there is none."""
         started = time.monotonic()
         answer_seconds = self._context.remaining_seconds() + _EXTRA_SECONDS
         timeout = httpx.Timeout(answer_seconds, connect=min(answer_seconds, MAX_CONNECT_SECONDS))
@@ -162,11 +168,11 @@ class Client:
 
 
 def parse_retry_after(value: str, now: datetime) -> float | None:
-    """Return how many seconds a Retry-After header asks to wait; None where it cannot be read.
+    """Return how many seconds a ``Retry-After`` header asks to wait (RFC 9110); None if it cannot be read.
 
     Args:
-        value: the header: a number of seconds, or a date.
-        now: the time to which a date is compared.
+        value: the value of the header: a number of seconds, or a date.
+        now: the time with which a date is compared; aware of its zone.
     """
     text = value.strip()
     if text.isascii() and text.isdecimal():

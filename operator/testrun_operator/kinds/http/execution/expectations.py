@@ -1,7 +1,7 @@
-"""Judges what came against what the case expects.
+"""Judges the responses of a case by its expectations.
 
-Where a walk stopped early, only what the pages seen show to be wrong by themselves is judged. All else would be a
-consequence of the same fault, and says so instead of adding to it.
+If a walk stopped early, an expectation fails only if the pages that were read break it by themselves. Any other one is
+reported as not judged, since its failure would be a consequence of the same problem.
 """
 
 from collections.abc import Iterator
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from testrun_operator.kinds.http.execution.schema import Schema
 
 MAX_SCHEMA_PAGES = 20
-"""Of so many pages schema errors are reported."""
+"""Schema errors of so many pages are reported; further pages are counted."""
 _LABEL_LENGTH = 300
 
 
 class Judge:
-    """Judges a walk, or a single response, which is a walk of one page.
+    """Judges a walk, or a single response as a walk of one page.
 
     Args:
         expectations: what must hold.
-        walk: what came; at least one page.
-        paginated: whether it is a walk.
+        walk: the pages that were read; at least one.
+        paginated: whether the case walks over pages.
         seconds: how long all requests took together.
-        masker: for excerpts of bodies.
+        masker: keeps secrets out of excerpts of bodies.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Judge:
             )
 
     def findings(self) -> Iterator[Finding]:
-        """Judge every expectation.
+        """Judge every expectation, one finding or several for each.
 
         Raises:
-            InvalidCase: an expression or the schema turns out to be wrong.
+            InvalidCase: an expression or the schema cannot be evaluated, whatever the body is.
         """
         expectations = self._expectations
         yield self._judge_status()
@@ -83,10 +83,12 @@ class Judge:
             yield self._judge_duration(expectations.max_seconds)
 
     def document(self) -> JsonValue:
-        """Return what expressions are applied to: a body, or ``{items: [all items], pages: [bodies]}`` of a walk.
+        """Return the document that expressions are applied to.
+
+        It is the body of the response; of a walk it is ``{items: [all items], pages: [the bodies]}``.
 
         Raises:
-            NotJson: the body is no JSON.
+            NotJson: a body is no JSON.
         """
         if self._paginated:
             return {"items": self._walk.items, "pages": [page.response.json() for page in self._walk.pages]}
@@ -101,7 +103,7 @@ class Judge:
 
     def _judge_walk(self) -> Iterator[Finding]:
         if not self._expectations.status_is_met(self._last.response.status):
-            return  # the status says it all
+            return  # the finding about the status says enough
         problem = self._walk.problem
         yield Finding(
             "paginate",

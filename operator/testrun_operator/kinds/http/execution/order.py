@@ -1,4 +1,4 @@
-"""Judges the items of a walk against each other: whether each is there once, and whether they are in order."""
+"""Compares the items of a walk with one another: whether each occurs once, and whether they are in order."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,18 @@ from testrun_operator.masking import Masker
 from testrun_operator.runner.expressions import Expression, NotApplicable
 
 MAX_PROBLEMS = 5
-"""So many offending items are named; the others are counted."""
+"""So many items with a problem are named; the others are counted."""
 _KEY_LENGTH = 60
 
 
 def find_duplicates(pages: Sequence[Page], key: Expression, masker: Masker) -> list[str]:
-    """Return what is wrong with items that share a key, or have none; nothing if each key is there once."""
+    """Return the problems of items that have the same key as another one, or no key; empty if there are none.
+
+    Args:
+        pages: the pages of the walk.
+        key: expression for the key of an item.
+        masker: keeps secrets out of the problems.
+    """
     seen: dict[str, str] = {}
     problems = _Problems()
     for place, item in _places(pages):
@@ -23,7 +29,8 @@ def find_duplicates(pages: Sequence[Page], key: Expression, masker: Masker) -> l
         if value is None or isinstance(value, NotApplicable):
             problems.add(f"{place} has no {key.source}")
             continue
-        # As text, since lists and objects cannot be looked up; with 1.0 as 1, and true apart from 1.
+        # Keys are compared as JSON, because lists and objects are not hashable. There 1.0 and 1 are the same number,
+        # and # true is not 1.
         canonical = json.dumps(_normalize(value), sort_keys=True)
         if canonical in seen:
             problems.add(f"{masker.show(value, _KEY_LENGTH)} is {seen[canonical]} and again {place}")
@@ -33,7 +40,14 @@ def find_duplicates(pages: Sequence[Page], key: Expression, masker: Masker) -> l
 
 
 def find_disorder(pages: Sequence[Page], key: Expression, masker: Masker, *, descending: bool) -> list[str]:
-    """Return which items are not in order, or have a key that cannot be ordered; nothing if all are in order."""
+    """Return the problems of items that are not in order, or whose key cannot be ordered; empty if there are none.
+
+    Args:
+        pages: the pages of the walk.
+        key: expression for the key of an item.
+        masker: keeps secrets out of the problems.
+        descending: whether the keys must descend.
+    """
     problems = _Problems()
     previous: float | str | None = None
     for place, item in _places(pages):

@@ -1,7 +1,7 @@
-"""Walks from page to page, in the four styles.
+"""Walks from page to page, in the four styles of pagination.
 
-A walk ends in one of two ways: the API says that there is no further page, or something is wrong that makes going on
-pointless. The second is a finding about the subject, not an exception: it says which page, and why.
+A walk ends either because the API says that there is no further page, or because of a problem with a page. Such a
+problem is a finding about the API that is tested, and no exception; it says on which page the walk stopped, and why.
 """
 
 import re
@@ -19,14 +19,17 @@ from testrun_operator.masking import Masker
 from testrun_operator.runner.expressions import Expression, NotApplicable
 
 Send = Callable[[Request, str], Response]
+"""Sends a request for a page; the text is the name of the page, for messages."""
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]+))?)*)')
+"""A link with its parameters: ``<address>; name=value; name="value"``."""
 _LINK_PARAMETER = re.compile(r';\s*([^\s=;,]+)\s*=\s*(?:"([^"]*)"|([^\s;,"]+))')
+"""One parameter of a link: its name, and its value in quotes or without."""
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
 _MAX_LINK_LENGTH = 8192
 
 
 class WalkStopped(LocalError):
-    """A page cannot be used, or there is no way on from it; the message says why."""
+    """A page cannot be used, or there is no way from it to the next page; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +37,26 @@ class Page:
     """One page of a walk."""
 
     number: int
-    """From 1, in the order of the walk, whatever the API calls it."""
+    """Its number from 1, in the order of the walk, whatever number the API gives it."""
     response: Response
     items: list[JsonValue] = field(default_factory=list)
-    """Its items; none where it could not be used."""
+    """Its items; empty if the page could not be used."""
     problem: str = ""
-    """Why it could not be used; empty if it could."""
+    """Why the page could not be used; empty if it could."""
 
     @property
     def label(self) -> str:
-        """Number and address, for people."""
+        """Number and address, for messages."""
         return f"page {self.number}: {self.response.request.label}"
 
 
 @dataclass(frozen=True)
 class Walk:
-    """All pages that were seen."""
+    """All pages of a walk, as far as it went."""
 
     pages: tuple[Page, ...]
     problem: str = ""
-    """Why the walk did not come to its end; empty if it did."""
+    """Why the walk did not reach the last page; empty if it did."""
 
     @property
     def items(self) -> list[JsonValue]:
@@ -76,11 +79,11 @@ def walk_pages(
     Args:
         first: the request for the first page, without the parameters of the pagination.
         plan: how to walk.
-        origin: where links may lead.
-        masker: for excerpts of bodies.
-        send: sends a request for a page, which it gets the name of.
-        status_is_met: whether a page has the expected status; the walk stops at one that has not.
-        on_page: is told about each page as soon as it is there.
+        origin: the only origin that links may lead to.
+        masker: keeps secrets out of excerpts of bodies.
+        send: sends the request for a page.
+        status_is_met: whether a status is the expected one. The walk stops at a page with another one.
+        on_page: called with each page as soon as it was read.
 
     Raises:
         CannotJudge: a request could not be sent, or an expression is wrong.
@@ -123,12 +126,12 @@ def _say(error: Exception, masker: Masker) -> str:
 
 
 class _Steps:
-    """Finds the way from one page to the next.
+    """Makes the request for each page from the page before it.
 
     Args:
         plan: how to walk.
-        origin: where links may lead.
-        masker: for excerpts of bodies.
+        origin: the only origin that links may lead to.
+        masker: keeps secrets out of excerpts of bodies.
     """
 
     def __init__(self, plan: WalkPlan, origin: Origin, masker: Masker) -> None:
@@ -154,10 +157,10 @@ class _Steps:
         return request.with_parameters(parameters)
 
     def following(self, page: Page) -> Request | None:
-        """Return the request for the page after this one; None where there is none.
+        """Return the request for the page after this one; None if this is the last one.
 
         Raises:
-            WalkStopped: there should be one, but there is no way to it.
+            WalkStopped: there should be a further page, but no request for it can be made.
         """
         more = self._has_more(page)
         if more is False:
@@ -173,7 +176,7 @@ class _Steps:
                 return self._by_link(page, more=more)
 
     def _has_more(self, page: Page) -> bool | None:
-        """Return what ``hasMore`` says; None where the case does not use it."""
+        """Return whether ``hasMore`` says that another page follows; None if the case does not use it."""
         expression = self._plan.has_more
         if expression is None:
             return None
@@ -189,7 +192,7 @@ class _Steps:
             raise WalkStopped(f"{expression.source}: {_say(error, self._masker)}") from None
 
     def _is_last(self, page: Page) -> bool:
-        """Return whether a page looks like the last one, where nothing says so."""
+        """Whether a page is taken for the last one where the API does not say so: it is not full."""
         return not page.items or (self._plan.size is not None and len(page.items) < self._plan.size)
 
     def _by_page(self, page: Page, *, more: bool | None) -> Request | None:
@@ -242,7 +245,7 @@ class _Steps:
         except ValueError as error:
             raise WalkStopped(f"the address {place} cannot be used: {error}: {self._masker.excerpt(link)}") from None
         if origin != self._origin:
-            # The connection's headers, which may hold secrets, must not reach anybody else.
+            # The headers of the connection may be secrets, and must not be sent to anybody else.
             raise WalkStopped(
                 f"the address {place} leads to another origin and is not followed: {self._masker.excerpt(link)}"
             )
@@ -261,7 +264,7 @@ class _Steps:
 
 
 def _is_encodable(text: str) -> bool:
-    """Return whether a text has a form in UTF-8; JSON can hold halves of characters, which have none."""
+    """Whether a text can be encoded as UTF-8. JSON can contain single surrogates, which cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -270,7 +273,16 @@ def _is_encodable(text: str) -> bool:
 
 
 def find_next_link(header: str) -> str | None:
-    """Return the address with ``rel="next"`` in a Link header (RFC 8288); None if there is none."""
+    """Return the address of the first link with the relation ``next`` in a Link header.
+
+    Decision 0032 says why this is no library's work.
+
+    Args:
+        header: the value of the header, as in RFC 8288; several headers are joined by commas.
+
+    Returns:
+        The address, which may be relative; None if there is none.
+    """
     for link in _LINK.finditer(header):
         for parameter in _LINK_PARAMETER.finditer(link.group(2)):
             relations = (parameter.group(2) or parameter.group(3) or "").lower().split()

@@ -1,4 +1,4 @@
-"""Everything that an http case says, rendered and compiled, so that mistakes are found before the first request."""
+"""Renders and compiles everything that an http case says, so that mistakes are found before the first request."""
 
 import json
 from dataclasses import dataclass
@@ -27,20 +27,27 @@ _DEFAULT_SIZE_PARAMETER = {
 
 @dataclass(frozen=True)
 class WalkPlan:
-    """How to walk from page to page."""
+    """How to walk from page to page: the field ``paginate``, rendered and compiled."""
 
     settings: Pagination
+    """The field itself."""
     items: Expression
+    """For the list of items in the body of a page."""
     has_more: Expression | None
+    """Whether another page follows; None if the case does not say."""
     size: int | None
+    """How many items are asked for on each page; None for the server's default."""
     size_parameter: str
+    """Name of the query parameter with the size."""
     next_cursor: Expression
+    """For the cursor of the next page (style cursor)."""
     next_link: Expression | None
+    """For the address of the next page in the body (style link); None to take it from the Link header."""
 
 
 @dataclass(frozen=True)
 class OrderPlan:
-    """By what items must be ordered."""
+    """By which key items must be ordered."""
 
     key: Expression
     descending: bool
@@ -48,30 +55,37 @@ class OrderPlan:
 
 @dataclass(frozen=True)
 class Expectations:
-    """What must hold."""
+    """What must hold: the field ``expect``, rendered and compiled. None stands for what is not expected."""
 
     status: int | None
+    """Status of each response; None for any from 200 to 299."""
     items: int | None
+    """Number of items on all pages."""
     pages: int | None
+    """Number of pages."""
     unique: Expression | None
+    """For the key of an item that no two items may share."""
     ordered: OrderPlan | None
     schema: "Schema | None"
+    """JSON Schema of each body."""
     values: tuple[tuple[Expression, JsonValue], ...]
+    """Expressions over the document, with the values that they must have."""
     max_seconds: float | None
+    """How long all requests may take together."""
 
     def status_is_met(self, status: int) -> bool:
-        """Return whether a response has the expected status."""
+        """Whether a status is the expected one."""
         return 200 <= status <= 299 if self.status is None else status == self.status  # noqa: PLR2004 - see expected_status
 
     @property
     def expected_status(self) -> str:
-        """The expected status, for people."""
+        """The expected status, for findings."""
         return "200 to 299" if self.status is None else str(self.status)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an http case is going to do."""
+    """What an http case is going to do: its fields, rendered and compiled."""
 
     target: Target
     request: Request
@@ -84,9 +98,12 @@ class Plan:
 def make_plan(case: HttpCase, context: Context) -> Plan:
     """Render and compile an http case.
 
+    Args:
+        case: the case.
+        context: has its document, templates and environment variables.
+
     Raises:
-        InvalidCase: something in it is wrong; names the field.
-        CannotJudge: a secret that it needs is missing.
+        InvalidCase: a field is wrong, or a secret is missing; names the field.
     """
     target = find_target(case.connection, context)
     return Plan(
@@ -119,7 +136,7 @@ def _request(case: HttpCase, target: Target, context: Context) -> Request:
     headers = merge_headers(
         {
             "User-Agent": f"testrun-operator/{__version__}",
-            # Servers that keep counters for each client do so for each attempt at each case of each execution.
+            # By this header, test servers with counters for each client count each attempt separately.
             CLIENT_HEADER: f"{document.run.id}.{document.case.name}.{document.attempt}",
         },
         content_type,

@@ -1,4 +1,4 @@
-"""JSON Schema, without any reference to other documents."""
+"""Validates bodies by JSON Schema; references to other documents are refused."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from referencing import Registry
 from testrun_operator.runner.problem import InvalidCase
 
 MAX_ERRORS = 5
-"""So many errors of one page are reported."""
+"""So many errors of one page are reported; of further ones it is said that there are more."""
 _DEFAULT = jsonschema.Draft202012Validator
 _UNKNOWN = jsonschema.validators.create({})  # stands for a draft that the library does not know
 _SHOWN_CHARACTERS = 160
@@ -24,8 +24,8 @@ class Schema:
     """A schema that a body can be checked against.
 
     Args:
-        schema: the schema; draft 2020-12 unless its ``$schema`` says otherwise.
-        path: the field that it stands in, for messages.
+        schema: the schema; of draft 2020-12, unless its ``$schema`` names another one.
+        path: the field of the case that it stands in, for messages.
 
     Raises:
         InvalidCase: the schema is wrong.
@@ -46,7 +46,7 @@ class Schema:
         self._validator = validator(schema, registry=Registry())
 
     def errors(self, document: JsonValue) -> list[str]:
-        """Return what is wrong with a document, the first five errors; nothing if it is valid.
+        """Return the first five errors of a document, each with its place in it; empty if the document is valid.
 
         Raises:
             InvalidCase: the schema refers to another document, or to a part of itself that is not there.
