@@ -41,11 +41,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 def _poll(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple[Decision, Log, float]:
     """Look at a log until it is decided; say when."""
-    settler = CompletenessTracker(Settling())
+    tracker = CompletenessTracker(Settling())
     until = time.monotonic() + seconds
     while True:
         log = reader.read(root)
-        decision = settler.observe(log, time.monotonic())
+        decision = tracker.observe(log, time.monotonic())
         if decision.state is not State.OPEN or time.monotonic() > until:
             return decision, log, time.monotonic()
         time.sleep(decision.poll_after)

@@ -100,11 +100,11 @@ def replay(timeline: Timeline, interval: float | None = None, phase: float = 0.0
 
     Args:
         timeline: the recording.
-        interval: seconds between looks; None for those that the settler asks for.
+        interval: seconds between looks; None for those that the tracker asks for.
         phase: the second of the first look.
         times: of the settling, where they are not the defaults.
     """
-    settler = CompletenessTracker(Settling(**times))
+    tracker = CompletenessTracker(Settling(**times))
     now = phase
     until = timeline.end + _QUIET_AFTER_END_SECONDS
     changes = sorted({seconds for seconds, _ in (*timeline.events, *timeline.work, *timeline.server_states)})
@@ -113,7 +113,7 @@ def replay(timeline: Timeline, interval: float | None = None, phase: float = 0.0
         count = _count(changes, now, seen)
         if count != seen:
             log, seen = timeline.at(now), count
-        decision = settler.observe(log, now)
+        decision = tracker.observe(log, now)
         if decision.state is not State.OPEN or now > until:
             return Outcome(decision, now, log)
         now += decision.poll_after if interval is None else interval

@@ -112,9 +112,9 @@ def test_every_log_has_a_verdict(
         work=tuple(map(make, work)),
         server_states=tuple(map(server_state_of, server_states)),
     )
-    settler = CompletenessTracker(Settling())
+    tracker = CompletenessTracker(Settling())
     for now, length in ((0.0, 0), (0.1, len(log.events) // 2), (0.2, len(log.events)), (99.0, len(log.events))):
-        settler.observe(Log(_ROOT, dialect, log.events[:length], log.work, server_states=log.server_states), now)
+        tracker.observe(Log(_ROOT, dialect, log.events[:length], log.work, server_states=log.server_states), now)
     final = final_status(log)
     masker = Masker(["secret-of-all"])
     document = describe(log, final)

@@ -59,8 +59,8 @@ def _judge(log: Log) -> None:
 
 def _follow_growth(log: Log) -> None:
     """Look at the log again and again while a few events come each time, but without what is done about changes."""
-    settler = CompletenessTracker(Settling())
-    lateness = settler._lateness
+    tracker = CompletenessTracker(Settling())
+    lateness = tracker._lateness
     for end in range(0, len(log.events), 50):
         lateness.observe(log.events[max(0, end - 50) : end], end / 1000)
 

@@ -41,7 +41,7 @@ def test_a_recording_is_settled_when_its_last_row_is_there_and_soon_after(timeli
 
 
 def test_recordings_that_end_leave_no_doubt() -> None:
-    """A doubt makes a case some seconds slower: what real servers write all the time must raise none."""
+    """A suspected gap makes a case some seconds slower: in what real servers write all the time there must be none."""
     ended = [timeline for timeline in all_timelines() if _ends(timeline)]
     assert len(ended) > 30
     assert {timeline.name: examine(timeline.complete).suspected for timeline in ended if _doubted(timeline)} == {}
@@ -107,12 +107,12 @@ class _Writer:
 
 def _watch(log: Log, seconds: float, settling: Settling | None = None) -> Decision:
     """Look at a log that does not change, for some seconds."""
-    settler = CompletenessTracker(settling or Settling())
+    tracker = CompletenessTracker(settling or Settling())
     now = 0.0
-    decision = settler.observe(log, now)
+    decision = tracker.observe(log, now)
     while decision.state is State.OPEN and now < seconds:
         now += decision.poll_after
-        decision = settler.observe(log, now)
+        decision = tracker.observe(log, now)
     return decision
 
 
@@ -235,12 +235,12 @@ def test_clocks_that_differ_do_not_make_rows_late() -> None:
 def test_looking_becomes_rarer_while_nothing_happens() -> None:
     """A step of an hour is not looked at twenty times a second."""
     log = _Writer(Dialect.COMMAND).begin().add("command.issued", "start").log
-    settler = CompletenessTracker(Settling())
+    tracker = CompletenessTracker(Settling())
     polls, now = [], 0.0
     for _ in range(20):
-        polls.append(settler.observe(log, now).poll_after)
+        polls.append(tracker.observe(log, now).poll_after)
         now += polls[-1]
     assert polls[0] == 0.05
     assert polls[-1] == 0.5
     more = replace(log, events=(*log.events, Event(50, 1000, "command.claimed", "", "start", _WHEN)))
-    assert settler.observe(more, now).poll_after == 0.05
+    assert tracker.observe(more, now).poll_after == 0.05

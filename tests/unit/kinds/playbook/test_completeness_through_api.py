@@ -71,11 +71,11 @@ def test_a_log_is_settled_as_well_through_the_server(timeline: Timeline) -> None
     """The verdict is the same, and not before the last event."""
     server = _RecordedServer(timeline)
     reader = ApiEventLog(server, timeline.dialect)
-    settler = CompletenessTracker(Settling())
+    tracker = CompletenessTracker(Settling())
     last = max(seconds for seconds, _ in timeline.events)
     while True:
         log = reader.read(timeline.execution)
-        decision = settler.observe(log, server.now)
+        decision = tracker.observe(log, server.now)
         if decision.state is not State.OPEN or server.now > timeline.end + _LONG_AFTER:
             break
         server.now += decision.poll_after

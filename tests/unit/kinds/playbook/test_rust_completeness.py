@@ -45,7 +45,7 @@ def _without(log: Log, *ids: int) -> Log:
 
 
 def test_a_log_that_has_all_of_its_chain_lacks_nothing() -> None:
-    """And raises no doubt, which would make each case some seconds slower."""
+    """And no gap is suspected, which would make each case some seconds slower."""
     found = examine(_complete())
     assert (found.missing, found.suspected, found.says_so) == ((), (), True)
 
@@ -84,10 +84,10 @@ def test_a_step_that_was_given_out_and_that_no_worker_took_has_not_run() -> None
 def test_without_a_last_event_it_is_waited_for_until_the_server_has_looked_for_what_it_forgot() -> None:
     """It goes on with such executions."""
     log = _without(_complete(), 13)
-    settler = CompletenessTracker(Settling())
+    tracker = CompletenessTracker(Settling())
     now, state = 0.0, State.OPEN
     while state is State.OPEN:
-        decision = settler.observe(log, now)
+        decision = tracker.observe(log, now)
         state = decision.state
         now += decision.poll_after
     assert state is State.SETTLED
