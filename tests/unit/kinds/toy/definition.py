@@ -15,7 +15,7 @@ class EchoKind(CaseKind[EchoCase]):
     summary = "Something that is said, and has to be heard."
     spec = EchoCase
     execution = "testrun_operator.kinds.echo.execution"
-    steps = StepWords("echo", "heard")
+    steps = StepWords("word", "heard")
 
     def check(self, spec: EchoCase, suite: SuiteNames, path: str) -> Iterator[str]:
         """Yield a connection that is no database."""
@@ -24,6 +24,10 @@ class EchoKind(CaseKind[EchoCase]):
     def connections(self, spec: EchoCase) -> tuple[ConnectionUse, ...]:
         """Return the database."""
         return (ConnectionUse(spec.connection, database=True),)
+
+    def credentials(self, spec: EchoCase) -> tuple[str, ...]:
+        """Return the Secrets."""
+        return tuple(secret.name for secret in spec.secrets)
 
     def subject(self, spec: EchoCase) -> str:
         """Return what is said."""

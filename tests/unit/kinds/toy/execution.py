@@ -1,5 +1,7 @@
 """Runs cases of the kind ``echo``."""
 
+import time
+
 from testrun_operator.kinds.echo.spec import EchoCase
 
 from testrun_operator.api.reason import Reason
@@ -12,6 +14,8 @@ def run_case(context: Context) -> Conclusion:
     said = context.templates.text(spec.say, "echo.say")
     for _ in range(spec.times):
         context.journal.count_step()
+        context.journal.progress("listening")
+        time.sleep(spec.pause.total_seconds())
     if spec.hear in {None, said}:
         return Conclusion.passed(Reason.EXPECTATIONS_MET, {"heard": said})
     return Conclusion.failed(Reason.EXPECTATION_NOT_MET, f"expected {spec.hear}, heard {said}")
