@@ -17,7 +17,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ((?:(?:sql|noetl) )?[a-z]+)(.*)")
+GROUPS = "|".join(group.typer_instance.info.name for group in application.registered_groups)
+COMMAND = re.compile(rf"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ((?:(?:{GROUPS}) )?[a-z]+)(.*)")
 
 
 @pytest.fixture(params=PAGES, ids=NAMES)

@@ -1,7 +1,7 @@
 """A program: runs a suite with a case of any kind from its TestSuite to its row, and prints what came of it, as JSON.
 
-The cluster and Postgres are in memory. The operator is the real one, and so is the runner: a process of its own, with the
-environment that the Job has for it. Arguments: the case, as JSON.
+The cluster and Postgres are in memory. The operator is the real one, and so is the runner: a process of its own, with
+the environment that the Job has for it. Argument: the case, as JSON.
 """
 
 import asyncio
