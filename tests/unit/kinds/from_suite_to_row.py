@@ -28,8 +28,8 @@ async def run(case: dict[str, Any]) -> Body:
     cluster, store = MemoryCluster(), MemoryStore()
     database = {"dsnFrom": {"secretKeyRef": {"name": "database", "key": "dsn"}}}
     suite = suite_document(case, connections={"db": database}, variables={"word": "hello"})
-    cluster.apply_suite("echoes", suite)
-    cluster.apply_run("nightly", {"suiteRef": {"name": "echoes"}})
+    cluster.apply_suite("parrots", suite)
+    cluster.apply_run("nightly", {"suiteRef": {"name": "parrots"}})
     process = Process(cluster, store)
     await process.settle()
     job = cluster.job(case["name"])

@@ -1,8 +1,8 @@
-"""Runs cases of the kind ``echo``."""
+"""Runs cases of the kind ``parrot``."""
 
 import time
 
-from testrun_operator.kinds.echo.spec import EchoCase
+from testrun_operator.kinds.parrot.spec import ParrotCase
 
 from testrun_operator.api.reason import Reason
 from testrun_operator.runner.context import Conclusion, Context
@@ -10,8 +10,8 @@ from testrun_operator.runner.context import Conclusion, Context
 
 def run_case(context: Context) -> Conclusion:
     """Run the case."""
-    spec = context.document.case.spec_as(EchoCase)
-    said = context.templates.text(spec.say, "echo.say")
+    spec = context.document.case.spec_as(ParrotCase)
+    said = context.templates.text(spec.say, "parrot.say")
     for _ in range(spec.times):
         context.journal.count_step()
         context.journal.progress("listening")

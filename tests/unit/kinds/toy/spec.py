@@ -1,4 +1,4 @@
-"""The fields of a case of kind ``echo``."""
+"""The fields of a case of kind ``parrot``."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -9,7 +9,7 @@ from testrun_operator.api.base import DnsLabel, Duration, Model, Text
 from testrun_operator.api.pod import ObjectReference
 
 
-class EchoCase(Model):
+class ParrotCase(Model):
     """Something is said, and has to be heard."""
 
     connection: DnsLabel = Field(description="Name of the connection to a database.")
