@@ -17,4 +17,6 @@ class ParrotCase(Model):
     hear: Text | None = Field(None, description="What has to be heard. Default: what is said.")
     times: Annotated[int, Field(ge=1, le=9)] = Field(1, description="How often. Default 1.")
     pause: Duration = Field(timedelta(), description="How long it is waited after each time. Default 0s.")
-    secrets: tuple[ObjectReference, ...] = Field((), description="Secrets that must not be heard.")
+    secrets: Annotated[tuple[ObjectReference, ...], Field(max_length=4)] = Field(
+        (), description="Secrets that must not be heard."
+    )
