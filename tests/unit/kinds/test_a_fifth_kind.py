@@ -54,7 +54,7 @@ def python(copy: Path) -> Python:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout + done.stderr
@@ -155,10 +155,10 @@ def test_what_it_expects_and_does_not_get_is_a_failure(python: Python) -> None:
 
 def test_a_case_that_takes_too_long_says_in_its_own_words_how_far_it_came(python: Python) -> None:
     """The runner's supervisor knows no kind."""
-    found = run_case(python, timeout="2s", parrot={"pause": "1m"})
+    found = run_case(python, timeout="5s", parrot={"pause": "1m"})
     assert (found["row"]["verdict"], found["row"]["reason"]) == ("TimedOut", "CaseTimeout"), found["log"]
     assert re.fullmatch(
-        r"the case did not end within 2s: listening for \d\.\d s, with 1 word heard", found["row"]["message"]
+        r"the case did not end within 5s: listening for \d\.\d s, with 1 word heard", found["row"]["message"]
     )
 
 
