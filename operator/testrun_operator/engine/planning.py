@@ -2,7 +2,7 @@
 
 :func:`plan` is level-triggered: it looks at everything there is and does not care which event made it look. It is
 called again whenever something changed or its ``requeue_at`` has come, and yields no action once there is nothing
-to do. What it has found out once it keeps in :class:`Memory`, which the caller passes back; a plan without memory
+to do. What it has found out once it keeps in :class:`PlanState`, which the caller passes back; a plan without one
 (after a restart) comes to the same verdicts from the Jobs and Pods.
 """
 
@@ -240,7 +240,7 @@ class _Planner:
 
     def _stop_straggler(self, case: str) -> None:
         # Its creation succeeded though its answer was lost, and the case has got its verdict without it. It is ended
-        # with that verdict, so that a plan without memory comes to the same.
+        # with that verdict, so that a plan without one comes to the same.
         job = self._underway.get(case)
         if job is not None:
             self._stops.setdefault(case, StopAttempt(job, judging.ended_with(job, self._cases[case], self._now)))
