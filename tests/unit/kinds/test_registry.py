@@ -27,7 +27,6 @@ WORDS_OF_OTHERS = {
     ("databases/relational/mysql/blocks.py", "sql"): "a word of the language",
     ("kube/client.py", "container"): "a parameter of the API server",
     ("kube/pods.py", "container"): "the container of a pod",
-    ("terminal/extras.py", "sql"): "an extra",
 }
 """What a search for the names of kinds finds in other modules, and why each is none of a kind's."""
 
