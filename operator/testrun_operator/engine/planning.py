@@ -122,7 +122,7 @@ class _Planner:
         self._ending: set[str] = set()
         self._left_behind: set[str] = set()
         self._wakes: list[datetime] = []
-        self._run_deadline = execution.started_at + execution.timeout
+        self._run_deadline = execution.started_at + execution.run.timeout
 
     # -- what happened ------------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ class _Planner:
             self._stops.setdefault(job.case, StopAttempt(job, outcome))
         elif self._now >= self._run_deadline:
             if job.asked_to_end is None:
-                outcome = judging.run_timed_out(job, self._execution.timeout, self._now)
+                outcome = judging.run_timed_out(job, self._execution.run.timeout, self._now)
                 stop = StopAttempt(job, outcome, StopCause.RUN_TIMEOUT, confirm=judging.is_running(job))
                 self._stops.setdefault(job.case, stop)
         else:
@@ -340,7 +340,7 @@ class _Planner:
         # What ends cases one by one goes before what ends all that are left: those were ended when that came.
         if self._before.told.none_skipped and self._before.told.has_passed(case):
             return passed_before(case)
-        if self._execution.fail_fast and (failed := next(self._failed(), None)):
+        if self._execution.run.fail_fast and (failed := next(self._failed(), None)):
             message = f"{failed} did not pass, and the run has failFast"
             return CaseOutcome(case.name, Verdict.SKIPPED, None, Reason.FAIL_FAST, message)
         if self._before.told.has_passed(case):
@@ -360,7 +360,7 @@ class _Planner:
         return None
 
     def _out_of_time(self, case: PlannedCase) -> CaseOutcome:
-        limit = format_duration(self._execution.timeout)
+        limit = format_duration(self._execution.run.timeout)
         message = f"the run's timeout of {limit} ended before this case started"
         return CaseOutcome(case.name, Verdict.TIMED_OUT, FailureClass.CONFIGURATION, Reason.RUN_TIMEOUT, message)
 
