@@ -19,9 +19,9 @@ from support.recorded_log import Recording
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
-from testrun_operator.kinds.playbook.execution.following import EventsIncomplete, Follower
 from testrun_operator.kinds.playbook.execution.log import Log, WorkState
-from testrun_operator.kinds.playbook.execution.verdict import final_status, first_error
+from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, Follower
+from testrun_operator.kinds.playbook.execution.status import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal

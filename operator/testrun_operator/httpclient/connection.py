@@ -1,5 +1,6 @@
-"""Where a case sends its requests: a connection of the suite, or a test server that the operator deploys."""
+"""Where requests go: a connection of the suite or a test server of the operator; and which headers they carry."""
 
+import re
 from dataclasses import dataclass, field
 
 from testrun_operator.httpclient.exchange import Origin, origin_of
@@ -7,6 +8,9 @@ from testrun_operator.httpclient.tls import Security, make_security, usual_secur
 from testrun_operator.resources.document import Endpoint, ServerInfo
 from testrun_operator.runner.context import Context
 from testrun_operator.runner.problem import InvalidCase
+
+CLIENT_HEADER = "X-Test-Run"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True)
@@ -91,3 +95,25 @@ def _server_behind(origin: Origin, servers: dict[str, ServerInfo]) -> Server | N
         except ValueError:
             continue  # not an address of this kind; so it is not the one that is asked for
     return None
+
+
+def merge_headers(*sources: dict[str, str], field: str = "http.request.headers") -> dict[str, str]:
+    """Merge headers; a later one replaces an earlier one of the same name in whatever case.
+
+    Args:
+        sources: headers by name.
+        field: the field that they stand in, for messages.
+
+    Raises:
+        InvalidCase: a name or a value is none that a header can have.
+    """
+    merged: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        for name, value in source.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise InvalidCase(field, f"{name!r} is no name of a header")
+            if any((ord(character) < 32 and character != "\t") or ord(character) > 126 for character in value):  # noqa: PLR2004 - printable ASCII
+                # The value is not shown: it may be a secret.
+                raise InvalidCase(field, f"the value of {name} must be printable ASCII on one line")
+            merged[name.lower()] = (name, value.strip())
+    return dict(merged.values())

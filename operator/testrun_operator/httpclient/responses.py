@@ -3,7 +3,7 @@
 import math
 import time
 
-from testrun_operator.httpclient.library import httpx
+from testrun_operator.httpclient.httpx_import import httpx
 
 MAX_CONNECT_SECONDS = 10.0
 """An address that does not even refuse a connection is not waited for any longer: the dependency is not there."""

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from testrun_operator.httpclient.library import httpx
+from testrun_operator.httpclient.httpx_import import httpx
 from testrun_operator.resources.document import EndpointTls
 from testrun_operator.runner.problem import InvalidCase
 

@@ -1,17 +1,13 @@
 """Brings a case's files to a folder: from the case itself, from a mounted ConfigMap, or from Git."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from testrun_operator.api.environment import FILES_PATH
-from testrun_operator.api.files import ConfigMapFiles, FileSource
-from testrun_operator.runner.problem import InvalidCase
+from testrun_operator.api.files import FileSource
+from testrun_operator.runner.templates import Templates
+from testrun_operator.sources.config_map import mounted_files
 from testrun_operator.sources.fetched import Deadline, Fetched
-from testrun_operator.sources.listing import names_in
-from testrun_operator.sources.paths import is_inside, printable, problem_of_path
-
-_MOST_NAMES = 10
 
 
 def fetch_files(
@@ -44,37 +40,34 @@ def fetch_files(
         path.write_text(source.inline, "utf-8", newline="")
         return Fetched(path, "the case itself")
     if source.config_map is not None:
-        return _mounted(source.config_map, mount, f"{field}.configMap")
+        return mounted_files(source.config_map, mount, f"{field}.configMap")
     assert source.git is not None  # noqa: S101 - the model has exactly one of the three
     from testrun_operator.sources.git import fetch_git  # noqa: PLC0415 - loading Git takes a while
 
     return fetch_git(source.git, environment, folder, field=f"{field}.git", deadline=Deadline(deadline))
 
 
-def _mounted(files: ConfigMapFiles, mount: Path, field: str) -> Fetched:
-    # The pod also starts without the ConfigMap, or without one of its keys, so that this can be said.
-    names = _names(mount)
-    if not names:
-        raise InvalidCase(f"{field}.name", f"there is no ConfigMap {files.name} in the run's namespace, or it is empty")
-    for index, item in enumerate(files.items):
-        if problem := problem_of_path(item.path):
-            raise InvalidCase(f"{field}.items[{index}].path", f"{printable(item.path)!r} {problem}")
-        if not os.path.lexists(mount / item.path):
-            message = f"the ConfigMap {files.name} has no key {item.key!r}"
-            raise InvalidCase(f"{field}.items[{index}].key", message)
-    label = f"ConfigMap {files.name}"
-    if files.path is None:
-        return Fetched(mount, label)
-    path = files.path.removesuffix("/")
-    if problem := problem_of_path(path):
-        raise InvalidCase(f"{field}.path", f"{printable(path)!r} {problem}")
-    if not os.path.lexists(mount / path):
-        shown = ", ".join(names[:_MOST_NAMES]) + (", …" if len(names) > _MOST_NAMES else "")
-        raise InvalidCase(f"{field}.path", f"the ConfigMap's files have no {printable(path)!r}; there is {shown}")
-    if not is_inside(Path(os.path.realpath(mount / path)), Path(os.path.realpath(mount))):
-        raise InvalidCase(f"{field}.path", f"{printable(path)!r} leads out of the ConfigMap's files")
-    return Fetched(mount / path, f"{label}, {printable(path)}")
+def render_source(source: FileSource, templates: Templates, field: str) -> FileSource:
+    """Render a source.
 
+    Args:
+        source: the source.
+        templates: the case's.
+        field: the field of the case that it stands in, for messages.
 
-def _names(mount: Path) -> list[str]:
-    return [printable(name) for name, _ in names_in(mount)]
+    Raises:
+        InvalidCase: a template is wrong; names the field.
+    """
+
+    def render(text: str | None, name: str) -> str | None:
+        return None if text is None else templates.text(text, f"{field}.{name}")
+
+    if source.git is not None:
+        git = source.git
+        rendered = {name: render(getattr(git, name), f"git.{name}") for name in ("url", "ref", "path")}
+        return source.model_copy(update={"git": git.model_copy(update=rendered)})
+    if source.config_map is not None:
+        files = source.config_map
+        path = render(files.path, "configMap.path")
+        return source.model_copy(update={"config_map": files.model_copy(update={"path": path})})
+    return source

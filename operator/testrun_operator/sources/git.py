@@ -26,8 +26,7 @@ from testrun_operator.sources.git_pack import Receiver, check_pack
 from testrun_operator.sources.git_refs import HEADS, ID_LENGTH, TAGS, Choice, check_ref, choose, prefixes_for
 from testrun_operator.sources.git_tcp import tcp_client
 from testrun_operator.sources.git_tree import Writer, check_path
-from testrun_operator.sources.listing import MAX_FILE_BYTES
-from testrun_operator.sources.paths import printable
+from testrun_operator.sources.paths import MAX_FILE_BYTES, printable
 
 _MAX_TAGS = 10
 _SHORT = 12

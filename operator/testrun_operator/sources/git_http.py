@@ -12,7 +12,7 @@ from dulwich.client import GitClient, Urllib3HttpGitClient, default_user_agent_s
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from testrun_operator.api.environment import GIT_CA_VARIABLE, GIT_PASSWORD_VARIABLE, GIT_USERNAME_VARIABLE
-from testrun_operator.httpclient.library import httpx
+from testrun_operator.httpclient.httpx_import import httpx
 from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
 from testrun_operator.sources.git_address import Address, Origin, origin_of
 from testrun_operator.sources.paths import printable

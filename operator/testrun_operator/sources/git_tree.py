@@ -10,8 +10,15 @@ from dulwich.object_store import BaseObjectStore
 from dulwich.objects import S_ISGITLINK, Blob, ObjectID, Tree, parse_tree
 
 from testrun_operator.sources.fetched import Deadline, GitRefused, SourceUnavailable
-from testrun_operator.sources.listing import MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES
-from testrun_operator.sources.paths import is_inside, printable, problem_of_name, problem_of_path
+from testrun_operator.sources.paths import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_TOTAL_BYTES,
+    is_inside,
+    printable,
+    problem_of_name,
+    problem_of_path,
+)
 
 _MAX_FOLDERS = 10_000
 _ID_BYTES = 20

@@ -1,10 +1,17 @@
-"""Paths of a project, as texts: checked, joined and ordered without looking at any file."""
+"""Paths of a case's files: checked, joined and ordered as texts; the names in a folder, and how much files may hold."""
 
+import os
 import unicodedata
 from pathlib import Path
 
 NAME_BYTES = 255
 """The longest name that file systems have."""
+MAX_FILES = 10_000
+"""The most files that a case may bring along."""
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""The largest file that is read."""
+MAX_TOTAL_BYTES = 256 * 1024 * 1024
+"""The most bytes that they may have together."""
 
 
 def order_key(path: str) -> bytes:
@@ -76,3 +83,21 @@ def path_beside(file: str, reference: str, *, within: str) -> str | None:
 def is_inside(real: Path, root: Path) -> bool:
     """Whether a path without links and ``..`` is the folder itself or below it."""
     return real == root or root in real.parents
+
+
+def names_in(folder: Path, most: int = 10_000) -> list[tuple[str, bool]]:
+    """Return the names in a folder, in their order, and whether each is a folder.
+
+    Names that begin with a dot are left out, and so is what is beyond ``most`` names.
+    """
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for count, entry in enumerate(entries):
+                if count >= most:
+                    break
+                if not entry.name.startswith("."):
+                    found.append((entry.name, entry.is_dir()))
+    except OSError:
+        return []
+    return sorted(found, key=lambda name: order_key(name[0]))

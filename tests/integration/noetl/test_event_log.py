@@ -20,7 +20,7 @@ from testrun_operator.kinds.playbook.execution.completeness import Decision, Set
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, WorkState
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 

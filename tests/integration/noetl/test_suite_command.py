@@ -19,8 +19,8 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.cli.application import application
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.kinds.playbook.commands import server
-from testrun_operator.kinds.playbook.commands.recorded_executions import learn
-from testrun_operator.kinds.playbook.execution import preparing
+from testrun_operator.kinds.playbook.commands.history import learn
+from testrun_operator.kinds.playbook.execution import registration
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 from testrun_operator.resources.parsing import parse_suite
@@ -209,7 +209,7 @@ def test_a_folder_is_registered_and_runs(noetl: NoetlServer, tmp_path: Path, mon
     result = _invoke(str(folder), "--server", noetl.url, "--register", "configMap")
     suite = _read(result)
     config_map = next(iter(yaml.safe_load_all(result.stdout)))
-    monkeypatch.setattr(preparing, "fetch_files", partial(fetch_files, mount=mount))
+    monkeypatch.setattr(registration, "fetch_files", partial(fetch_files, mount=mount))
     for case in suite.cases:
         assert case.playbook is not None
         assert case.playbook.register is not None

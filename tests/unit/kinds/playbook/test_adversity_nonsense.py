@@ -13,7 +13,7 @@ from testrun_operator.api.report import ExecutionReport
 from testrun_operator.kinds.playbook.execution.completeness import Settler
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
 from testrun_operator.kinds.playbook.execution.event_types import _MEANINGS
-from testrun_operator.kinds.playbook.execution.eventlog.memory import Memory
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import Memory
 from testrun_operator.kinds.playbook.execution.eventlog.rows import (
     account_of,
     commanded_work_of,
@@ -23,7 +23,7 @@ from testrun_operator.kinds.playbook.execution.eventlog.rows import (
 )
 from testrun_operator.kinds.playbook.execution.judging import judge, say_error
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
-from testrun_operator.kinds.playbook.execution.verdict import final_status, first_error
+from testrun_operator.kinds.playbook.execution.status import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import CannotJudge

@@ -8,10 +8,10 @@ import pytest
 
 from testrun_operator.kinds.playbook.execution.completeness import Settler, State
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
-from testrun_operator.kinds.playbook.execution.eventlog.memory import MAX_EVENTS, Memory
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import MAX_EVENTS, Memory
 from testrun_operator.kinds.playbook.execution.judging import judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import CannotJudge

@@ -8,7 +8,7 @@ from tests.unit.kinds.playbook.replay import Timeline, all_timelines, replay
 
 from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State, examine
 from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log, Work, WorkState
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import Settling
 
 _NEVER_END = ("no_worker", "worker_killed", "retry-2.5.5", "retry_exhausted-2.5.5", "server_restarted-2.5.5")

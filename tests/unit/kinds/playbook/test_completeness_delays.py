@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.unit.kinds.playbook.replay import Timeline, all_timelines, replay
 
 from testrun_operator.kinds.playbook.execution.completeness import State, examine
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 
 _LONGEST_DELAY = 5.0
 _INTERVALS = (None, 0.1, 0.25, 0.5, 1.0)

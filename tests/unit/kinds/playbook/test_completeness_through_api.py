@@ -11,7 +11,7 @@ from tests.unit.kinds.playbook.replay import TIMELINES, Timeline, all_timelines,
 from testrun_operator.kinds.playbook.execution.completeness import Settler, State
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.log import Dialect
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import Settling
 from testrun_operator.runner.problem import ConnectionFailed
 

@@ -13,7 +13,7 @@ from testrun_operator.api.report import ExecutionReport
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe, left_out_of
 from testrun_operator.kinds.playbook.execution.eventlog.rows import event_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.masking import Masker
 
 _JSON = st.recursive(

@@ -2,8 +2,8 @@
 
 from tests.unit.kinds.playbook.logs import ROOT, event, log_of
 
-from testrun_operator.kinds.playbook.execution.errors import find_errors
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
+from testrun_operator.kinds.playbook.execution.status import find_errors
 
 
 def _standing(log: Log) -> list[int]:

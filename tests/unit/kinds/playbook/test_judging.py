@@ -12,7 +12,7 @@ from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS
 from testrun_operator.kinds.playbook.execution.description import describe
 from testrun_operator.kinds.playbook.execution.judging import judge, say_error
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations
 from testrun_operator.masking import Masker
 from testrun_operator.runner.findings import Finding, describe_failures

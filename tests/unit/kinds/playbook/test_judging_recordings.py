@@ -9,11 +9,10 @@ from tests.unit.kinds.playbook.replay import TIMELINES, Timeline, all_timelines,
 
 from testrun_operator.kinds.playbook.execution.completeness import examine
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
-from testrun_operator.kinds.playbook.execution.errors import find_errors
 from testrun_operator.kinds.playbook.execution.judging import judge
 from testrun_operator.kinds.playbook.execution.log import Log
+from testrun_operator.kinds.playbook.execution.status import final_status, find_errors
 from testrun_operator.kinds.playbook.execution.steps import find_starts
-from testrun_operator.kinds.playbook.execution.verdict import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, PlaybookStatus
 from testrun_operator.masking import Masker
 from testrun_operator.runner.findings import Finding

@@ -9,7 +9,7 @@ from typing import Self
 from testrun_operator.api.report import Detail, DetailKind
 from testrun_operator.httpclient.connection import Server, Target
 from testrun_operator.httpclient.exchange import Request, Response
-from testrun_operator.httpclient.library import httpx
+from testrun_operator.httpclient.httpx_import import httpx
 from testrun_operator.httpclient.responses import MAX_CONNECT_SECONDS, describe, read_body
 from testrun_operator.kinds.http.spec import HttpRetry
 from testrun_operator.runner.context import Context

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from testrun_operator import __version__
-from testrun_operator.httpclient.connection import Target, find_target
+from testrun_operator.httpclient.connection import CLIENT_HEADER, Target, find_target, merge_headers
 from testrun_operator.httpclient.exchange import Request, origin_of
-from testrun_operator.httpclient.headers import CLIENT_HEADER, merge_headers
 from testrun_operator.kinds.http.spec import HttpCase, HttpExpectations, HttpRetry, Pagination, PaginationStyle
 from testrun_operator.runner.context import Context
 from testrun_operator.runner.expressions import Expression

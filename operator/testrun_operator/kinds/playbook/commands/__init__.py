@@ -2,25 +2,17 @@
 
 ::
 
-    group.py                 the table of commands
-    suite.py                 ``testrun noetl suite``: from playbooks to a TestSuite
-    folder.py                playbooks of a folder
-    server.py                playbooks, executions and credentials of a NoETL server
-    playbooks.py             what is found out about a playbook, by the next four
-    dependencies.py          what it needs: other playbooks, credentials
-    unsafe_tools.py          what it runs that a test must not
-    flow.py                  whether its steps follow one another
-    traversal.py             walks through the steps of a playbook
-    workload.py              templates, as far as a playbook's defaults say what becomes of them
-    selection.py             which playbooks become cases, and which are left out, and why
-    recorded_executions.py   what earlier executions of a playbook looked like
-    history.py               which of its executions went well
-    case_builder.py          a playbook as a case
-    naming.py                names of cases, categories
-    packing.py               playbooks as ConfigMaps
-    writing.py               the suite as YAML, with its comments
-    output.py                what is told beside it
-    progress.py              what is shown meanwhile
+    group.py         the command and its options
+    suite.py         goes through the steps below, from playbooks to a TestSuite
+    playbooks.py     playbooks, read from YAML or from the files of a folder
+    server.py        playbooks, executions and credentials of a NoETL server
+    analysis.py      what the text of a playbook tells: its steps, the credentials and playbooks that it needs
+    unsafe_tools.py  what it runs that a test must not run: shells, containers, Kubernetes, programs
+    selection.py     which playbooks become cases, under which names; which are left out, and why
+    history.py       earlier executions of a playbook, and what to expect of the next one because of them
+    case_builder.py  a playbook as a case of the suite
+    manifests.py     the suite and the ConfigMaps of playbooks, as YAML
+    output.py        progress and notices on standard error
 """
 
 from typing import Final

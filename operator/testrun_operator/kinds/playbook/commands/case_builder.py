@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from testrun_operator.api.base import format_duration
-from testrun_operator.kinds.playbook.commands.history import Memory
-from testrun_operator.kinds.playbook.commands.packing import Packed
-from testrun_operator.kinds.playbook.commands.recorded_executions import Experience, expect_the_same, limit_of
+from testrun_operator.kinds.playbook.commands.history import Experience, Memory, expect_the_same, limit_of
+from testrun_operator.kinds.playbook.commands.manifests import Commented, Flow, FlowList, Packed
 from testrun_operator.kinds.playbook.commands.selection import Candidate
-from testrun_operator.kinds.playbook.commands.writing import Commented, Flow, FlowList
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 
 CREDENTIALS_VARIABLE = "credentials"

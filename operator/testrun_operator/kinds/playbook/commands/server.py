@@ -11,13 +11,11 @@ from urllib.parse import quote, urlsplit
 from pydantic import JsonValue
 
 from testrun_operator.httpclient.tls import Security, make_security
-from testrun_operator.kinds.playbook.commands.folder import Found
-from testrun_operator.kinds.playbook.commands.playbooks import Playbook, Unreadable, make_playbook, read_yaml
+from testrun_operator.kinds.playbook.commands.playbooks import Found, Playbook, Unreadable, make_playbook, read_yaml
 from testrun_operator.kinds.playbook.execution.ids import read_id
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
-from testrun_operator.kinds.playbook.execution.server.retrying import patiently
-from testrun_operator.kinds.playbook.execution.server.transport import Transport
+from testrun_operator.kinds.playbook.execution.server.transport import Transport, patiently
 from testrun_operator.masking import Masker
 from testrun_operator.resources.document import EndpointTls
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase

@@ -17,15 +17,12 @@ from testrun_operator.kinds.playbook.commands.case_builder import (
     CREDENTIALS_VARIABLE,
     Casting,
 )
-from testrun_operator.kinds.playbook.commands.folder import Found, read_folder
 from testrun_operator.kinds.playbook.commands.history import LOOK_BACK, Memory, open_event_log, remember
-from testrun_operator.kinds.playbook.commands.naming import name_object
-from testrun_operator.kinds.playbook.commands.output import say, tell
-from testrun_operator.kinds.playbook.commands.packing import Packed, pack
-from testrun_operator.kinds.playbook.commands.progress import Progress
-from testrun_operator.kinds.playbook.commands.selection import Choice, Wishes, choose
+from testrun_operator.kinds.playbook.commands.manifests import Commented, Packed, pack, write_config_map, write_suite
+from testrun_operator.kinds.playbook.commands.output import Progress, say, tell
+from testrun_operator.kinds.playbook.commands.playbooks import Found, read_folder
+from testrun_operator.kinds.playbook.commands.selection import Choice, Wishes, choose, name_object
 from testrun_operator.kinds.playbook.commands.server import Server, hide_credentials
-from testrun_operator.kinds.playbook.commands.writing import Commented, write_config_map, write_suite
 from testrun_operator.resources.parsing import parse_suite
 from testrun_operator.resources.suite import MAX_CASES
 from testrun_operator.terminal.errors import CannotDo

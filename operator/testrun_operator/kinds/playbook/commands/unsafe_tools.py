@@ -8,8 +8,7 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from testrun_operator.kinds.playbook.commands.traversal import Spot
-from testrun_operator.kinds.playbook.commands.workload import Workload
+from testrun_operator.kinds.playbook.commands.analysis import Spot, Workload
 
 _TOOLS = frozenset(
     {

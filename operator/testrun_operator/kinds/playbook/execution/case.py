@@ -13,18 +13,17 @@ from testrun_operator.api.verdict import FailureClass, Verdict
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
-from testrun_operator.kinds.playbook.execution.following import ExecutionCancelled, Follower, OutOfTime
 from testrun_operator.kinds.playbook.execution.ids import check_is_new
 from testrun_operator.kinds.playbook.execution.interruption import Interrupted, Interruption, TimeOver
-from testrun_operator.kinds.playbook.execution.judging import judge, say_error
+from testrun_operator.kinds.playbook.execution.judging import find_outputs, judge, say_error
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
-from testrun_operator.kinds.playbook.execution.outputs import find_outputs
 from testrun_operator.kinds.playbook.execution.plan import EXECUTION, Plan, make_plan
-from testrun_operator.kinds.playbook.execution.preparing import prepare
+from testrun_operator.kinds.playbook.execution.polling import ExecutionCancelled, Follower, OutOfTime
 from testrun_operator.kinds.playbook.execution.queries import QueryOutOfTime, check_queries, render_queries
+from testrun_operator.kinds.playbook.execution.registration import prepare
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
+from testrun_operator.kinds.playbook.execution.status import FinalStatus, final_status, first_error
 from testrun_operator.kinds.playbook.execution.structure.execution_view import stories_of
-from testrun_operator.kinds.playbook.execution.verdict import FinalStatus, final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookCase, PlaybookStatus
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.failures import join_failures

@@ -31,7 +31,7 @@ from typing import Final
 
 from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.structure.examining import Examination, examine
+from testrun_operator.kinds.playbook.execution.structure.examination import Examination, examine
 from testrun_operator.kinds.playbook.spec import Settling
 
 __all__ = ["LONGEST_QUIET_SECONDS", "Decision", "Examination", "Settler", "State", "examine"]

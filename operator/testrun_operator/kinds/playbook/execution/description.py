@@ -11,8 +11,8 @@ from testrun_operator.api.report import MAX_EVENT_TYPES, MAX_LAST_EVENTS, Report
 from testrun_operator.kinds.playbook.execution.event_types import fold, is_error
 from testrun_operator.kinds.playbook.execution.ids import mapping
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
+from testrun_operator.kinds.playbook.execution.status import FinalStatus
 from testrun_operator.kinds.playbook.execution.steps import find_starts, step_of
-from testrun_operator.kinds.playbook.execution.verdict import FinalStatus
 from testrun_operator.masking import Masker
 
 _WORD_LENGTH: Final = 100

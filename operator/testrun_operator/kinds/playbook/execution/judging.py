@@ -1,6 +1,7 @@
 """Judges a complete log against what the case expects. Pure: the same log always gives the same findings."""
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +12,17 @@ from typing import Final, TypeVar
 from pydantic import JsonValue
 
 from testrun_operator.api.base import format_duration
+from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES
 from testrun_operator.kinds.playbook.execution.description import left_out_of
-from testrun_operator.kinds.playbook.execution.errors import Errors, find_errors
 from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Event, Log
-from testrun_operator.kinds.playbook.execution.repeats import is_about_all
+from testrun_operator.kinds.playbook.execution.status import Errors, FinalStatus, find_errors, is_about_all
 from testrun_operator.kinds.playbook.execution.steps import Start, find_starts, is_named, step_of
-from testrun_operator.kinds.playbook.execution.verdict import FinalStatus
 from testrun_operator.kinds.playbook.spec import EventExpectation, PlaybookExpectations, PlaybookStatus
 from testrun_operator.masking import Masker
-from testrun_operator.runner.expressions import Expression
+from testrun_operator.runner.expressions import Expression, NotApplicable
 from testrun_operator.runner.findings import Finding, judge_value
+from testrun_operator.runner.problem import OutputsTooLarge
 
 _NAMED: Final = 8
 """So many steps, types or statuses are named in a finding; the others are counted."""
@@ -30,6 +31,7 @@ _ERROR_LENGTH: Final = 300
 _T = TypeVar("_T", bound=Hashable)
 _Place = tuple[str, int]
 """A step and its execution."""
+_RESULT = "result"
 
 
 def judge(
@@ -258,3 +260,40 @@ def _judge_count(name: str, count: int, least: int, most: int | None) -> Finding
 
 def _say_events(count: int) -> str:
     return f"{count} event{'' if count == 1 else 's'}"
+
+
+def find_outputs(
+    outputs: dict[str, JsonValue], expressions: Mapping[str, Expression], document: JsonValue, masker: Masker
+) -> list[Finding]:
+    """Add the outputs that the case names, and the result, unless it is too large or named otherwise.
+
+    Args:
+        outputs: what there is; is added to.
+        expressions: what the case names.
+        document: what they are applied to.
+        masker: for what is told of a fault.
+
+    Returns:
+        Why one of them could not be found; empty where all were.
+
+    Raises:
+        OutputsTooLarge: those that the case names are larger than a report can carry.
+        InvalidCase: an expression turns out to be wrong.
+    """
+    for name, expression in expressions.items():
+        try:
+            outputs[name] = expression.search(document)
+        except NotApplicable as error:
+            actual = masker.excerpt(str(error), MAX_MESSAGE_CHARACTERS)
+            return [Finding(f"outputs.{name}", passed=False, expected=f"a value of {expression.source}", actual=actual)]
+    if expressions and _size(outputs) > MAX_OUTPUT_BYTES:
+        problem = f"they are {_size(outputs)} bytes of JSON; at most {MAX_OUTPUT_BYTES} can be reported"
+        raise OutputsTooLarge(f"playbook.outputs: {problem}")
+    result = document.get(_RESULT) if isinstance(document, dict) else None
+    if _RESULT not in outputs and result is not None and _size({**outputs, _RESULT: result}) <= MAX_OUTPUT_BYTES:
+        outputs[_RESULT] = result
+    return []
+
+
+def _size(outputs: Mapping[str, JsonValue]) -> int:
+    return len(json.dumps(outputs, separators=(",", ":"), ensure_ascii=False).encode(errors="replace"))

@@ -9,15 +9,14 @@ from pydantic import JsonValue
 from testrun_operator import __version__
 from testrun_operator.api.environment import credential_prefix
 from testrun_operator.api.files import FileSource
-from testrun_operator.httpclient.connection import find_target
-from testrun_operator.httpclient.headers import CLIENT_HEADER, merge_headers
+from testrun_operator.httpclient.connection import CLIENT_HEADER, find_target, merge_headers
 from testrun_operator.httpclient.tls import Security
 from testrun_operator.kinds.playbook.execution.queries import render_queries, validate_queries
 from testrun_operator.kinds.playbook.spec import PlaybookCase, PlaybookExpectations
 from testrun_operator.runner.context import Context
 from testrun_operator.runner.expressions import Expression
 from testrun_operator.runner.problem import InvalidCase
-from testrun_operator.sources.rendering import render_source
+from testrun_operator.sources.fetching import render_source
 
 EXECUTION = "execution"
 """What queries call the execution: ``{{ execution.id }}``."""

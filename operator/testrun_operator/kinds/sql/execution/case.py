@@ -46,8 +46,7 @@ from testrun_operator.runner.failures import join_failures
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 from testrun_operator.runner.supervisor import EXIT_TERMINATED
 from testrun_operator.sources.fetched import Fetched
-from testrun_operator.sources.fetching import fetch_files
-from testrun_operator.sources.rendering import render_source
+from testrun_operator.sources.fetching import fetch_files, render_source
 
 _MARGIN_SECONDS = 1.0
 _MARGIN_PART = 0.1

@@ -23,8 +23,7 @@ from testrun_operator.kinds.sql.project.model import File, Fixtures, Project
 from testrun_operator.kinds.sql.project.notices import notices_of_root, notices_of_tests
 from testrun_operator.kinds.sql.project.reading import read_file, too_large, unreadable
 from testrun_operator.kinds.sql.project.walking import Found, ProjectTooLarge, Walk
-from testrun_operator.sources.listing import MAX_FILE_BYTES, names_in
-from testrun_operator.sources.paths import printable
+from testrun_operator.sources.paths import MAX_FILE_BYTES, names_in, printable
 
 TEST_ENDING = ".stt"
 SQL_ENDING = ".sql"

@@ -7,8 +7,7 @@ from pathlib import Path
 from testrun_operator.kinds.sql.project.fixtures import SETUP_FOLDER, TEARDOWN_FOLDER
 from testrun_operator.kinds.sql.project.reading import FileUnreadable, read_bytes, too_large
 from testrun_operator.kinds.sql.project.walking import Found
-from testrun_operator.sources.listing import MAX_FILE_BYTES, names_in
-from testrun_operator.sources.paths import printable
+from testrun_operator.sources.paths import MAX_FILE_BYTES, names_in, printable
 
 _MARKDOWN = (".md", ".markdown")
 _TITLE = "# test case"

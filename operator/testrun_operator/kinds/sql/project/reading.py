@@ -8,7 +8,7 @@ from pathlib import Path
 from testrun_operator.errors import LocalError
 from testrun_operator.kinds.sql.document import Place, Problem
 from testrun_operator.kinds.sql.project.model import File
-from testrun_operator.sources.listing import MAX_FILE_BYTES
+from testrun_operator.sources.paths import MAX_FILE_BYTES
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from testrun_operator.errors import CaseError
 from testrun_operator.kinds.sql.document import NULL, Place, Problem
 from testrun_operator.kinds.sql.project.model import File
-from testrun_operator.sources.listing import MAX_FILE_BYTES
+from testrun_operator.sources.paths import MAX_FILE_BYTES
 
 csv.field_size_limit(MAX_FILE_BYTES)  # a setting of the whole process; no file that is read has a longer field
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from testrun_operator.errors import LocalError
 from testrun_operator.kinds.sql.document import Place, Problem
-from testrun_operator.sources.listing import MAX_FILES, MAX_TOTAL_BYTES
-from testrun_operator.sources.paths import is_inside, order_key, printable, problem_of_name
+from testrun_operator.sources.paths import MAX_FILES, MAX_TOTAL_BYTES, is_inside, order_key, printable, problem_of_name
 
 _MAX_ENTRIES = 100_000
 """The most files and folders that are looked at: with links, few folders can have very many paths."""

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.kinds.playbook.replay import Timeline, all_timelines
 
-from testrun_operator.kinds.playbook.commands.recorded_executions import expect_the_same, learn, limit_of
+from testrun_operator.kinds.playbook.commands.history import expect_the_same, learn, limit_of
 from testrun_operator.kinds.playbook.execution.judging import judge
-from testrun_operator.kinds.playbook.execution.verdict import final_status
+from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 from testrun_operator.masking import Masker
 

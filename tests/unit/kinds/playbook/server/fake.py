@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from testrun_operator.kinds.playbook.execution.server.records import Registered
+from testrun_operator.kinds.playbook.execution.server.catalog import Registered
 
 SECRET = "s3cr3t-token"
 ROUTES = {

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.kinds.playbook.server.fake import NOT_FOUND, Clock, FakeNoetl, answer
 
+from testrun_operator.kinds.playbook.execution.server.catalog import path_in
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer, Registered
-from testrun_operator.kinds.playbook.execution.server.naming import path_in
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _CONTENT = "kind: Playbook\nmetadata:\n  name: hello\n  path: tests/hello\nworkflow: []\n"

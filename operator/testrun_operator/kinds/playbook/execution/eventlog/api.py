@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from testrun_operator.kinds.playbook.execution.eventlog.memory import (
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import (
     MAX_EVENTS,
     MAX_RESULT_BYTES,
     Memories,

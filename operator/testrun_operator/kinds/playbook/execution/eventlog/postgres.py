@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Composable, Identifier
 from psycopg.types.json import set_json_loads
 from pydantic import JsonValue
 
-from testrun_operator.kinds.playbook.execution.eventlog.memory import MAX_RESULT_BYTES, Memories, Memory, belongs
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import MAX_RESULT_BYTES, Memories, Memory, belongs
 from testrun_operator.kinds.playbook.execution.eventlog.rows import (
     account_of,
     commanded_work_of,

@@ -1,6 +1,9 @@
-"""A NoETL server, as the rest of the case kind sees it."""
+"""A NoETL server of any generation, as the rest of the case kind sees it.
 
-from collections.abc import Callable, Mapping
+No release says of which generation it is; the routes that it has do.
+"""
+
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlencode
@@ -10,27 +13,26 @@ from pydantic import JsonValue
 from testrun_operator.httpclient.tls import Security
 from testrun_operator.kinds.playbook.execution.ids import mapping
 from testrun_operator.kinds.playbook.execution.log import Dialect
-from testrun_operator.kinds.playbook.execution.server.catalog import Catalog
-from testrun_operator.kinds.playbook.execution.server.generation import (
-    DESCRIPTION_PATH,
-    generation_by_routes,
-    generation_of,
-)
-from testrun_operator.kinds.playbook.execution.server.records import Registered, Started, StartUncertain
-from testrun_operator.kinds.playbook.execution.server.retrying import patiently
-from testrun_operator.kinds.playbook.execution.server.starting import start
-from testrun_operator.kinds.playbook.execution.server.transport import Transport
+from testrun_operator.kinds.playbook.execution.server.catalog import Catalog, Registered
+from testrun_operator.kinds.playbook.execution.server.starting import Started, StartUncertain, start
+from testrun_operator.kinds.playbook.execution.server.transport import Transport, patiently
 from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 
 __all__ = ["NoetlServer", "Registered", "StartUncertain", "Started"]
-
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 _METHOD_NOT_ALLOWED: Final = 405
 _FIRST_CLIENT_ERROR: Final = 400
 _CANCEL_SECONDS: Final = 5.0
 _PAGE_SECONDS: Final = 3.0
+DESCRIPTION_PATH: Final = "/openapi.json"
+"""Where a server lists its routes."""
+_RUN: Final = "/api/run/{resource_type}"
+_EXECUTE: Final = "/api/execute"
+_BATCH: Final = "/api/events/batch"
+_MANY: Final = "/api/execute/batch"
+"""Starts several playbooks: only the servers written in Rust have it, which do not describe themselves."""
 
 
 class NoetlServer:
@@ -221,3 +223,25 @@ class NoetlServer:
     def _has_route(self, path: str) -> bool:
         """Whether there is a route for POST, which is not used for finding out."""
         return self._transport.send(self._transport.request("GET", path)).status == _METHOD_NOT_ALLOWED
+
+
+def generation_of(description: JsonValue) -> Dialect | None:
+    """Tell the generation from a description in the format OpenAPI; None where it is no NoETL server's."""
+    return _of_routes(mapping(mapping(description).get("paths")))
+
+
+def generation_by_routes(exists: Callable[[str], bool]) -> Dialect | None:
+    """Tell the generation of a server that does not describe itself; None where it is no NoETL server.
+
+    Args:
+        exists: whether the server has a route.
+    """
+    return _of_routes({route for route in (_EXECUTE, _BATCH, _MANY) if exists(route)})
+
+
+def _of_routes(routes: Collection[str]) -> Dialect | None:
+    if _MANY in routes:
+        return Dialect.RUST
+    if _EXECUTE in routes:
+        return Dialect.BATCH if _BATCH in routes else Dialect.COMMAND
+    return Dialect.QUEUE if _RUN in routes else None

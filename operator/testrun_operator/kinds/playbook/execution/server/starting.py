@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pydantic import JsonValue
@@ -9,9 +10,14 @@ from pydantic import JsonValue
 from testrun_operator.httpclient.exchange import Response
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id, time_of
 from testrun_operator.kinds.playbook.execution.log import Dialect
-from testrun_operator.kinds.playbook.execution.server.records import Registered, Started, StartUncertain
-from testrun_operator.kinds.playbook.execution.server.retrying import patiently
-from testrun_operator.kinds.playbook.execution.server.transport import Nonsense, NotSent, ServerError, Transport
+from testrun_operator.kinds.playbook.execution.server.catalog import Registered
+from testrun_operator.kinds.playbook.execution.server.transport import (
+    Nonsense,
+    NotSent,
+    ServerError,
+    Transport,
+    patiently,
+)
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _PATIENCE_SECONDS: Final = 60.0
@@ -26,6 +32,26 @@ _TOO_MANY_REQUESTS: Final = 429
 _HIDDEN_NOT_FOUND: Final = "404: "
 """So begins the detail of a 500 of 2.x that should be a 404."""
 _CLOCKS_DIFFER_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A playbook that was started."""
+
+    execution: int
+
+
+class StartUncertain(ConnectionFailed):
+    """The server was asked to start a playbook, and nobody knows whether it did.
+
+    Args:
+        message: for people.
+        execution: one that the server started at that time, which may be it; None where none was found.
+    """
+
+    def __init__(self, message: str, execution: int | None = None) -> None:
+        super().__init__(message)
+        self.execution = execution
 
 
 def start(

@@ -1,15 +1,15 @@
-"""Sends a request to the NoETL server once, and says what became of it."""
+"""Sends a request to the NoETL server, again where that is safe and the server is away, and says what became of it."""
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from pydantic import JsonValue
 
 from testrun_operator.httpclient.exchange import NotJson, Request, Response
-from testrun_operator.httpclient.library import httpx
+from testrun_operator.httpclient.httpx_import import httpx
 from testrun_operator.httpclient.responses import MAX_CONNECT_SECONDS, describe, read_body
 from testrun_operator.httpclient.tls import Security, usual_security
 from testrun_operator.masking import Masker
@@ -26,6 +26,11 @@ _TOO_MANY_REQUESTS: Final = 429
 _REDIRECTS: Final = range(300, 400)
 _REFUSALS: Final = {401: "it asks for authentication", 403: "it forbids that"}
 _EXCERPT_LENGTH: Final = 500
+GRACE_SECONDS: Final = 30.0
+"""For so long a server may be away: it is being restarted."""
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
+_Result = TypeVar("_Result")
 
 
 class NotSent(ConnectionFailed):
@@ -202,3 +207,33 @@ def _say_invalid(one: JsonValue) -> str:
     place = one.get("loc")
     where = ".".join(map(str, place)) if isinstance(place, list) else ""
     return f"{where}: {one.get('msg')}" if where else str(one.get("msg"))
+
+
+def patiently(ask: Callable[[], _Result], remaining_seconds: float, *, kind: type[ConnectionFailed]) -> _Result:
+    """Ask again while there is no answer, for half a minute or as long as there is time.
+
+    An answer that is nonsense is one: another will not be better.
+
+    Args:
+        ask: asks once.
+        remaining_seconds: how much time is left.
+        kind: the failures after which it may be asked again.
+
+    Raises:
+        ConnectionFailed: what came of the last try, and how long it was tried.
+    """
+    began = time.monotonic()
+    until = began + min(GRACE_SECONDS, remaining_seconds)
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return ask()
+        except Nonsense:
+            raise
+        except kind as failure:
+            if time.monotonic() + pause > until:
+                if (seconds := round(time.monotonic() - began)) > 0:
+                    failure.message += f" (tried for {seconds} s)"
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from testrun_operator.kinds.playbook.execution import preparing
+from testrun_operator.kinds.playbook.execution import registration
 from testrun_operator.kinds.playbook.execution.plan import make_plan
-from testrun_operator.kinds.playbook.execution.preparing import prepare
+from testrun_operator.kinds.playbook.execution.registration import prepare
+from testrun_operator.kinds.playbook.execution.server.catalog import Registered
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
-from testrun_operator.kinds.playbook.execution.server.records import Registered
 from testrun_operator.masking import Masker
 from testrun_operator.resources.document import CaseDocument
 from testrun_operator.runner.context import Context
@@ -75,7 +75,7 @@ def _prepare(
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is what ``register`` fetches."""
-    monkeypatch.setattr(preparing, "fetch_files", lambda *_, **__: Fetched(tmp_path, "a folder"))
+    monkeypatch.setattr(registration, "fetch_files", lambda *_, **__: Fetched(tmp_path, "a folder"))
     return tmp_path
 
 

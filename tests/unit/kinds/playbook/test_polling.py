@@ -9,8 +9,8 @@ from tests.unit.kinds.playbook.replay import Timeline, all_timelines
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.playbook.execution.event_types import meaning_of
-from testrun_operator.kinds.playbook.execution.following import EventsIncomplete, Follower, OutOfTime, say_missing
 from testrun_operator.kinds.playbook.execution.log import Log, Meaning
+from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, Follower, OutOfTime, say_missing
 from testrun_operator.kinds.playbook.spec import Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from testrun_operator.kinds.playbook.execution.ids import children_of
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, Meaning
-from testrun_operator.kinds.playbook.execution.structure.commanded import examine_commanded
+from testrun_operator.kinds.playbook.execution.structure.command_events import examine_commanded
 from testrun_operator.kinds.playbook.execution.structure.execution_view import Notes, Story, stories_of
-from testrun_operator.kinds.playbook.execution.structure.queued import examine_queued
+from testrun_operator.kinds.playbook.execution.structure.queue_rows import examine_queued
 
 
 @dataclass(frozen=True, slots=True)

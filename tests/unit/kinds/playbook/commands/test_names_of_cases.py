@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from testrun_operator.api.base import Category, DnsLabel
-from testrun_operator.kinds.playbook.commands.naming import category_of, name_cases, name_object
+from testrun_operator.kinds.playbook.commands.selection import category_of, name_cases, name_object
 
 _LABEL = TypeAdapter(DnsLabel)
 _CATEGORY = TypeAdapter(Category)

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.kinds.playbook.replay import all_timelines
 
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
-from testrun_operator.kinds.playbook.execution.verdict import final_status, first_error
+from testrun_operator.kinds.playbook.execution.status import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
 
 _WHEN = datetime(2026, 1, 1)  # noqa: DTZ001 - as in the log
