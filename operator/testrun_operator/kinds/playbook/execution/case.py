@@ -33,15 +33,19 @@ from testrun_operator.runner.supervisor import EXIT_TERMINATED
 
 _MARGIN_SECONDS = 1.0
 _MARGIN_PART = 0.2
-"""So long before the case is killed, but at most this part of its time, the execution is given up and cancelled. Half
-of it is kept for telling so, where a server or a database does not answer even then."""
+"""The execution is given up and cancelled so many seconds before the case is killed, but at most this part of its time.
+Half of that remains for reporting it if a server or a database does not answer even then."""
 
 
 def run_case(context: Context) -> Conclusion:
     """Run the case.
 
+    Args:
+        context: the case's document, and what its pod provides.
+
     Raises:
-        CannotJudge: something stands in the way of a judgement.
+        CannotJudge: the case cannot come to a verdict; has the class and the reason.
+        SystemExit: the pod is being deleted.
     """
     case = context.document.case.spec_as(PlaybookCase)
     context.journal.progress("preparing the playbook")
@@ -64,19 +68,19 @@ def run_case(context: Context) -> Conclusion:
         ):
             return _Run(case, plan, server, context, until).run(interruption)
     except Interrupted:
-        # The pod is being deleted. Nobody waits for a report; what counts is that nothing goes on.
+        # The pod is being deleted, and nobody reads a report. The execution was cancelled, if that was possible.
         raise SystemExit(EXIT_TERMINATED) from None
 
 
 class _Run:
-    """One execution of the playbook.
+    """Executes the playbook once and judges the execution.
 
     Args:
         case: the case.
         plan: the same, rendered.
         server: the NoETL server.
-        context: the case's surroundings.
-        until: when to give up, by the clock ``time.monotonic``.
+        context: the case's document, and what its pod provides.
+        until: when to give up, in seconds of the clock ``time.monotonic``.
     """
 
     def __init__(self, case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context, until: float) -> None:
@@ -87,14 +91,17 @@ class _Run:
         self._journal = context.journal
         self._until = until
         self._waits_for = ""
-        """What somebody has to answer, where the case cannot go on without."""
+        """The question that is waiting for an answer at present, for the message if none comes in time."""
 
     def run(self, interruption: Interruption) -> Conclusion:
-        """Start the playbook, follow it and judge it.
+        """Start the playbook, wait until its event log is complete, and judge it.
+
+        Args:
+            interruption: raises ``Interrupted`` when the pod is being deleted.
 
         Raises:
-            CannotJudge: something stands in the way of a judgement.
-            Interrupted: the pod is being deleted; the execution was cancelled, if it could be.
+            CannotJudge: the case cannot come to a verdict.
+            Interrupted: the pod is being deleted; the execution was cancelled, if that was possible.
         """
         try:
             return self._run(interruption)
@@ -153,21 +160,21 @@ class _Run:
         try:
             conclusion = self._judge(log, final)
         except (QueryOutOfTime, TimeOver) as late:
-            # The playbook was in time.
+            # The playbook itself was in time, so that the cause lies with the databases.
             what = f"{late or 'it was still being judged'}; execution {poller.execution} was over by then"
             message = f"{self._timeout_message()}: {what}"
             return Conclusion(Verdict.TIMED_OUT, FailureClass.DEPENDENCY, Reason.CASE_TIMEOUT, message)
-        with suppress(TimeOver):  # it is only a link
+        with suppress(TimeOver):  # a missing link changes no verdict
             self._report_execution(poller, final, self._server.page_of(poller.execution))
         return conclusion
 
     def _check_is_own_end(self, log: Log) -> None:
-        """Make sure that what was to come to an end of its own was not cancelled by somebody else.
+        """Make sure that nobody else cancelled the execution, unless the case expects that.
 
-        A server of 4.x that is started again cancels what it finds under way, and starts it once more.
+        A server of 4.x that is restarted cancels the executions that it finds in progress, and starts them once more.
 
         Raises:
-            ExecutionCancelled: it was, or something that it started.
+            ExecutionCancelled: the execution was cancelled, or one that it started.
         """
         expect = self._case.expect
         if expect.status is PlaybookStatus.CANCELLED:
@@ -180,7 +187,13 @@ class _Run:
         return f"the case did not end within {format_duration(self._context.document.timeout)}"
 
     def _report_execution(self, poller: LogPoller, final: FinalStatus | None = None, page: str | None = None) -> None:
-        """Tell the journal what was seen of the execution."""
+        """Write what was seen of the execution into the journal.
+
+        Args:
+            poller: has the log as it was read last.
+            final: how the execution ended; None if that is not known.
+            page: address of NoETL's own page about it; None if there is none.
+        """
         events = actual_events(poller.log, self._context.masker) if poller.log is not None else None
         self._journal.execution(
             ExecutionReport(
@@ -216,10 +229,10 @@ class _Run:
         )
 
     def _cancel(self, poller: LogPoller) -> bool:
-        """Cancel what is known to be running, and say whether the execution itself was.
+        """Cancel the executions that are known to be running; return whether the root was cancelled.
 
-        Servers "cancel" what has ended, too, and write so into its log; and they do not reach the children of an
-        execution that has ended.
+        Only these: servers also "cancel" an execution that is over, and write that into its log. Each of them: servers
+        do not cancel the children of an execution that is over.
         """
         views = execution_views(poller.log) if poller.log is not None else ()
         running = [view.execution for view in views if not view.is_finished] if views else [poller.execution]
@@ -231,7 +244,7 @@ class _Run:
     def _judge(self, log: Log, final: FinalStatus) -> Conclusion:
         document = describe(log, final)
         outputs: dict[str, JsonValue] = {"execution_id": str(log.root), "status": final.status.value}
-        # Each is told as soon as it is known: a database that is lost in between takes none of them away.
+        # Each finding is reported as soon as it is known, so that it is not lost if a database goes away later.
         failures = self._report(judge(self._plan.expect, log, final, document, self._context.masker))
         failures += self._report(self._check_queries(log, final))
         if not failures:
@@ -242,7 +255,7 @@ class _Run:
         return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
 
     def _report(self, findings: Iterable[Finding]) -> list[Finding]:
-        """Tell the journal of findings; give those that are failures."""
+        """Write findings into the journal; return those that are failures."""
         failures = []
         for finding in findings:
             self._journal.detail(finding.as_detail())

@@ -1,4 +1,4 @@
-"""What an execution looks like to expressions, and in reports."""
+"""Describes an execution: the document that expressions are applied to, and its events in short for reports."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,15 +23,17 @@ _ENDS: Final = {
     Dialect.BATCH: ("step_exit", "command_completed", "command_failed"),
     Dialect.RUST: ("call_done", "call_error"),
 }
-"""Types of events that have the result of a step. The last one counts."""
+"""Folded types of the events that have the result of a step, by generation. The last such event of a step counts."""
 _ADDED: Final = frozenset({"command_id", "worker_id", "loop_event_id"})
-"""What 4.x puts beside the keys of a result."""
+"""Keys that 4.x adds to the object that is the result of a step."""
 _LEFT_OUT: Final = {"status": "COMPLETED"}
-"""What the events of 4.x have in place of a result that is no object, or has something else than plain values."""
+"""What events of 4.x have in place of a result that is no object, or that contains other objects or lists."""
 _WRAPPER: Final = "_value"
+"""Key of the object into which 4.x puts a result that is no object."""
 _NOOP_OF_RUST: Final = {"status": "ok", "message": "noop"}
+"""The result of a step that does nothing, as workers written in Rust write it."""
 _TOO_LARGE: Final = "leftOut"
-"""The key under which readers of logs say how large a result is that they did not keep."""
+"""Key under which the readers of event logs put the size of a result that they did not keep."""
 _KEPT_OF_LARGE: Final = frozenset({"status", "execution_id", "context", _TOO_LARGE})
 
 
@@ -40,21 +42,22 @@ class EventCounts:
     """The events of a log in short, as they are reported."""
 
     by_type: Mapping[str, int]
-    """How many there were by type as it was written; the most frequent ones where there are very many types."""
+    """How many there were of each type, as the types are written; rare types count as ``other`` if there are many."""
     last: tuple[ReportedEvent, ...]
-    """The last ones."""
+    """The last events, the oldest first."""
 
 
 def describe(log: Log, final: FinalStatus) -> JsonValue:
-    """Return what expressions are applied to: ``{status, result, steps, events, execution}``.
+    """Return the document that expressions are applied to: ``{status, result, steps, events, execution: {id}}``.
 
-    ``steps`` has the results of the steps that ran, of the execution itself and not of those that it started; of a
-    step that ran several times that of the last time, of a loop of 1.x a list. ``result`` is that of the last step
-    that has one. ``events`` counts all events by type, with underscores for dots, as releases differ in that.
-    Ids are texts. A result that is too large to be kept is ``{leftOut: BYTES}``.
+    ``steps`` has the results of the steps that ran in the execution itself, by name. Of a step that ran several times
+    it is the last result, of a loop of 1.x a list of all. ``result`` is the result of the last step that has one.
+    ``events`` has the number of events by type, with those of the executions that it started; dots in types are
+    underscores, since releases differ in that. Ids are texts. A result that was too large to be kept is
+    ``{leftOut: SIZE}``.
 
     Args:
-        log: the log.
+        log: the complete log.
         final: how the execution ended.
     """
     steps = _results(log)
@@ -74,17 +77,21 @@ def describe(log: Log, final: FinalStatus) -> JsonValue:
 
 
 def left_out_of(document: JsonValue) -> tuple[str, ...]:
-    """Name the steps whose results are too large to be in the document."""
+    """Return the names of the steps whose results were too large to be kept.
+
+    Args:
+        document: what :func:`describe` returned.
+    """
     steps = mapping(mapping(document).get("steps"))
     return tuple(name for name, result in steps.items() if mapping(result).keys() == {_TOO_LARGE})
 
 
 def actual_events(log: Log, masker: Masker) -> EventCounts:
-    """Count the events of a log, and give the last ones, for a report.
+    """Count the events of a log by type, and select the last ones, for a report.
 
     Args:
-        log: the log.
-        masker: keeps secrets out of names, before they are cut.
+        log: the log, which need not be complete.
+        masker: keeps secrets out of the names in it.
     """
     counts = Counter(masker.excerpt(event.type, _WORD_LENGTH) for event in log.events).most_common()
     if len(counts) > MAX_EVENT_TYPES:
@@ -104,7 +111,7 @@ def actual_events(log: Log, masker: Masker) -> EventCounts:
 
 
 def _results(log: Log) -> dict[str, JsonValue]:
-    """Give the results of the steps that ran, in the order in which they first did."""
+    """Return the results of the steps that ran, by name, in the order in which they started for the first time."""
     names = dict.fromkeys(start.step for start in find_starts(log))
     found = dict(_results_in_events(log, frozenset(names)))
     if log.dialect is Dialect.BATCH:
@@ -113,7 +120,7 @@ def _results(log: Log) -> dict[str, JsonValue]:
 
 
 def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, JsonValue]]:
-    """Give the results that events have; of several of a step the last is right."""
+    """Yield pairs of step and result from the events. Of several results of a step the last one counts."""
     ended: dict[str, Event] = {}
     for event in sorted(log.of(log.root), key=lambda event: event.id):
         type_ = fold(event.type)
@@ -121,7 +128,7 @@ def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, J
             continue
         if log.dialect is Dialect.QUEUE:
             if event.node not in names:
-                continue  # an iteration: the list of all is the result of the step
+                continue  # an iteration of a loop, whose result is the list of the results of all iterations
             if type_ != "step_result":
                 ended[event.node] = event
         result = _mark_of_large(event.result)
@@ -138,14 +145,14 @@ def _results_in_events(log: Log, names: frozenset[str]) -> Iterator[tuple[str, J
 
 
 def _mark_of_large(result: JsonValue) -> JsonValue:
-    """Give what stands for a result that was not kept; None where the result is there."""
+    """Return what stands for a result that was not kept; None if the result is there."""
     if isinstance(result, dict) and _TOO_LARGE in result and result.keys() <= _KEPT_OF_LARGE:
         return {_TOO_LARGE: result[_TOO_LARGE]}
     return None
 
 
 def _result_of_action(event: Event) -> JsonValue:
-    """Take a result out of what 1.x writes around it: ids for most tools, attempts where the step has a retry."""
+    """Return the result of a step without what 1.x puts around it: an id, or the number of an attempt."""
     result = event.result
     if not isinstance(result, dict) or is_error(event):
         return result
@@ -157,7 +164,14 @@ def _result_of_action(event: Event) -> JsonValue:
 
 
 def _unwrapped(result: JsonValue, action: Event | None) -> JsonValue:
-    """Give a result as the step made it. 1.x writes it twice, and each time some values otherwise."""
+    """Return the result of a step as its tool returned it.
+
+    1.x writes it twice, in ``action_completed`` and in ``step_result``, and each of them changes some kinds of values.
+
+    Args:
+        result: that of ``step_result``.
+        action: the event ``action_completed`` of the same step; None if there is none.
+    """
     if action is None:
         return result
     inner = _result_of_action(action)
@@ -174,10 +188,10 @@ def _result_in_context(event: Event) -> JsonValue:
 
 
 def _results_in_server_state(log: Log, names: frozenset[str]) -> Iterator[tuple[str, JsonValue]]:
-    """Give the results that 4.x keeps with the execution: they are whole, where those in events lack some keys.
+    """Yield pairs of step and result from ``noetl.execution``, where 4.x keeps them whole; those in events lack keys.
 
-    They are not kept of a step that failed; what stands there under its name is from a time before. And what stands
-    there under a name that is no step's is none.
+    The result of a step that failed is not written there, so that one under its name is from an earlier time that it
+    ran. A value under a name that is no step's is no result.
     """
     failed = {step_of(log.dialect, event.node) for event in log.of(log.root) if is_error(event)}
     for server_state in log.server_states:
@@ -190,12 +204,12 @@ def _results_in_server_state(log: Log, names: frozenset[str]) -> Iterator[tuple[
 
 
 def _plain(result: JsonValue) -> JsonValue:
-    """Take out what is no object: 4.x writes null as an object with one key."""
+    """Return a result that is no object without the object that 4.x puts around it."""
     return result[_WRAPPER] if isinstance(result, dict) and result.keys() == {_WRAPPER} else result
 
 
 def _is_noop(result: JsonValue) -> bool:
-    """Whether it is what 4.x, or a worker written in Rust, writes for a step that does nothing."""
+    """Whether a result is what 4.x, or a worker written in Rust, writes for a step that does nothing."""
     if not isinstance(result, dict):
         return False
     return (result.keys() == {"step", "status"} and result["status"] == "noop") or result == _NOOP_OF_RUST

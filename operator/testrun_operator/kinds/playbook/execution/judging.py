@@ -30,24 +30,25 @@ _NAME_LENGTH: Final = 80
 _ERROR_LENGTH: Final = 300
 _T = TypeVar("_T", bound=Hashable)
 _Place = tuple[str, int]
-"""A step and its execution."""
-_RESULT = "result"
+"""The name of a step, and the id of its execution."""
+_RESULT: Final = "result"
+"""Name of the output that is always there unless it is too large."""
 
 
 def judge(
     expect: PlaybookExpectations, log: Log, final: FinalStatus, document: JsonValue, masker: Masker
 ) -> Iterator[Finding]:
-    """Judge every expectation but the queries.
+    """Judge every expectation but the queries, one finding for each.
 
     Args:
-        expect: what must hold; rendered.
-        log: the log, which must be complete.
+        expect: what must hold; its templates are rendered.
+        log: the complete log.
         final: how the execution ended.
-        document: what ``describe`` makes of both, for expressions.
-        masker: for what findings show of the log.
+        document: the document for expressions, as ``describe`` returns it.
+        masker: keeps secrets out of findings.
 
     Raises:
-        InvalidCase: an expression turns out to be wrong.
+        InvalidCase: an expression cannot be evaluated, whatever the document is.
     """
     ordered = dataclasses.replace(log, events=tuple(sorted(log.events, key=lambda event: event.id)))
     yield from _Judge(expect, ordered, final, masker).findings()
@@ -63,12 +64,12 @@ def judge(
 
 
 def describe_error(event: Event, log: Log, masker: Masker) -> str:
-    """Say what went wrong and where: ``step 'third': the third step is broken``.
+    """Describe an error by its step and its text: ``step 'third': the third step is broken``.
 
     Args:
-        event: the event that tells of the error.
-        log: its log.
-        masker: keeps secrets out.
+        event: the event that reports the error.
+        log: the log that it is from.
+        masker: keeps secrets out of the text.
     """
     what = masker.excerpt(event.error, _ERROR_LENGTH) or masker.excerpt(f"{event.type} {event.status}", _NAME_LENGTH)
     return f"{_say_place(step_of(log.dialect, event.node), event.execution, log, masker)}: {what}"
@@ -80,9 +81,9 @@ class _Judge:
 
     Args:
         expect: what must hold.
-        log: the log.
+        log: the complete log, with its events in the order in which they were written.
         final: how the execution ended.
-        masker: for what is shown.
+        masker: keeps secrets out of findings.
     """
 
     expect: PlaybookExpectations
@@ -124,8 +125,8 @@ class _Judge:
         """Judge whether there are errors.
 
         Args:
-            errors: the errors.
-            is_told: whether the first of them was told already.
+            errors: the errors of the log.
+            is_told: whether an earlier finding shows the first of them already.
         """
         expected = "no errors"
         if not errors.standing:
@@ -174,7 +175,7 @@ class _Judge:
         return expectation.node is None or is_named(self.log.dialect, event.node, expectation.node)
 
     def _hint(self, of_type: Sequence[Event]) -> str:
-        """Say what there is in place of events that are missing."""
+        """Return what a finding says about the events that there are, where too few fit the expectation."""
         if not of_type:
             return f"; there are {_list((event.type for event in self.log.events), self._name) or 'none at all'}"
         seen = ((event.status, event.node) for event in of_type)
@@ -200,7 +201,7 @@ class _Judge:
             yield self._judge_order(steps.in_order, starts)
 
     def _judge_order(self, names: Sequence[str], starts: Sequence[Start]) -> Finding:
-        """Judge whether steps started in an order, with whatever else between them."""
+        """Judge whether steps started in a given order; other steps may have started between them."""
         expected = self.masker.excerpt(" → ".join(names), _ERROR_LENGTH)
         order = self.masker.excerpt(" → ".join(start.step for start in starts), _ERROR_LENGTH) or "no step"
         rest = iter(starts)
@@ -214,7 +215,7 @@ class _Judge:
         return Finding("steps.inOrder", passed=True, expected=expected, actual=order)
 
     def _places(self, errors: Sequence[Event]) -> Sequence[_Place]:
-        """Give the steps that have errors, and those executions that failed without an error of a step."""
+        """Return the steps with errors, and the nodes of errors in executions none of whose steps has one."""
         of_steps = [event for event in errors if not is_about_all(self.log.dialect, event)]
         explained = {event.execution for event in of_steps}
         others = [event for event in errors if event.execution not in explained]
@@ -234,7 +235,7 @@ class _Judge:
 
 
 def _list(things: Iterable[_T], show: Callable[[_T], str]) -> str:
-    """Name things, with how often they are there; those that are too many to be named are counted only."""
+    """Name things, each once, with how often it occurs; after the first eight the others are counted."""
     counts = Counter(things)
     named = [show(thing) + (f" ({count} times)" if count > 1 else "") for thing, count in list(counts.items())[:_NAMED]]
     more = len(counts) - _NAMED
@@ -242,7 +243,7 @@ def _list(things: Iterable[_T], show: Callable[[_T], str]) -> str:
 
 
 def _say_place(step: str, execution: int, log: Log, masker: Masker) -> str:
-    # Masked before it is quoted: that may write a secret in another way.
+    # The name is masked before it is quoted, since repr() may write a secret in another way.
     child = "" if execution == log.root else f" of execution {execution}"
     return f"step {masker.excerpt(step, _NAME_LENGTH)!r}{child}"
 
@@ -265,20 +266,21 @@ def _say_events(count: int) -> str:
 def find_outputs(
     outputs: dict[str, JsonValue], expressions: Mapping[str, Expression], document: JsonValue, masker: Masker
 ) -> list[Finding]:
-    """Add the outputs that the case names, and the result, unless it is too large or named otherwise.
+    """Add the outputs that the case defines, and the result of the playbook if it is small enough.
 
     Args:
-        outputs: what there is; is added to.
-        expressions: what the case names.
-        document: what they are applied to.
-        masker: for what is told of a fault.
+        outputs: the outputs so far; the others are added to them.
+        expressions: the outputs that the case defines, by name. One of the name ``result`` replaces the playbook's
+            result.
+        document: the document that they are applied to, as ``describe`` returns it.
+        masker: keeps secrets out of findings.
 
     Returns:
-        Why one of them could not be found; empty where all were.
+        A finding about the first output that could not be found; empty if all could.
 
     Raises:
-        OutputsTooLarge: those that the case names are larger than a report can carry.
-        InvalidCase: an expression turns out to be wrong.
+        OutputsTooLarge: the outputs that the case defines are larger than a report can carry.
+        InvalidCase: an expression cannot be evaluated, whatever the document is.
     """
     for name, expression in expressions.items():
         try:

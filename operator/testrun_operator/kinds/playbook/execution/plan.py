@@ -1,4 +1,4 @@
-"""Everything that a playbook case says, rendered and compiled, so that mistakes are found before it starts."""
+"""Renders and compiles everything that a playbook case says, so that mistakes are found before the playbook starts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from testrun_operator.runner.problem import InvalidCase
 from testrun_operator.sources.fetching import render_source
 
 EXECUTION = "execution"
-"""What queries call the execution: ``{{ execution.id }}``."""
+"""Name of the execution in the templates of queries: ``{{ execution.id }}``."""
 
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)|secret|token|api_?key|private_?key|credential|authori[sz]ation", re.IGNORECASE
@@ -28,43 +28,53 @@ _SECRET_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential that is registered first."""
+    """A credential that is registered on the NoETL server before the playbook starts."""
 
     name: str
+    """Name under which playbooks use it."""
     type: str
+    """Its type in NoETL, such as ``postgres``."""
     fields: Mapping[str, str] = field(repr=False)
+    """Its fields by name, from the keys of a Secret."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a playbook case is going to do."""
+    """What a playbook case is going to do: its fields, rendered and compiled."""
 
     url: str
+    """Address of the NoETL server."""
     headers: Mapping[str, str] = field(repr=False)  # they contain secrets
+    """Headers of each request to it."""
     dsns: Mapping[str, str] = field(repr=False)
-    """Addresses of databases by connection: of the event log, if there is one, and of queries."""
+    """Addresses of databases by the name of their connection: that of the event log, if any, and those of queries."""
     path: str
+    """Path of the playbook in the catalog."""
     payload: Mapping[str, JsonValue] = field(repr=False)
+    """Input of the playbook."""
     register: FileSource | None
+    """Where the playbooks are that are registered first; None if there are none."""
     credentials: tuple[Credential, ...]
     expect: PlaybookExpectations
-    """All but its queries are rendered: these may name the execution."""
+    """What must hold. Its queries are not rendered yet, since they may name the execution."""
     outputs: Mapping[str, Expression]
+    """The outputs that the case defines, by name."""
 
     connection: str
+    """Name of the connection to the NoETL server."""
     security: Security | None = None
-    """How the server's connection is encrypted; None for the usual way."""
+    """How the connection to the server is encrypted; None for the usual way."""
 
     @property
     def dsn(self) -> str | None:
-        """The database of the event log; None where it is read through the server."""
+        """Address of the database with the event log; None if the log is read through the server."""
         return self.dsns.get(self.connection)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts of the payload that plainly are secrets, by the names that they stand under.
+        """Texts in the payload that are secrets, by the names of their fields, such as ``password``.
 
-        The name of a credential is none, though it often stands under ``credential``.
+        The name of a credential is no secret, though it is often the value of a field ``credential``.
         """
         names = {credential.name for credential in self.credentials}
         return tuple(secret for secret in _secrets_in(dict(self.payload)) if secret not in names)
@@ -73,8 +83,12 @@ class Plan:
 def make_plan(case: PlaybookCase, context: Context) -> Plan:
     """Render and compile a playbook case.
 
+    Args:
+        case: the case.
+        context: its document, templates and environment variables.
+
     Raises:
-        InvalidCase: something in it is wrong; names the field.
+        InvalidCase: a field is wrong, or a secret is missing; names the field.
     """
     templates = context.templates
     target = find_target(case.connection, context, "playbook")
@@ -117,7 +131,7 @@ def _dsns(case: PlaybookCase, context: Context) -> dict[str, str]:
             problem = f"the secret is not in the environment variable {endpoint.dsn_variable}"
             raise InvalidCase(f"connections.{name}.dsnFrom", problem)
         dsns[name] = dsn.strip()
-    # What they look like is known only when there is an execution; what is wrong with them, before.
+    # The queries are rendered once more when there is an execution. Mistakes in them are found already here.
     templates = context.templates.having({EXECUTION: {"id": "0", "status": ""}})
     validate_queries(render_queries(case, templates), dsns)
     return dsns

@@ -1,7 +1,7 @@
-"""Queries that tell whether a playbook did what it should.
+"""Runs the queries of a case that check whether a playbook did its work, and judges their rows.
 
-Each runs by itself, in a transaction that may only read where the database knows such a thing, and that is rolled back
-in any case. Its rows judge: a column ``test_passed`` alone where there is one, or else every column of booleans.
+Each query runs in a transaction of its own, which is rolled back. It is read-only where the database has such
+transactions. Of the rows, the column ``test_passed`` decides if there is one, else every column of booleans.
 """
 
 import math
@@ -31,7 +31,7 @@ from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 from testrun_operator.runner.templates import Templates
 
 MAX_ROWS: Final = 10_000
-"""A query with more rows is not judged."""
+"""A query that returns more rows fails."""
 _TEST_PASSED: Final = "test_passed"
 _CURSOR: Final = "testrun_query"
 _NAME_LENGTH: Final = 100
@@ -44,14 +44,15 @@ _BEFORE: Final = {
     Dialect.MYSQL: (f"SET SESSION sql_select_limit = {MAX_ROWS + 1}", "START TRANSACTION READ ONLY"),
     Dialect.SQLITE: ("PRAGMA query_only = ON", "BEGIN"),
 }
-"""What is said before a query. Nothing of it may outlive the transaction on PostgreSQL, where a pooler may give the
-session to somebody else. Oracle is not here: its word for it must be the first of a transaction, which its drivers end
-after each statement."""
+"""Statements that are executed before a query. On PostgreSQL none of them may have an effect beyond the transaction,
+since a pooler may give the session to somebody else. Oracle is missing here: there, the statement for it must be the
+first of a transaction, and the driver ends a transaction after each statement."""
 
 _FAULTS: Final = ("08", "40", "53", "55P03", "57", "58", "70100", "XX")
-"""How SQLSTATEs begin that say nothing of the rows: connections, deadlocks and replicas that catch up, memory and
-disks, locks, operators who end things, files, data that is corrupted."""
+"""Beginnings of SQLSTATEs of errors that have nothing to do with the rows: connections, deadlocks and conflicts with
+recovery on a replica, resources, locks, intervention by an operator, files, corrupted data."""
 _NO_RIGHT: Final = "42501"
+"""SQLSTATE of a missing privilege."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,15 @@ class Query:
     """A query that must hold."""
 
     name: str
+    """What it checks, for reports."""
     text: str
-    """Rendered."""
+    """The SQL, rendered."""
     connection: str
+    """Name of the connection to the database."""
     field: str
-    """Where it stands in the case, for messages: ``playbook.expect.sql[0]``."""
+    """Where it is in the case, for messages: ``playbook.expect.sql[0]``."""
     allow_no_rows: bool = False
+    """Whether it passes if it returns no rows."""
 
 
 class QueryOutOfTime(CaseError):
@@ -94,11 +98,11 @@ def render_queries(case: PlaybookCase, templates: Templates) -> tuple[Query, ...
 
 
 def validate_queries(queries: Sequence[Query], dsns: Mapping[str, str]) -> None:
-    """Find what is wrong with queries before there is anything to be asked, and before a playbook is started for it.
+    """Check queries before a playbook is started, as far as that is possible without a database.
 
     Args:
-        queries: the queries, rendered with whatever stands for the execution.
-        dsns: addresses of the databases by the connection's name.
+        queries: the queries, rendered with a placeholder for the execution.
+        dsns: addresses of the databases by the name of their connection.
 
     Raises:
         InvalidCase: a connection has no address or a wrong one, or a text is not one query.
@@ -107,7 +111,7 @@ def validate_queries(queries: Sequence[Query], dsns: Mapping[str, str]) -> None:
         if _read_dsn(query, dsns).dialect is Dialect.POSTGRESQL:
             _one_of(split_statements(query.text), query)
         elif not query.text.strip():
-            # How the others split a text is their adapters' business, which take a while to load.
+            # The adapters of other databases split texts in ways of their own, and take too long to load just for this.
             _one_of((), query)
 
 
@@ -118,13 +122,13 @@ def check_queries(
     *,
     remaining_seconds: Callable[[], float] = lambda: math.inf,
 ) -> Iterator[Finding]:
-    """Run queries and judge what they return, one finding for each.
+    """Run queries and judge their rows, one finding for each.
 
     Args:
-        queries: the queries.
-        dsns: addresses of the databases by the connection's name.
+        queries: the queries, rendered.
+        dsns: addresses of the databases by the name of their connection.
         masker: keeps secrets out of findings.
-        remaining_seconds: how long from now there is time.
+        remaining_seconds: returns how many seconds of the case's time are left.
 
     Raises:
         InvalidCase: a connection has no address or a wrong one, or a text is not one query.
@@ -151,7 +155,7 @@ class _Reader:
     close_database: Callable[[], None] = field(repr=False)
 
     def read(self, text: str) -> Rows:
-        """Run a query; of its rows one more is read than may be, where the database can be asked for so few.
+        """Run a query. At most one row more than is allowed is read, where the database can limit their number.
 
         Raises:
             CaseError: as of :meth:`Session.query`.
@@ -206,7 +210,11 @@ def _path_of(query: Query) -> str:
 
 
 def _one_of(statements: Sequence[Statement], query: Query) -> str:
-    """Give the text of what must be one statement: several could end the transaction that keeps the data as it is."""
+    """Return the text of the only statement; a second one could end the transaction that protects the data.
+
+    Raises:
+        InvalidCase: there are several, or none.
+    """
     if len(statements) != 1:
         raise InvalidCase(f"{query.field}.query", f"it must be one query; these are {len(statements)} statements")
     return statements[0].text
@@ -223,7 +231,7 @@ def _check(query: Query, reader: _Reader, masker: Masker) -> Finding:
             raise ConnectionFailed(masker.excerpt(f"{query.field}: {error}", _MESSAGE_LENGTH)) from None
         if error.sqlstate == _NO_RIGHT:
             raise InvalidCase(query.field, masker.excerpt(str(error), _MESSAGE_LENGTH)) from None
-        # What is to be looked at may not be there, because the playbook did not make it.
+        # The table may be missing because the playbook did not create it, so that this is a failure of the test.
         actual = masker.excerpt(error.message, _MESSAGE_LENGTH)
         return Finding(name, passed=False, expected="an answer", actual=actual, location=location)
     except StatementCancelled:
@@ -237,13 +245,13 @@ def _check(query: Query, reader: _Reader, masker: Masker) -> Finding:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """What the rows of a query say."""
+    """Judges the rows of a query."""
 
     rows: Rows
     masker: Masker
 
     def judge(self, *, allow_no_rows: bool) -> tuple[bool, str, str]:
-        """Say whether they hold, what was expected, and what was seen."""
+        """Return whether they pass, what was expected, and what was seen."""
         count = len(self.rows.rows)
         if not count:
             return allow_no_rows, "rows, or none" if allow_no_rows else "a row at least", "no rows"
@@ -264,7 +272,10 @@ class _Judgement:
         return True, expected, f"true in {count} row{'' if count == 1 else 's'}"
 
     def _deciding(self) -> list[int]:
-        """Find the columns that decide. A database tells of a boolean by the value; that of a NULL may be anything."""
+        """Return the indexes of the columns that decide.
+
+        A column is one of booleans if one of its values is: databases report types by value, and NULL has none.
+        """
         named = [index for index, name in enumerate(self.rows.columns) if name.casefold() == _TEST_PASSED]
         if named:
             return named
@@ -272,7 +283,7 @@ class _Judgement:
         return [index for index in indexes if any(row[index].kind is Kind.BOOLEAN for row in self.rows.rows)]
 
     def _list(self, indexes: Sequence[int], row: Sequence[Value] | None = None) -> str:
-        """Name columns, with what a row has in them."""
+        """Name columns, and the values of a row in them if there is one."""
         named = []
         for index in indexes[:_NAMED_COLUMNS]:
             name = self.masker.excerpt(self.rows.columns[index], _COLUMN_LENGTH)
@@ -289,7 +300,7 @@ class _Judgement:
 
 
 def _is_true(value: Value) -> bool:
-    """Whether a value is true: also 1 and the text, as databases without booleans and JSON have it."""
+    """Whether a value is true; 1 and the text ``true`` count, as in JSON and in databases without booleans."""
     if value.text is None:
         return False
     return value.text.strip().casefold() in ("1", "true") if value.kind is not Kind.BINARY else False

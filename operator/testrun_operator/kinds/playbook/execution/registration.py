@@ -1,4 +1,4 @@
-"""What is done on the NoETL server before a playbook starts: credentials and playbooks are registered."""
+"""Registers credentials and playbooks on the NoETL server, before the playbook of a case starts."""
 
 import os
 import re
@@ -19,6 +19,7 @@ from testrun_operator.sources.paths import is_inside, order_key, printable
 MAX_PLAYBOOKS = 200
 """The most playbooks that a case may register."""
 MAX_PLAYBOOK_BYTES = 1024 * 1024
+"""The largest playbook that a case may register."""
 _MAX_ENTRIES = 20_000
 _ENDINGS = (".yaml", ".yml")
 _IS_PLAYBOOK = re.compile(r"^kind:[ \t]*[\"']?Playbook\b", re.MULTILINE)
@@ -26,16 +27,19 @@ _FIELD = "playbook.register"
 
 
 def register_and_find(case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context) -> Registered:
-    """Register what the case brings along, and find the playbook that it is about.
+    """Register the credentials and playbooks of a case, and find the playbook that it is to start.
 
     Args:
         case: the case.
         plan: the same, rendered.
         server: the NoETL server.
-        context: for the journal, and for the files.
+        context: has the journal, and the environment variables for fetching files.
+
+    Returns:
+        The version of the playbook that is to be started.
 
     Raises:
-        CannotJudge: the files cannot be had, the server refuses them, or there is no such playbook.
+        CannotJudge: the files cannot be fetched, the server refuses one of them, or there is no such playbook.
     """
     for credential in plan.credentials:
         context.journal.progress(f"registering the credential {credential.name!r}")
@@ -76,11 +80,15 @@ def _register(source: FileSource, server: NoetlServer, context: Context) -> list
 
 
 def _playbooks_in(path: Path, *, is_meant: bool) -> Iterator[tuple[str, str]]:
-    """Give the playbooks of a file or folder, in the order of their names.
+    """Yield names and texts of the playbooks in a file or folder, in the order of their names.
 
     Args:
         path: the file or folder.
-        is_meant: whether it is one file that the case names, so that it is taken for a playbook whatever is in it.
+        is_meant: whether it is a file that the case itself names. It is then registered whatever is in it, so that the
+            server says what is wrong with it.
+
+    Raises:
+        InvalidCase: there is no playbook, or there are too many.
     """
     files = [(path.name, path)] if path.is_file() else _files_below(path)
     found = [(name, text) for name, file in files if _is_playbook(text := _read(name, file)) or is_meant]
@@ -97,7 +105,10 @@ def _is_playbook(text: str) -> bool:
 
 
 def _files_below(root: Path) -> list[tuple[str, Path]]:
-    """Find YAML files, without leaving the folder. The keys of a mounted ConfigMap are links inside of it."""
+    """Find the YAML files in a folder and below it, with their names relative to it.
+
+    Links that lead out of the folder are skipped. Others are followed: the keys of a mounted ConfigMap are links.
+    """
     found: list[tuple[str, Path]] = []
     real_root = Path(os.path.realpath(root))
     entries = 0

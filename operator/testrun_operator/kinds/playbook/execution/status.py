@@ -23,7 +23,7 @@ _STATUSES = {
     Meaning.CANCELLED: PlaybookStatus.CANCELLED,
 }
 _OF_ALL: Final = "workflow_"
-"""How types of events about all of an execution begin, beside those by which it ends."""
+"""How the types of events about the whole execution begin, besides those by which it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,23 @@ class FinalStatus:
 
     status: PlaybookStatus
     inferred: bool
-    """Whether the log does not say so: it has no terminal event, so that it was judged by the errors in it."""
+    """Whether no event says how it ended, so that the status follows from the errors in the log."""
     as_written: str
-    """The type and status of the event that says so, as in ``playbook.failed/FAILED``; empty where inferred."""
+    """Type and status of the event that says how it ended: ``playbook.failed/FAILED``. Empty if ``inferred``."""
 
 
 def final_status(log: Log) -> FinalStatus:
-    """Say how the execution itself ended, not those that it started.
+    """Find out how the execution itself ended, not those that it started.
 
-    The last event that says so counts: the queue's generation writes ``playbook_failed`` at each attempt of a step, and
-    ``playbook_completed`` when one of them works. But an execution that is over cannot be cancelled any more, and one
-    that was cancelled stays so: servers accept to cancel what has ended, and let the step that runs end after that.
+    The last event that says so counts: 1.x writes ``playbook_failed`` for each attempt of a step that fails, and
+    ``playbook_completed`` when one of them succeeds. Cancellation is an exception: its event counts only if it
+    is the first, since servers agree to cancel an execution that is over, and after a cancellation they still let the
+    current step end.
 
-    Where no event says so, an error in the log means that it failed, unless it was repeated with success.
+    If no event says how it ended, an error in the log means that it failed, unless the step was repeated with success.
+
+    Args:
+        log: the complete log.
     """
     own = log.of(log.root)
     terminal = [
@@ -62,25 +66,28 @@ def final_status(log: Log) -> FinalStatus:
 
 
 def first_error(log: Log) -> Event | None:
-    """Find the first error of the log that says what happened, or else the first of all.
+    """Find the first error of a log that has a text, or else the first error; None if there is none.
 
-    Those of the execution itself come before those of the executions that it started.
+    Errors of the execution itself come before those of the executions that it started.
+
+    Args:
+        log: the log, which need not be complete.
     """
     errors = sorted(filter(is_error, log.events), key=lambda event: (event.execution != log.root, event.id))
     return next((event for event in errors if event.error), errors[0] if errors else None)
 
 
 def is_about_all(dialect: Dialect, event: Event) -> bool:
-    """Whether an event is about all of an execution, and not about one of its steps."""
+    """Whether an event is about the whole execution, and not about one of its steps."""
     return fold(event.type).startswith(_OF_ALL) or meaning_of(dialect, event.type, event.status) in TERMINAL
 
 
 def find_repeated_attempts(dialect: Dialect, events: Sequence[Event]) -> frozenset[int]:
-    """Give the ids of errors of steps after which the same step, or command, was repeated with success.
+    """Return the ids of the errors after which the same step, or command, was repeated with success.
 
     Args:
-        dialect: of the events.
-        events: those of one execution, in the order in which they were written.
+        dialect: the generation that wrote the events.
+        events: the events of one execution, in the order in which they were written.
     """
     succeeded: set[Hashable] = set()
     found: set[int] = set()
@@ -94,7 +101,8 @@ def find_repeated_attempts(dialect: Dialect, events: Sequence[Event]) -> frozens
         elif meaning_of(dialect, event.type, event.status) is Meaning.ENDED and not _is_cancelled(event):
             succeeded.add(key)
         elif dialect is Dialect.QUEUE and fold(event.type) == "step_started":
-            # The flow came by; what was before it is another matter. An attempt that is repeated does not write this.
+            # The playbook came to this step once more, and errors before that are no attempts of the same work. An
+            # attempt that is repeated does not write this event.
             succeeded.discard(key)
     return frozenset(found)
 
@@ -105,22 +113,29 @@ def _is_cancelled(event: Event) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The errors of a log: those of the execution itself first, then those of what it started, as they were written."""
+    """The errors of a log: those of the execution itself first, then those of the executions that it started.
+
+    Within an execution they are in the order in which they were written.
+    """
 
     standing: tuple[Event, ...]
-    """Those that remain."""
+    """Errors that no repetition made up for."""
     repeated: tuple[Event, ...]
-    """Those of attempts that were repeated with success."""
+    """Errors of attempts that were repeated with success."""
 
     @property
     def first(self) -> Event | None:
-        """The first one that says what happened, or else the first of all; of those that remain if there are any."""
+        """The first error with a text, or else the first; of ``standing`` if there are any, else of ``repeated``."""
         errors = self.standing or self.repeated
         return next((event for event in errors if event.error), errors[0] if errors else None)
 
 
 def find_errors(log: Log) -> Errors:
-    """Find the errors of an execution and of all that it started."""
+    """Find the errors of an execution and of all that it started.
+
+    Args:
+        log: the complete log.
+    """
     by_execution: dict[int, list[Event]] = defaultdict(list)
     for event in sorted(log.events, key=lambda event: event.id):
         by_execution[event.execution].append(event)
@@ -138,12 +153,16 @@ def find_errors(log: Log) -> Errors:
 
 
 def _find_repeated(log: Log) -> frozenset[int]:
-    """Find the errors of one execution that were made up for."""
+    """Find the errors of one execution that a repetition made up for.
+
+    Where these are all errors of its steps, and the execution says that it completed, its errors about the whole
+    execution count as made up for, too.
+    """
     errors = [event for event in log.events if is_error(event)]
     of_all = {event.id for event in errors if is_about_all(log.dialect, event)}
     repeated = find_repeated_attempts(log.dialect, log.events)
     if repeated and repeated >= {event.id for event in errors} - of_all:
-        # Nothing but these attempts can be what the execution complained of.
+        # The errors about the whole execution can have no other cause than these attempts.
         final = final_status(log)
         if final.status is PlaybookStatus.COMPLETED and not final.inferred:
             return repeated | of_all

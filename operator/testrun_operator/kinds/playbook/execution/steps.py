@@ -1,7 +1,7 @@
-"""Which steps of a playbook ran, in which order, by the events of each generation.
+"""Finds out which steps of a playbook ran, and in which order, by the events of each generation.
 
-A step has run where a worker began with it. A command that was given out and never taken, or taken and cancelled, is no
-step that ran; neither is a step without a tool on 1.x, of which nothing is written at all.
+A step has run if a worker began with it. A command that was issued and never claimed, or that was cancelled, is no step
+that ran. Neither is a step without a tool on 1.x, which writes no event about it.
 """
 
 import re
@@ -13,42 +13,44 @@ from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
 
 _STARTS: Final = ("step_enter", "step_started", "command_started", "action_started")
-"""Types of events by which steps start, the best first: some releases write several of them for one start."""
+"""Folded types of events by which steps start. Of several that a release writes for one start the first one counts."""
 _ENDS: Final = frozenset(
     {"call_done", "call_error", "step_exit", "step_completed", "step_failed", "step_result"}
     | {"action_completed", "action_failed", "command_completed", "command_failed"}
 )
 _QUEUED: Final = "step_started"
-"""The server of 1.x writes this when it queues the work, whether or not a worker will ever take it."""
+"""Servers of 1.x write this when they put the work into the queue, whether or not a worker ever takes it."""
 _QUEUED_IN_RUST: Final = "step_enter"
-"""And this the servers written in Rust; the others when a worker has it."""
+"""Servers written in Rust write this when they issue the work; other releases when a worker has it."""
 _ITERATION: Final = re.compile(r"_iter_[0-9]+$")
+"""What 1.x appends to the name of a step for each iteration of its loop."""
 _TASK_LIST: Final = ":task_sequence"
+"""What 4.x appends to the name of a step that is a list of tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A step that started; once for each iteration of a loop, and for each time that the flow came by."""
+    """One start of a step. There is one for each iteration of a loop, and each time that the playbook came to it."""
 
     id: int
-    """Of the event that says so."""
+    """Id of the event by which it started."""
     node: str
-    """As the event names it."""
+    """Name of the step in that event."""
     step: str
-    """As the playbook names it."""
+    """Name of the step in the playbook."""
 
     def is_of(self, name: str) -> bool:
-        """Whether it is a start of the step that an author calls so."""
+        """Whether this is a start of the step with a name, which may be that in the playbook or in the log."""
         return name in (self.step, self.node)
 
 
 def step_of(dialect: Dialect, node: str) -> str:
-    """Give the name that a step has in its playbook: without what the releases add to it in the log.
+    """Return the name that a step has in its playbook, without what releases append to it in the log.
 
     Args:
-        dialect: the generation that wrote it.
-        node: the name in the log: ``each_iter_0`` is an iteration of ``each`` on 1.x, ``fetch:task_sequence`` is
-            ``fetch`` on 4.x.
+        dialect: the generation that wrote the log.
+        node: the name in the log. On 1.x, ``each_iter_0`` is an iteration of the step ``each``; on 4.x,
+            ``fetch:task_sequence`` is the step ``fetch``.
     """
     if dialect is Dialect.QUEUE:
         return _ITERATION.sub("", node) or node
@@ -56,12 +58,22 @@ def step_of(dialect: Dialect, node: str) -> str:
 
 
 def is_named(dialect: Dialect, node: str, name: str) -> bool:
-    """Whether a name in the log is that of the step which an author calls so."""
+    """Whether a name in the log is that of a step, by its name in the playbook or in the log.
+
+    Args:
+        dialect: the generation that wrote the log.
+        node: the name in the log.
+        name: the name of the step, as the author of a case writes it.
+    """
     return name in (node, step_of(dialect, node))
 
 
 def find_starts(log: Log) -> tuple[Start, ...]:
-    """Find the steps of the execution itself that ran, in the order in which they started."""
+    """Find the starts of steps in the execution itself, not in those that it started, in their order.
+
+    Args:
+        log: the complete log.
+    """
     by_node: dict[str, list[Event]] = {}
     for event in sorted(log.of(log.root), key=lambda event: event.id):
         type_ = fold(event.type)
@@ -79,11 +91,11 @@ def find_starts(log: Log) -> tuple[Start, ...]:
 
 
 def _starts_among(events: Sequence[Event], *, is_loop: bool) -> Sequence[Event]:
-    """Give the events of one name that say that it started.
+    """Return those of the events of one node by which it started.
 
     Args:
-        events: the events of this name.
-        is_loop: whether its iterations, or the list of its tasks, start under names of their own.
+        events: the events of the node by which a step starts or ends.
+        is_loop: whether its iterations, or its list of tasks, start under names of their own.
     """
     types = [fold(event.type) for event in events]
     if all(type_ == _QUEUED for type_ in types):

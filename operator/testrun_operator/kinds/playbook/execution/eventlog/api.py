@@ -1,9 +1,10 @@
 """Reads event logs through the server's API, where there is no DSN of its database.
 
-What all releases offer is ``GET /api/executions/ID``, with every event (1.x, 2.x) or page by page (4.x and later), and
-from 2.x on ``GET /api/executions/ID/status``. They do not tell of the queue nor of ``noetl.command``, and an answer has
-the events of one execution only: others are found by the results that name them. The route that runs any SQL is not
-used: it is an accident of these releases, and closed in good installations.
+All releases have ``GET /api/executions/ID``, which returns every event (1.x, 2.x) or one page of them (4.x and later).
+From 2.x on there is ``GET /api/executions/ID/status``. No route returns the rows of ``noetl.queue`` or of
+``noetl.command``. An answer has the events of one execution only; those that it started are found by the results that
+name them. The route that executes any SQL is not used: these releases have it by accident, and good installations close
+it.
 """
 
 import math
@@ -26,40 +27,40 @@ from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log, S
 from testrun_operator.runner.problem import ConnectionFailed
 
 GRACE_SECONDS: Final = 30.0
-"""For so long a server may be away: it is being restarted."""
+"""How long a server may be away, since it may be restarting."""
 
 _PAGE_SIZE: Final = 500
 _MOST_OF_RUST: Final = 2000
-"""So many events are in an answer of the servers written in Rust."""
+"""Servers written in Rust return only the newest events, at most so many."""
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 
 
 class ServerApi(Protocol):
-    """What is asked of a NoETL server's API here."""
+    """The part of a client of NoETL's API that is needed here."""
 
     def get(self, path: str, parameters: Mapping[str, str]) -> object:
-        """Ask for a resource.
+        """Get a resource.
 
         Args:
-            path: as in ``/api/executions/1``.
-            parameters: of the query.
+            path: path of the resource: ``/api/executions/1``.
+            parameters: parameters of the query.
 
         Returns:
-            The JSON value of the answer; None where there is no such resource.
+            The JSON value of the answer; None if there is no such resource.
 
         Raises:
-            ConnectionFailed: there was no answer, or one that is none: 5xx, or no JSON.
+            ConnectionFailed: there was no answer, an answer with a status of 5xx, or one that is no JSON.
         """
 
 
 class ApiEventLog:
-    """Reads the event logs of executions through a NoETL server.
+    """Reads event logs of executions through a NoETL server.
 
     Args:
-        api: the server.
-        dialect: its generation.
-        grace: seconds for which the server may be away, and be asked again.
+        api: the client of the server.
+        dialect: the server's generation.
+        grace: for how many seconds a server that does not answer is asked again.
     """
 
     def __init__(self, api: ServerApi, dialect: Dialect, *, grace: float = GRACE_SECONDS) -> None:
@@ -72,18 +73,18 @@ class ApiEventLog:
         self._until = math.inf
 
     def newest(self, *, until: float = math.inf) -> int:  # noqa: ARG002 - of every event log
-        """Give 0: the newest execution cannot be asked for, as servers list all that there ever were or none."""
+        """Return 0, for unknown: servers have no route for the newest execution that does not list all of them."""
         return 0
 
     def read(self, root: int, *, until: float = math.inf) -> Log:
         """Read what can be seen of an execution and of all that it started.
 
         Args:
-            root: the execution.
-            until: when to give up at the latest, by the clock ``time.monotonic``.
+            root: id of the execution.
+            until: when to give up at the latest, in seconds of the clock ``time.monotonic``.
 
         Raises:
-            CannotJudge: the server did not answer for the whole time of grace, or there is too much to read.
+            CannotJudge: the server did not answer during the time of grace, or the log is too large.
         """
         self._until = until
         cache = self._caches.of(root)
@@ -102,14 +103,14 @@ class ApiEventLog:
         )
 
     def _examine_candidate(self, cache: EventCache, candidate: int) -> None:
-        """Read an execution that a result names, if it is one of those that the execution started."""
+        """Read an execution that a result names, if it is one of those that the root started."""
         found = self._page(candidate, 1)
         parents = [read_id(found.get("parent_execution_id")), *(_parent(one) for one in _listed(found))]
         if _listed(found) and belongs(parents, cache.tree):
             cache.include([candidate])
             self._read_execution(cache, candidate)
         else:
-            # It is asked for again at the next look: it may not have been written yet.
+            # It may not be visible yet, and is asked for again when the log is read the next time.
             cache.unrelated.add(candidate)
 
     def _read_execution(self, cache: EventCache, execution: int) -> None:
@@ -129,19 +130,19 @@ class ApiEventLog:
                 break
             number += 1
         server_state = self._server_states.get(execution)
-        # What the server says of an execution follows its events a little later.
+        # The state of an execution is written a little later than its events.
         if cache.count(execution) != before or server_state is None or not server_state.is_over:
             self._read_server_state(execution)
 
     def _read_server_state(self, execution: int) -> None:
         if self._dialect in (Dialect.QUEUE, Dialect.RUST):
-            return  # 1.x says nothing; those written in Rust infer it from the events, and before the last of them
+            return  # 1.x has no such state; servers written in Rust infer it from the events, and before the last one
         said = mapping(self._ask(f"/api/executions/{execution}/status", {}))
         if not said:
             return
-        # What was inferred says no more than the events do: other than the server we know how to wait for them.
+        # A state that the server infers from the events adds nothing to them, and does not wait for the late ones.
         over = said.get("completed") is True and said.get("completion_inferred") is not True
-        # Failed is an execution as soon as a step of it is; others may go on.
+        # The server calls an execution failed as soon as one of its steps is, while others may still run.
         inferred = "FAILED" if said.get("failed") is True else "COMPLETED" if over else "RUNNING"
         status = str(said.get("status") or inferred)
         results = dict(mapping(said.get("variables")))
@@ -179,10 +180,10 @@ def _parent(row: Mapping[str, Any]) -> int | None:
 
 
 def _event(reader: EventReader, row: Mapping[str, Any], execution: int) -> Event:
-    """Make an event of what the API gives.
+    """Make an event of a row that the API returned.
 
     Raises:
-        ConnectionFailed: it is no event.
+        ConnectionFailed: the row is no event.
     """
     try:
         event = reader({"execution_id": execution, **row}, longest_result=MAX_RESULT_BYTES)

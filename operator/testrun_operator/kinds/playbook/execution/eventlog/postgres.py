@@ -1,4 +1,4 @@
-"""Reads event logs from NoETL's database: all that there is of an execution at one moment, in one snapshot."""
+"""Reads event logs from NoETL's database, in one snapshot: all that there is of an execution at one moment."""
 
 import math
 import time
@@ -32,7 +32,7 @@ from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 GRACE_SECONDS: Final = 30.0
-"""For so long a database may be away: it is being restarted, or another takes its place."""
+"""How long a database may be away, since it may be restarting, or a standby may take its place."""
 
 _CONNECT_SECONDS: Final = 5
 _STATEMENT_MILLISECONDS: Final = 20_000
@@ -41,10 +41,10 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_ERROR: Final = 20_000
 _MAX_RESULTS_BYTES: Final = 4 * 1024 * 1024
 _AT_ONCE: Final = 2000
-"""So many events are taken at once: they are larger in the form in which they come."""
+"""So many events are read by one query, since rows need more memory than the events that are made of them."""
 _MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 _LONGEST_RESULT_THEN: Final = 512
-"""When so much was read, only short results are kept: a pod has not the memory for all those of a long loop."""
+"""The longest result that is kept after so much JSON was read: the pod has no memory for all results of a long loop."""
 
 _WATCHFUL: Final = {
     "keepalives_idle": "10",
@@ -89,17 +89,17 @@ _EVENTS: Final = """
 
 
 class PostgresEventLog:
-    """Reads the event logs of executions from the tables of NoETL's database.
+    """Reads event logs of executions from the tables of NoETL's database. A context manager.
 
-    Events are read once each, as their rows never change. Whether there are more than are known is asked by their
-    number, so that a row is found whenever it comes, and whatever its id is. The connection is opened when it is
-    needed, and again when it is lost.
+    Each event is read once, since its row never changes. Whether there are new ones is found out by their number, so
+    that a row is found whenever it becomes visible, and whatever its id is. The connection is opened when it is needed,
+    and again after it was lost.
 
     Args:
-        dsn: where the database is, as libpq wants it.
-        dialect: the generation of NoETL that writes it.
-        schema: the schema of its tables.
-        grace: seconds for which the database may be away, and be asked again.
+        dsn: address of the database, as libpq reads it.
+        dialect: the generation of NoETL that writes to it.
+        schema: the schema of NoETL's tables.
+        grace: for how many seconds a database that does not answer is asked again.
 
     Raises:
         InvalidCase: the DSN cannot be read.
@@ -140,13 +140,13 @@ class PostgresEventLog:
             self._connection = None
 
     def newest(self, *, until: float = math.inf) -> int:
-        """Give the newest execution that there is, whoever started it; 0 where there is none.
+        """Return the id of the newest execution, whoever started it; 0 if there is none.
 
         Args:
-            until: when to give up at the latest, by the clock ``time.monotonic``.
+            until: when to give up at the latest, in seconds of the clock ``time.monotonic``.
 
         Raises:
-            CannotJudge: as of :meth:`read`.
+            CannotJudge: for the same reasons as :meth:`read`.
         """
         return self._with_retries(self._read_newest, until)
 
@@ -154,12 +154,12 @@ class PostgresEventLog:
         """Read what can be seen of an execution and of all that it started, at one moment.
 
         Args:
-            root: the execution.
-            until: when to give up at the latest, by the clock ``time.monotonic``.
+            root: id of the execution.
+            until: when to give up at the latest, in seconds of the clock ``time.monotonic``.
 
         Raises:
-            CannotJudge: the database did not answer for the whole time of grace, or lacks the tables, or they must not
-                be read, or there is too much in them.
+            CannotJudge: the database did not answer during the time of grace, it lacks the tables or does not allow to
+                read them, or the log is too large.
         """
         cache = self._caches.of(root)
         return self._with_retries(lambda connection: self._read(connection, cache), until)
@@ -196,7 +196,8 @@ class PostgresEventLog:
             result = action(self._connection)
             self._connection.rollback()
         except BaseException:
-            # Also where the case is interrupted: a database that hangs would not answer to a rollback either.
+            # Also when the case is interrupted. The connection is closed without a rollback, to which a database that
+            # hangs would not answer.
             self.close()
             raise
         return result
@@ -207,7 +208,7 @@ class PostgresEventLog:
             connect_timeout=_CONNECT_SECONDS,
             application_name="testrun playbook",
             row_factory=dict_row,
-            # A pooler between us and the server may give each transaction to another session.
+            # Prepared statements belong to a session, and a pooler may give each transaction another one.
             prepare_threshold=None,
         )
         set_json_loads(self._read_json, connection)
@@ -273,7 +274,7 @@ class PostgresEventLog:
                 self._read_new(connection, cache, execution, number)
 
     def _read_new(self, connection: _Connection, cache: EventCache, execution: int, number: int) -> None:
-        """Read the events after the last that is known; where that is not all, those that came late, too."""
+        """Read the events with ids above the highest known one; if more are missing, also those that came late."""
         rest = SQL(" AND event_id > %s ORDER BY event_id LIMIT {}").format(SQL(str(_AT_ONCE)))
         is_all = False
         while not is_all:
@@ -306,7 +307,7 @@ class PostgresEventLog:
         return read_json(text)
 
     def _find_children(self, connection: _Connection, cache: EventCache) -> Sequence[int]:
-        """Find the executions that those which are known started."""
+        """Find executions that were started by those of the tree and are not in it yet."""
         tree = list(cache.tree)
         found: list[int] = []
         for table in ("event", "queue", "command", "execution"):
@@ -331,9 +332,9 @@ class PostgresEventLog:
         return found
 
     def _read_work(self, connection: _Connection, cache: EventCache) -> tuple[Work, ...]:
-        """Read the rows of work. Those that are over do not change any more and are read once."""
+        """Read the rows of work. Those whose work is over never change again, and are read only once."""
         if self._dialect is Dialect.RUST:
-            return ()  # they stay PENDING for ever, and have ids that no event names
+            return ()  # servers written in Rust never change the status of these rows, and no event has their ids
         table, key = ("queue", "queue_id") if self._dialect is Dialect.QUEUE else ("command", "command_id")
         if not self._has(table, key, "execution_id", "status"):
             return ()
@@ -354,7 +355,7 @@ class PostgresEventLog:
         return tuple(sorted((*self._ended.values(), *open_work), key=lambda work: work.id))
 
     def _read_server_states(self, connection: _Connection, cache: EventCache) -> tuple[ServerState, ...]:
-        """Read the rows of executions, and their results where they changed."""
+        """Read the states of executions; the results in them only if the row has changed since."""
         if not self._has("execution", "execution_id", "status", "state"):
             return ()
         tree = list(cache.tree)

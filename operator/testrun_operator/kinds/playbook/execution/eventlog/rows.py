@@ -24,19 +24,20 @@ _ENDED: Final = frozenset({"done", "dead", "completed", "failed", "cancelled", "
 _OVER: Final = frozenset({"completed", "failed", "cancelled", "success", "error"})
 _LONGEST_ERROR: Final = 20_000
 LEFT_OUT: Final = "leftOut"
-"""The key under which stands how long a value is that was not kept."""
+"""Key under which the size of a value is that was not kept: ``{leftOut: SIZE}``, in bytes or
+characters."""
 
 
 def event_of(row: Row, *, longest_result: int | None = None) -> Event:
-    """Make an event of a row of ``noetl.event``, or of what the server's API gives of it.
+    """Make an event of a row of ``noetl.event``, or of an event as the server's API returns it.
 
     Args:
-        row: the row.
-        longest_result: of how many characters of JSON a result may be; of a longer one is kept what tells whether the
-            log is complete.
+        row: the columns by name.
+        longest_result: how many characters of JSON a result may have; None for any number. Of a longer one only that is
+            kept which tells whether the log is complete.
 
     Raises:
-        ValueError: it has no id, no execution or no time.
+        ValueError: the row has no id, no execution or no time.
     """
     result, meta = row.get("result"), row.get("meta")
     inner = mapping(mapping(result).get("context"))
@@ -62,10 +63,10 @@ def event_of(row: Row, *, longest_result: int | None = None) -> Event:
 
 
 def read_json(text: str | bytes) -> JsonValue:
-    """Read JSON that a playbook may have made, as a database gives it.
+    """Decode JSON from a database, which may contain anything that a playbook produced.
 
-    Of what Python cannot read, or can hardly use, is kept how long it was: numbers of thousands of digits, and what is
-    nested very deeply.
+    Numbers of thousands of digits cannot be decoded, and values that are nested very deeply cannot be used. Of a text
+    with one of these only its length is returned: ``{leftOut: CHARACTERS}``.
     """
     try:
         value: JsonValue = json.loads(text)
@@ -75,25 +76,37 @@ def read_json(text: str | bytes) -> JsonValue:
 
 
 def queued_work_of(row: Row) -> Work:
-    """Make a piece of work of a row of ``noetl.queue``."""
+    """Make a piece of work of a row of ``noetl.queue`` (1.x).
+
+    Raises:
+        ValueError: the row has no id or no execution.
+    """
     node = str(row.get("node_name") or row.get("node_id") or "")
     return _work(row, "queue_id", node)
 
 
 def commanded_work_of(row: Row) -> Work:
-    """Make a piece of work of a row of ``noetl.command``."""
+    """Make a piece of work of a row of ``noetl.command`` (4.x).
+
+    Raises:
+        ValueError: the row has no id or no execution.
+    """
     return _work(row, "command_id", str(row.get("step_name") or ""))
 
 
 def server_state_of(row: Row) -> ServerState:
-    """Make an account of a row of ``noetl.execution``."""
+    """Make a state of an execution of a row of ``noetl.execution`` (4.x).
+
+    Raises:
+        ValueError: the row has no execution.
+    """
     status = str(row.get("status") or "")
     results = mapping(mapping(row.get("state")).get("step_results"))
     return ServerState(_needed_id(row, "execution_id"), status, is_over(status), dict(results))
 
 
 def is_over(status: str) -> bool:
-    """Whether an execution with a status, as the server gives it, is over."""
+    """Whether an execution with this status, as the server writes it, is over."""
     return fold(status) in _OVER
 
 
@@ -124,12 +137,17 @@ def _needed_id(row: Row, key: str) -> int:
 
 
 def _word(value: object) -> str:
-    """Give a text that many rows have, without keeping it many times."""
+    """Return a text that occurs in many rows, so that it is in memory only once."""
     return intern(str(value or ""))
 
 
 def shortened(result: Any, longest: int) -> Any:
-    """Keep of a result that is too long what tells whether the log is complete."""
+    """Return a result, or if it is too long only that of it which tells whether the log is complete.
+
+    Args:
+        result: the result.
+        longest: how many characters it may have as JSON.
+    """
     length = len(json.dumps(result, ensure_ascii=False, default=str))
     if length <= longest:
         return result

@@ -1,8 +1,8 @@
-"""Events of the servers written in Rust, as the events of other releases are: with the result of a step, and its error.
+"""Translates events of the servers written in Rust into the form that the events of other releases have.
 
-Their workers write the result of a tool three levels deep into ``call.done``, and its error, too, with the status
-COMPLETED: ``{"context": {"command_id", "result": {"status", "context": {"data", "error", "stderr"}}}}``. The column
-``error`` stays empty. A result of more than 100 KB is kept elsewhere, and a reference is in its place.
+Their workers write the result of a tool three levels deep into ``call.done``. An error is written there, too, with the
+status COMPLETED: ``{"context": {"command_id", "result": {"status", "context": {"data", "error", "stderr"}}}}``. The
+column ``error`` stays empty. A result of more than 100 KB is kept elsewhere, and a reference is in its place.
 """
 
 from collections.abc import Mapping
@@ -22,28 +22,28 @@ _LONGEST_LINE: Final = 2_000
 
 
 class EventReader(Protocol):
-    """Makes an event of a row of ``noetl.event``, or of what the server's API gives of it."""
+    """A function that makes an event of a row of ``noetl.event``, or of an event as the server's API returns it."""
 
     def __call__(self, row: Row, *, longest_result: int | None = None) -> Event:
         """Make an event.
 
         Args:
-            row: the row.
-            longest_result: of how many characters of JSON a result may be; of a longer one is kept what tells whether
-                the log is complete.
+            row: the columns by name.
+            longest_result: how many characters of JSON a result may have; None for any number. Of a longer one only
+                that is kept which tells whether the log is complete.
 
         Raises:
-            ValueError: it has no id, no execution or no time.
+            ValueError: the row has no id, no execution or no time.
         """
 
 
 def event_reader(dialect: Dialect) -> EventReader:
-    """Give what makes events of the rows of a generation."""
+    """Return the function that makes events of the rows of a generation."""
     return rust_event_of if dialect is Dialect.RUST else event_of
 
 
 def rust_event_of(row: Row, *, longest_result: int | None = None) -> Event:
-    """Make an event of a row that a server written in Rust wrote."""
+    """Make an event of a row that a server written in Rust wrote; arguments as those of :class:`EventReader`."""
     found = event_of(row)
     result, error = found.result, found.error
     context = mapping(mapping(result).get("context"))
@@ -61,16 +61,16 @@ def rust_event_of(row: Row, *, longest_result: int | None = None) -> Event:
 
 
 def _result_of(call: Mapping[str, JsonValue]) -> JsonValue:
-    """Take the result of a tool out of what the worker writes around it."""
+    """Return the result of a tool without what the worker puts around it."""
     reference = mapping(call.get("reference"))
     if reference:
-        # Beside it, in place of the result, stands where the result is.
+        # The result is kept elsewhere; the reference says how large it is.
         return {LEFT_OUT: mapping(reference.get("meta")).get("bytes")}
     return mapping(call.get("context")).get("data")
 
 
 def _error_of(call: Mapping[str, JsonValue]) -> str:
-    """Say what went wrong in a tool; of a program, what it said last."""
+    """Return the error of a tool, with the last line that a program wrote to standard error; empty if there is none."""
     tool = mapping(call.get("context"))
     error = str(tool.get("error") or "")
     said = str(tool.get("stderr") or "").strip().rpartition("\n")[2][:_LONGEST_LINE]

@@ -1,4 +1,4 @@
-"""The server's catalog: playbooks are registered, and found again."""
+"""The catalog of a NoETL server, in which playbooks are registered and found."""
 
 import contextlib
 import difflib
@@ -23,19 +23,24 @@ _PLAYBOOK: Final = "playbook"
 _NOT_FOUND: Final = 404
 _FIRST_CLIENT_ERROR: Final = 400
 _REFUSED: Final = "Error registering resource"
-"""So begins a 500 where the server could make nothing of a playbook, or where its database does not work."""
+"""Beginning of the detail of a 500: the server could not read a playbook, or its database does not work."""
 _CERTAIN_AFTER: Final = 3
-"""So often it must be refused, with the database working in between, until it is the playbook's fault."""
+"""After so many refusals, with the database working in between, the playbook is at fault."""
 _MAX_VERSION: Final = 2**31 - 1
+"""The largest number that servers keep."""
 _MAX_NEWER: Final = 1000
+"""How many versions above the one that a server calls the newest are looked for."""
 _NAMED: Final = 10
-_ALIKE: Final = 0.6
+"""So many paths or versions are named in a message; the others are counted."""
+_SIMILARITY: Final = 0.6
+"""Ratio of ``difflib`` from which a path counts as similar."""
 _LONGEST_COMPARED: Final = 200
 _MOST_COMPARED: Final = 2000
+"""Longer paths, and paths beyond so many, are not compared, since comparing takes time."""
 _UNNAMED: Final = "unknown"
-"""What servers call a playbook without a name."""
-_PLACES: Final = (("metadata", "path"), ("path",), ("metadata", "name"), ("name",))
-"""Where they look for the path, in this order."""
+"""Path under which servers file a playbook without a path and a name."""
+_PATH_FIELDS: Final = (("metadata", "path"), ("path",), ("metadata", "name"), ("name",))
+"""The fields of a playbook in which servers look for its path, in this order."""
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -46,14 +51,14 @@ class Registered:
     path: str
     version: int
     catalog_id: str
-    """Of this version. Digits; more than a float can hold."""
+    """Id of this version: a text of digits, more than a float can hold."""
 
 
 class Catalog:
     """The catalog of one server.
 
     Args:
-        transport: to the server.
+        transport: sends requests to the server.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -62,12 +67,12 @@ class Catalog:
     def register(self, content: str, label: str) -> Registered:
         """Register a playbook, unless the newest version under its path has the same content.
 
-        The server makes a new version at each call. Looking first spares versions that differ in nothing, also where
-        the answer to an earlier call got lost.
+        The server makes a new version each time that a playbook is registered. It is therefore asked first for the
+        newest one, so that there are no versions with the same content, also if the answer to a registration was lost.
 
         Args:
             content: the playbook, as YAML.
-            label: how people know it, for messages.
+            label: name of its file, for messages.
 
         Raises:
             InvalidCase: the server refuses it.
@@ -97,11 +102,11 @@ class Catalog:
         """Find a playbook.
 
         Args:
-            path: in the catalog.
-            version: None for the newest.
+            path: its path.
+            version: its version; None for the newest.
 
         Raises:
-            InvalidCase: there is none.
+            InvalidCase: there is no such playbook; the message names similar paths, or the versions that there are.
             ConnectionFailed: the server does not answer.
         """
         found = None
@@ -116,7 +121,10 @@ class Catalog:
         return self._registered(found, path)
 
     def _newest(self, path: str) -> JsonValue:
-        """Look up the newest version: servers of 4.x go on giving the one that was it up to five minutes ago."""
+        """Look up the newest version.
+
+        Servers of 4.x return the version that was the newest up to five minutes ago; so higher ones are looked for.
+        """
         found = self._look_up(path, None)
         for _ in range(_MAX_NEWER):
             version = read_id(mapping(found).get("version"))
@@ -129,7 +137,7 @@ class Catalog:
     def _look_up(self, path: str, version: int | None) -> JsonValue:
         body: dict[str, JsonValue] = {"path": path}
         if version is not None:
-            # Those written in Rust take nothing but a text, the others that, too.
+            # Servers written in Rust accept only a text, and the others accept one, too.
             body["version"] = str(version)
         response = self._transport.send(self._transport.request("POST", "/api/catalog/resource", body))
         if response.status == _NOT_FOUND:
@@ -160,7 +168,7 @@ class Catalog:
         return Registered(path, version, str(catalog_id))
 
     def _missing(self, path: str, version: int | None) -> InvalidCase:
-        """Say what there is instead."""
+        """Return the exception for a playbook that is not there; its message says what there is instead."""
         missing = f"the server has no playbook {path!r}"
         try:
             listed = list(self._listed())
@@ -179,7 +187,7 @@ class Catalog:
         return InvalidCase("playbook.path", f"{missing}; {hint}")
 
     def _listed(self) -> Iterator[Registered]:
-        # Not by kind: servers compare it letter by letter, and call it "Playbook" or "playbook".
+        # Not filtered by kind: servers distinguish upper and lower case, and call it "Playbook" or "playbook".
         request = self._transport.request("POST", "/api/catalog/list", {})
         entries = mapping(self._transport.json(self._transport.send(request))).get("entries")
         for entry in entries if isinstance(entries, list) else ():
@@ -190,12 +198,11 @@ class Catalog:
 
 
 def _similar(path: str, paths: list[str]) -> list[str]:
-    """Find paths that may be meant: those that end with the same name, then those that are spelt alike."""
+    """Find paths that may be meant: those that end with the same name, then those that are spelt similarly."""
     name = path.rpartition("/")[2]
     same = [there for there in paths if there.rpartition("/")[2] == name]
-    # Comparing takes time; it is no search engine.
     short = [there for there in paths if len(there) <= _LONGEST_COMPARED][:_MOST_COMPARED]
-    alike = difflib.get_close_matches(path[:_LONGEST_COMPARED], short, _NAMED, _ALIKE)
+    alike = difflib.get_close_matches(path[:_LONGEST_COMPARED], short, _NAMED, _SIMILARITY)
     return list(dict.fromkeys([*same, *alike]))
 
 
@@ -206,9 +213,10 @@ def _name(names: Iterable[str]) -> str:
 
 
 def path_in(content: str) -> str:
-    """Give the path in the catalog that a playbook says it has.
+    """Return the path under which a server will file a playbook, read from its text.
 
-    Only a hint: of what is written in an unusual way, as with aliases, and of what is no YAML, it is not found.
+    It is only used to look for an earlier version. It is not found in texts that are written in an unusual way, such as
+    with aliases, or that are no YAML.
 
     Args:
         content: the playbook, as YAML.
@@ -216,19 +224,22 @@ def path_in(content: str) -> str:
     found: dict[tuple[str, ...], str] = {}
     try:
         for place, value in _texts(content):
-            if place in _PLACES and value:
+            if place in _PATH_FIELDS and value:
                 found.setdefault(place, value)
-            if place == _PLACES[0] and value:
+            if place == _PATH_FIELDS[0] and value:
                 break
     except (yaml.YAMLError, ValueError):
         pass  # the server will say what is wrong with it
-    return next((found[place] for place in _PLACES if place in found), _UNNAMED)
+    return next((found[place] for place in _PATH_FIELDS if place in found), _UNNAMED)
 
 
 def _texts(content: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Give the texts in mappings, each with the keys that lead to it. Nothing is built, so nothing can grow."""
+    """Yield the texts in mappings, each with the keys that lead to it.
+
+    Only the events of the YAML parser are used. No document is built, so that aliases cannot make it grow.
+    """
     keys: list[str | None] = []
-    """The current key of each collection that is open; None where a key comes next."""
+    """The current key of each collection that is open; None if a key comes next."""
     for event in yaml.parse(content, Loader=_LOADER):
         if isinstance(event, yaml.MappingStartEvent):
             keys.append(None)
@@ -246,6 +257,6 @@ def _texts(content: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _next(keys: list[str | None]) -> None:
-    """Note that a key or a value is over."""
+    """Note that a key or a value of the innermost collection has ended."""
     if keys and keys[-1] != "[]":
         keys[-1] = "?" if keys[-1] is None else None

@@ -1,6 +1,6 @@
-"""A NoETL server of any generation, as the rest of the case kind sees it.
+"""The client of a NoETL server of any generation.
 
-No release says of which generation it is; the routes that it has do.
+No release says of which generation it is. It is found out by the routes that the server has.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -25,24 +25,26 @@ _NOT_FOUND: Final = 404
 _METHOD_NOT_ALLOWED: Final = 405
 _FIRST_CLIENT_ERROR: Final = 400
 _CANCEL_SECONDS: Final = 5.0
+"""How long the server may take to cancel an execution."""
 _PAGE_SECONDS: Final = 3.0
+"""How long the server may take to return its own page about an execution."""
 DESCRIPTION_PATH: Final = "/openapi.json"
-"""Where a server lists its routes."""
+"""Where a server describes its routes, in the format OpenAPI."""
 _RUN: Final = "/api/run/{resource_type}"
 _EXECUTE: Final = "/api/execute"
 _BATCH: Final = "/api/events/batch"
 _MANY: Final = "/api/execute/batch"
-"""Starts several playbooks: only the servers written in Rust have it, which do not describe themselves."""
+"""Starts several playbooks. Only servers written in Rust have this route, and they do not describe their routes."""
 
 
 class NoetlServer:
-    """Talks to a NoETL server of any generation. A context manager; for one thread.
+    """Client of a NoETL server of any generation. A context manager; for use in one thread.
 
     Args:
-        url: of the server.
-        headers: that each request has.
+        url: address of the server.
+        headers: headers of each request.
         masker: keeps secrets out of messages.
-        remaining_seconds: how much of the case's time is left.
+        remaining_seconds: returns how many seconds of the case's time are left.
         security: how the connection is encrypted; None for the usual way.
     """
 
@@ -68,11 +70,11 @@ class NoetlServer:
         self._transport.__exit__(kind, error, trace)
 
     def dialect(self) -> Dialect:
-        """Find out the server's generation. Asked once; waits for a server that is away.
+        """Return the server's generation. It is asked for once; a server that is away is waited for.
 
         Raises:
-            InvalidCase: there is another server at this address, or one that asks for authentication.
-            ConnectionFailed: there is none for half a minute.
+            InvalidCase: this is no NoETL server, or one that requires authentication.
+            ConnectionFailed: the server did not answer for half a minute.
         """
         if self._dialect is None:
             self._dialect = retry_while_away(
@@ -85,7 +87,7 @@ class NoetlServer:
 
         Args:
             content: the playbook, as YAML.
-            label: how people know it, for messages.
+            label: name of its file, for messages.
 
         Raises:
             InvalidCase: the server refuses it.
@@ -97,9 +99,9 @@ class NoetlServer:
         """Register a credential; one of the same name is replaced.
 
         Args:
-            name: by which playbooks know it.
-            type: as ``postgres``.
-            fields: what it consists of. Texts; NoETL takes a port as a text, too.
+            name: name under which playbooks use it.
+            type: its type in NoETL, such as ``postgres``.
+            fields: its fields by name, as texts; NoETL accepts a port as a text, too.
 
         Raises:
             InvalidCase: the server refuses it.
@@ -118,37 +120,40 @@ class NoetlServer:
         """Find a playbook in the catalog.
 
         Args:
-            path: of the playbook.
-            version: None for the newest.
+            path: its path.
+            version: its version; None for the newest.
 
         Raises:
-            InvalidCase: there is none; names versions, or similar paths, that there are.
+            InvalidCase: there is no such playbook; the message names similar paths, or the versions that there are.
             ConnectionFailed: the server does not answer.
         """
         return self._catalog.find(path, version)
 
     def start(self, playbook: Registered, payload: Mapping[str, JsonValue], merge: bool | None) -> Started:  # noqa: FBT001 - a field of the case
-        """Start a playbook. What may have been started is never started again.
+        """Start a playbook. If it is not known whether it was started, it is not started again.
 
         Args:
-            playbook: which.
+            playbook: the version of the playbook.
             payload: its input.
-            merge: whether the input is merged into the workload, where servers ask; None for yes.
+            merge: whether the input is merged into its workload, for servers that ask (1.x); None for yes.
 
         Raises:
-            InvalidCase: the server refuses it.
-            StartUncertain: it may have been started.
+            InvalidCase: the server refuses to start it.
+            StartUncertain: it is not known whether it was started.
             ConnectionFailed: it was not started.
         """
         return start(self._transport, self.dialect(), playbook, payload, merge=merge is not False)
 
     def cancel(self, execution: int) -> bool:
-        """Cancel an execution and what it started, where the server can.
+        """Cancel an execution and those that it started, if the server can do that (from 4.x on).
 
-        Cancel only what is known to be running: servers "cancel" executions that are over, too.
+        To be called only for an execution that is known to be running, since servers "cancel" one that is over, too.
+
+        Args:
+            execution: id of the execution.
 
         Returns:
-            Whether the server says that it did. Nothing that goes wrong is raised.
+            Whether the server says that it cancelled the execution. Errors are not raised.
         """
         if self._dialect not in (Dialect.BATCH, Dialect.RUST):
             return False
@@ -160,25 +165,25 @@ class NoetlServer:
                 response = self._transport.send(request, answer_seconds=_CANCEL_SECONDS)
                 answer = mapping(self._transport.json(response))
             except ConnectionFailed:
-                continue  # a pooled connection of the server to its database breaks once
+                continue  # the server's pooled connection to its database may be broken; the next one works
             except CannotJudge:
                 return False
             return response.status == _OK and answer.get("status") == "cancelled"
         return False
 
     def get(self, path: str, parameters: Mapping[str, str]) -> JsonValue:
-        """Ask for a resource, once.
+        """Get a resource; it is asked for once.
 
         Args:
-            path: as in ``/api/executions/1``.
-            parameters: of the query.
+            path: path of the resource: ``/api/executions/1``.
+            parameters: parameters of the query.
 
         Returns:
-            The JSON value of the answer; None where there is no such resource.
+            The JSON value of the answer; None if there is no such resource.
 
         Raises:
-            InvalidCase: the server asks for authentication.
-            ConnectionFailed: there was no answer, or one that is none: 5xx, or no JSON.
+            InvalidCase: the server requires authentication.
+            ConnectionFailed: there was no answer, an answer with a status of 4xx or 5xx, or one that is no JSON.
         """
         query = f"?{urlencode(parameters)}" if parameters else ""
         response = self._transport.send(self._transport.request("GET", path + query))
@@ -190,12 +195,15 @@ class NoetlServer:
         return self._transport.json(response)
 
     def page_of(self, execution: int) -> str | None:
-        """Give the address of NoETL's own page about an execution.
+        """Return the address of NoETL's own page about an execution.
 
-        Releases before 4 come with a page and serve it where NOETL_ENABLE_UI is on; those from 4 on do not.
+        Releases before 4.x have such pages, and serve them if ``NOETL_ENABLE_UI`` is on. Later ones have none.
+
+        Args:
+            execution: id of the execution.
 
         Returns:
-            The address; None where the server serves no such page, or does not answer.
+            The address; None if the server has no such page, or does not answer.
         """
         request = self._transport.request("GET", f"/execution/{execution}")
         try:
@@ -221,20 +229,30 @@ class NoetlServer:
         return dialect
 
     def _has_route(self, path: str) -> bool:
-        """Whether there is a route for POST, which is not used for finding out."""
+        """Whether the server has a route for POST: it then refuses GET with the status 405. Nothing is posted."""
         return self._transport.send(self._transport.request("GET", path)).status == _METHOD_NOT_ALLOWED
 
 
 def generation_of(description: JsonValue) -> Dialect | None:
-    """Tell the generation from a description in the format OpenAPI; None where it is no NoETL server's."""
+    """Find the generation of a server by the description of its routes.
+
+    Args:
+        description: the decoded JSON of the description, in the format OpenAPI.
+
+    Returns:
+        The generation; None if this is no NoETL server.
+    """
     return _of_routes(mapping(mapping(description).get("paths")))
 
 
 def generation_by_routes(exists: Callable[[str], bool]) -> Dialect | None:
-    """Tell the generation of a server that does not describe itself; None where it is no NoETL server.
+    """Find the generation of a server that does not describe its routes.
 
     Args:
-        exists: whether the server has a route.
+        exists: tells whether the server has a route for POST.
+
+    Returns:
+        The generation; None if this is no NoETL server.
     """
     return _of_routes({route for route in (_EXECUTE, _BATCH, _MANY) if exists(route)})
 

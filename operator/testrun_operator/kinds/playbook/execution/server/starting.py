@@ -1,4 +1,4 @@
-"""Starts a playbook, once: what may have been started is never started again, but looked for."""
+"""Starts a playbook at most once. If it is not known whether it was started, its execution is looked for."""
 
 import time
 from collections.abc import Mapping
@@ -21,16 +21,17 @@ from testrun_operator.kinds.playbook.execution.server.transport import (
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _ANSWER_SECONDS: Final = 60.0
-"""A server that cannot reach its NATS answers late or never."""
+"""How long a server may take to start a playbook. One that cannot reach its NATS answers late or never."""
 _MARGIN_SECONDS: Final = 3.0
 _MARGIN_PART: Final = 0.3
-"""So much of the case's time, but at most this part of it, is kept for finding out what became of it."""
+"""So many seconds of the case's time, but at most this part of it, are kept for looking for the execution."""
 _SEARCH_SECONDS: Final = 5.0
+"""How long the server may take to list executions."""
 _NOT_FOUND: Final = 404
 _FIRST_CLIENT_ERROR: Final = 400
 _TOO_MANY_REQUESTS: Final = 429
 _HIDDEN_NOT_FOUND: Final = "404: "
-"""So begins the detail of a 500 of 2.x that should be a 404."""
+"""Beginning of the detail of a 500 that should be a 404, on 2.x."""
 _CLOCKS_DIFFER_SECONDS: Final = 5.0
 
 
@@ -39,14 +40,15 @@ class Started:
     """A playbook that was started."""
 
     execution: int
+    """Id of its execution."""
 
 
 class StartUncertain(ConnectionFailed):
-    """The server was asked to start a playbook, and nobody knows whether it did.
+    """The server was asked to start a playbook, and it is not known whether it did.
 
     Args:
-        message: for people.
-        execution: one that the server started at that time, which may be it; None where none was found.
+        message: for the report.
+        execution: id of an execution that began at that time and may be this one; None if there is none.
     """
 
     def __init__(self, message: str, execution: int | None = None) -> None:
@@ -60,15 +62,15 @@ def start(
     """Start a playbook.
 
     Args:
-        transport: to the server.
+        transport: sends requests to the server.
         dialect: the server's generation.
-        playbook: which.
+        playbook: the version of the playbook.
         payload: its input.
-        merge: whether the input is merged into the workload, where servers ask (1.x).
+        merge: whether the input is merged into its workload, for servers that ask (1.x).
 
     Raises:
-        InvalidCase: the server refuses it.
-        StartUncertain: it may have been started.
+        InvalidCase: the server refuses to start it.
+        StartUncertain: it is not known whether it was started.
         ConnectionFailed: it was not started.
     """
     body: dict[str, JsonValue] = {"catalog_id": playbook.catalog_id}
@@ -76,7 +78,7 @@ def start(
         route = "/api/run/playbook"
         body |= {"path": playbook.path, "version": str(playbook.version), "args": dict(payload), "merge": merge}
     else:
-        # Version 2.x heeds no version: only the id in the catalog says which it is.
+        # 2.x ignores the version; only the id in the catalog says which one is meant.
         route = "/api/execute"
         body |= {"payload": dict(payload)}
         if dialect is Dialect.RUST:
@@ -131,8 +133,15 @@ def _uncertain(
 
 
 def _newest_since(transport: Transport, dialect: Dialect, playbook: Registered, since: float) -> int | None:
-    """Look for the newest execution of a playbook that the server's list has, and that nobody's playbook started."""
-    # From 4.x on servers give the newest ones alone, earlier releases give all.
+    """Look for the newest execution of a playbook since a time that no other playbook started; return its id.
+
+    Args:
+        transport: sends requests to the server.
+        dialect: the server's generation.
+        playbook: the playbook.
+        since: the time, in seconds since 1970.
+    """
+    # From 4.x on, servers list only the newest executions; earlier releases list all.
     request = transport.request("GET", "/api/executions?page_size=50")
     try:
         listed = transport.json(transport.send(request, answer_seconds=_SEARCH_SECONDS))

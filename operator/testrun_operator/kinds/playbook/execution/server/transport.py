@@ -1,4 +1,4 @@
-"""Sends a request to the NoETL server, again where that is safe and the server is away, and says what became of it."""
+"""Sends requests to a NoETL server, and repeats what is safe to repeat while the server is away."""
 
 import json
 import time
@@ -16,10 +16,11 @@ from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""The largest answer that is read."""
 ANSWER_SECONDS: Final = 20.0
-"""For so long an answer is waited for, where nothing else is said."""
+"""How long the server may take for an answer, if the caller does not say otherwise."""
 _BODY_SECONDS: Final = 60.0
-"""For so long the rest of an answer is waited for, once it has begun."""
+"""How long the body of an answer may take, once it has begun."""
 _LEAST_SECONDS: Final = 0.5
 _SERVER_ERRORS: Final = 500
 _TOO_MANY_REQUESTS: Final = 429
@@ -27,27 +28,27 @@ _REDIRECTS: Final = range(300, 400)
 _REFUSALS: Final = {401: "it asks for authentication", 403: "it forbids that"}
 _EXCERPT_LENGTH: Final = 500
 GRACE_SECONDS: Final = 30.0
-"""For so long a server may be away: it is being restarted."""
+"""How long a server may be away, since it may be restarting."""
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _Result = TypeVar("_Result")
 
 
 class NotSent(ConnectionFailed):
-    """There was no connection: the server knows nothing of the request."""
+    """There was no connection, so that the server did not receive the request."""
 
 
 class InvalidAnswer(ConnectionFailed):
-    """The answer is none that a NoETL server gives: no JSON, too much, or something that is missing in it."""
+    """The answer is not one of a NoETL server: it is no JSON, it is too large, or a field is missing."""
 
 
 class ServerError(ConnectionFailed):
-    """The server answered that it cannot: with 5xx, or 429.
+    """The server answered with an error of its own, 5xx, or with 429.
 
     Args:
-        message: for people.
-        status: of the answer.
-        detail: what the server says, as it came.
+        message: for the report.
+        status: status of the answer.
+        detail: what the server says is wrong, without secrets.
     """
 
     def __init__(self, message: str, status: int, detail: str) -> None:
@@ -60,11 +61,11 @@ class Transport:
     """Sends requests to one server, over connections that are kept open. A context manager.
 
     Args:
-        url: of the server.
-        headers: that each request has.
+        url: address of the server.
+        headers: headers of each request.
         masker: keeps secrets out of messages.
-        remaining_seconds: how much of the case's time is left.
-        security: how it is encrypted; None for the usual way.
+        remaining_seconds: returns how many seconds of the case's time are left.
+        security: how connections are encrypted; None for the usual way.
     """
 
     def __init__(
@@ -92,16 +93,16 @@ class Transport:
 
     @property
     def url(self) -> str:
-        """Address of the server, without a slash at its end."""
+        """Address of the server, without a slash at the end."""
         return self._url
 
     def request(self, method: str, path: str, body: JsonValue = None) -> Request:
         """Make a request.
 
         Args:
-            method: of HTTP.
-            path: below the server's address.
-            body: None for none.
+            method: the HTTP method.
+            path: path below the server's address, with the query.
+            body: a JSON value; None for no body.
         """
         if body is None:
             return Request(method, self._url + path, self._headers)
@@ -111,7 +112,7 @@ class Transport:
     def send(
         self, request: Request, *, answer_seconds: float = ANSWER_SECONDS, own_connection: bool = False
     ) -> Response:
-        """Send a request once, and give the answer, whatever it is but one that stands for no answer.
+        """Send a request once, and return the answer; its status may be one of 2xx or 4xx.
 
         Args:
             request: the request.
@@ -121,9 +122,9 @@ class Transport:
 
         Raises:
             NotSent: there was no connection.
-            ServerError: the answer is 5xx or 429.
-            ConnectionFailed: there was no answer, or not all of it.
-            InvalidCase: the request cannot be sent, or the answer is that it must be another: 3xx, 401, 403.
+            ServerError: the status of the answer is 5xx or 429.
+            ConnectionFailed: there was no answer, or it was cut off.
+            InvalidCase: the request cannot be sent, or the status of the answer is 3xx, 401 or 403.
         """
         response = self._exchange(request, answer_seconds, own_connection=own_connection)
         status = response.status
@@ -141,23 +142,23 @@ class Transport:
         return response
 
     def json(self, response: Response) -> JsonValue:
-        """Give the JSON value of an answer.
+        """Return the JSON value of an answer.
 
         Raises:
-            Nonsense: it has none.
+            InvalidAnswer: the answer is no JSON.
         """
         try:
             return response.json()
-        except NotJson as nonsense:
-            problem = self._masker.excerpt(f"the answer is {nonsense}")
+        except NotJson as error:
+            problem = self._masker.excerpt(f"the answer is {error}")
             raise InvalidAnswer(self.say(response.request, problem)) from None
 
     def detail_of(self, response: Response) -> str:
-        """Give what an answer says is wrong, as one line without secrets."""
+        """Return what an answer says is wrong, as one line without secrets."""
         try:
             value = response.json()
-        except NotJson as nonsense:
-            return self._masker.excerpt(response.text or str(nonsense), _EXCERPT_LENGTH)
+        except NotJson as error:
+            return self._masker.excerpt(response.text or str(error), _EXCERPT_LENGTH)
         detail = value.get("detail") if isinstance(value, dict) else None
         if isinstance(detail, list):
             return self._masker.excerpt("; ".join(map(_say_invalid, detail)), _EXCERPT_LENGTH)
@@ -165,7 +166,7 @@ class Transport:
         return self._masker.excerpt(text, _EXCERPT_LENGTH)
 
     def say(self, request: Request, problem: str) -> str:
-        """Make a message about a request."""
+        """Return a message about a request: its method and address, without secrets, and the problem."""
         return f"{self._masker.excerpt(request.label)}: {problem}"
 
     def _exchange(self, request: Request, answer_seconds: float, *, own_connection: bool) -> Response:
@@ -203,7 +204,7 @@ class Transport:
 
 
 def _say_invalid(one: JsonValue) -> str:
-    """Say what FastAPI found wrong with a request; not what was in it, which it repeats."""
+    """Return what FastAPI found wrong with a request, without the content of the request, which it repeats."""
     if not isinstance(one, dict):
         return str(one)
     place = one.get("loc")
@@ -212,17 +213,20 @@ def _say_invalid(one: JsonValue) -> str:
 
 
 def retry_while_away(ask: Callable[[], _Result], remaining_seconds: float, *, kind: type[ConnectionFailed]) -> _Result:
-    """Ask again while there is no answer, for half a minute or as long as there is time.
+    """Repeat a request while the server is away, for half a minute or as long as there is time.
 
-    An answer that is nonsense is one: another will not be better.
+    After an :class:`InvalidAnswer` the request is not repeated, since the next answer would be the same.
 
     Args:
-        ask: asks once.
-        remaining_seconds: how much time is left.
-        kind: the failures after which it may be asked again.
+        ask: sends the request once.
+        remaining_seconds: how many seconds of the case's time are left.
+        kind: the failures after which the request may be repeated.
+
+    Returns:
+        What ``ask`` returned.
 
     Raises:
-        ConnectionFailed: what came of the last try, and how long it was tried.
+        ConnectionFailed: the failure of the last attempt; its message says for how long it was tried.
     """
     began = time.monotonic()
     until = began + min(GRACE_SECONDS, remaining_seconds)
