@@ -20,7 +20,7 @@ from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.execution.log import Log, WorkState
-from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, Follower
+from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, LogPoller
 from testrun_operator.kinds.playbook.execution.status import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookStatus, Settling
 from testrun_operator.masking import Masker
@@ -95,14 +95,14 @@ def _recordings(postgres: PostgresServer) -> Iterator[Recording]:
         yield recording
 
 
-def _follow(recording: Recording) -> _Followed:
+def _poll(recording: Recording) -> _Followed:
     journal = Journal(Masker([]), write_line=lambda _: None, tell_detail=lambda _: None, tell_progress=lambda *_: None)
     with PostgresEventLog(recording.dsn, recording.dialect) as event_log:
-        follower = Follower(recording.root, event_log, Settling(limit=_LIMIT), journal)
+        poller = LogPoller(recording.root, event_log, Settling(limit=_LIMIT), journal)
         try:
-            log = follower.follow(time.monotonic() + _LONGEST_SECONDS)
+            log = poller.poll(time.monotonic() + _LONGEST_SECONDS)
         except EventsIncomplete as problem:
-            return _Followed(recording, follower.log, time.monotonic(), problem)
+            return _Followed(recording, poller.log, time.monotonic(), problem)
         return _Followed(recording, log, time.monotonic(), None)
 
 
@@ -113,7 +113,7 @@ def followed() -> Iterator[Mapping[str, _Followed]]:
         recordings = list(_recordings(postgres))
         with ThreadPoolExecutor(2 * len(recordings)) as pool:
             writing = [pool.submit(recording.write) for recording in recordings]
-            outcomes = list(pool.map(_follow, recordings))
+            outcomes = list(pool.map(_poll, recordings))
             for one in writing:
                 one.result()
         yield {outcome.recording.name: outcome for outcome in outcomes}

@@ -23,7 +23,7 @@ from testrun_operator.sources.fetched import Deadline, Fetched, GitRefused, Sour
 from testrun_operator.sources.git_address import Address, parse_address
 from testrun_operator.sources.git_http import Credentials, http_client, unreachable
 from testrun_operator.sources.git_pack import Receiver, check_pack
-from testrun_operator.sources.git_refs import HEADS, ID_LENGTH, TAGS, Choice, check_ref, choose, prefixes_for
+from testrun_operator.sources.git_refs import HEADS, ID_LENGTH, TAGS, ResolvedRef, check_ref, prefixes_for, resolve_ref
 from testrun_operator.sources.git_tcp import tcp_client
 from testrun_operator.sources.git_tree import Writer, check_path
 from testrun_operator.sources.paths import MAX_FILE_BYTES, printable
@@ -142,8 +142,8 @@ class _Fetch:
 
         def determine_wants(refs: Mapping[bytes, bytes], depth: int | None = None) -> list[ObjectID]:
             del depth  # the library tells what it was told
-            choice = choose(self.ref, refs) if not with_history else Choice()
-            wanted = choice.advertised or choice.commit
+            resolved = resolve_ref(self.ref, refs) if not with_history else ResolvedRef()
+            wanted = resolved.advertised or resolved.commit
             if wanted is not None:
                 asked.append(ObjectID(wanted))
             elif with_history:

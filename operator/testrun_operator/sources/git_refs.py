@@ -17,7 +17,7 @@ TAGS = b"refs/tags/"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ResolvedRef:
     """What a ref stands for. With neither field set, it is an abbreviated id that no branch or tag has."""
 
     advertised: bytes | None = None
@@ -45,7 +45,7 @@ def prefixes_for(ref: str) -> list[bytes]:
     return [b"HEAD", HEADS, TAGS, *([ref.encode()] if ref.startswith("refs/") else [])]
 
 
-def choose(ref: str, advertised: Mapping[bytes, bytes]) -> Choice:
+def resolve_ref(ref: str, advertised: Mapping[bytes, bytes]) -> ResolvedRef:
     """Find what a ref stands for: ``HEAD``, a branch, a tag, a full name such as ``refs/pull/7/head``, or an id.
 
     Args:
@@ -67,14 +67,14 @@ def choose(ref: str, advertised: Mapping[bytes, bytes]) -> Choice:
         raise GitRefused("ref", f"{ref!r} is both a branch and a tag; write refs/heads/{ref} or refs/tags/{ref}")
     found = branch or tag or advertised.get(name) or advertised.get(b"refs/" + name)
     if found is not None:
-        return Choice(found)
+        return ResolvedRef(found)
     identifier = ref.lower().encode()
     if not _ID.fullmatch(ref.lower()):
         raise GitRefused("ref", _unknown(ref, advertised))
     ids = {value for value in advertised.values() if value.startswith(identifier)}
     if len(identifier) == ID_LENGTH:
-        return Choice(commit=identifier)
-    return Choice(ids.pop()) if len(ids) == 1 else Choice()
+        return ResolvedRef(commit=identifier)
+    return ResolvedRef(ids.pop()) if len(ids) == 1 else ResolvedRef()
 
 
 def _unknown(ref: str, advertised: Mapping[bytes, bytes]) -> str:

@@ -16,7 +16,7 @@ from tests.unit.kinds.playbook.replay import TIMELINES, dialect_of, load
 
 from support.noetl import NoetlServer
 from support.recorded_log import Recording
-from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, Decision, State
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log, WorkState
@@ -39,9 +39,9 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-def _follow(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple[Decision, Log, float]:
+def _poll(reader: PostgresEventLog, root: int, seconds: float = 60.0) -> tuple[Decision, Log, float]:
     """Look at a log until it is decided; say when."""
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     until = time.monotonic() + seconds
     while True:
         log = reader.read(root)
@@ -78,7 +78,7 @@ def test_a_log_that_is_being_written_is_settled_when_its_last_row_is_there(
     writer.start()
     try:
         with PostgresEventLog(recording.dsn, recording.dialect) as reader:
-            decision, log, at = _follow(reader, recording.root)
+            decision, log, at = _poll(reader, recording.root)
     finally:
         writer.join()
     complete = load(TIMELINES / f"{name}.json").complete
@@ -99,7 +99,9 @@ def test_a_log_is_read_exactly_as_it_is(postgres: PostgresServer) -> None:
         log = reader.read(recording.root)
         assert log.events == complete.events
         assert sorted(log.work, key=lambda one: one.id) == sorted(complete.work, key=lambda one: one.id)
-        assert {one.execution: one for one in log.accounts} == {one.execution: one for one in complete.accounts}
+        assert {one.execution: one for one in log.server_states} == {
+            one.execution: one for one in complete.server_states
+        }
         assert min(event.id for event in log.events) > 2**53
         # What is known is not read again, and is the same.
         assert reader.read(recording.root).events is log.events
@@ -223,10 +225,10 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
 
     def judge(name: str) -> tuple[Decision, Log]:
         if way == "server":
-            decision, log, _ = _follow(ApiEventLog(_Api(noetl.url), dialect), started[name], 120)
+            decision, log, _ = _poll(ApiEventLog(_Api(noetl.url), dialect), started[name], 120)
         else:
             with PostgresEventLog(noetl.events_dsn, dialect) as reader:
-                decision, log, _ = _follow(reader, started[name], 120)
+                decision, log, _ = _poll(reader, started[name], 120)
         return decision, log
 
     with ThreadPoolExecutor(len(names)) as pool:
@@ -235,7 +237,7 @@ def test_real_executions_do_not_grow_after_they_were_settled(noetl: NoetlServer,
     with PostgresEventLog(noetl.events_dsn, dialect) as reader:
         for name, (decision, log) in judged.items():
             assert decision.state is State.SETTLED, f"{name}: {decision.missing}"
-            assert decision.examination.doubts == (), name
+            assert decision.examination.suspected == (), name
             later = reader.read(started[name])
             assert [event.id for event in log.events] == [event.id for event in later.events], name
             assert final_status(log).status is _status_of(noetl, name), name
@@ -248,11 +250,11 @@ def test_a_log_that_nobody_works_on_stays_open_and_says_so(noetl: NoetlServer) -
     try:
         execution = _start(noetl, "hello_world")
         with PostgresEventLog(noetl.events_dsn, dialect) as reader:
-            decision, _, _ = _follow(reader, execution, 3)
+            decision, _, _ = _poll(reader, execution, 3)
             assert decision.state is State.OPEN
             assert decision.examination.waiting_for_worker
             noetl.start_workers()
-            decision, log, _ = _follow(reader, execution, 90)
+            decision, log, _ = _poll(reader, execution, 90)
         assert decision.state is State.SETTLED
         assert final_status(log).status is PlaybookStatus.COMPLETED
     finally:

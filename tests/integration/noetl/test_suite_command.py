@@ -19,7 +19,7 @@ from testrun_operator.api.verdict import Verdict
 from testrun_operator.cli.application import application
 from testrun_operator.engine.validation import check_suite
 from testrun_operator.kinds.playbook.commands import server
-from testrun_operator.kinds.playbook.commands.history import learn
+from testrun_operator.kinds.playbook.commands.history import summarize
 from testrun_operator.kinds.playbook.execution import registration
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.spec import PlaybookStatus
@@ -76,7 +76,7 @@ def _wait_until_over(noetl: NoetlServer, executions: Iterable[str]) -> None:
     until = time.monotonic() + _SECONDS
     with PostgresEventLog(noetl.events_dsn, dialect) as event_log:
         for execution in executions:
-            while learn(event_log.read(int(execution))) is None:
+            while summarize(event_log.read(int(execution))) is None:
                 assert time.monotonic() < until, f"execution {execution} goes on and on: {noetl.logs()}"
                 time.sleep(0.2)
 

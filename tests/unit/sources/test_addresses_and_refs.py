@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from testrun_operator.sources.fetched import GitRefused
 from testrun_operator.sources.git_address import parse_address
-from testrun_operator.sources.git_refs import Choice, check_ref, choose
+from testrun_operator.sources.git_refs import ResolvedRef, check_ref, resolve_ref
 
 
 @pytest.mark.parametrize(
@@ -89,32 +89,32 @@ ADVERTISED = {
 
 
 @pytest.mark.parametrize(
-    ("ref", "choice"),
+    ("ref", "resolved"),
     [
-        ("HEAD", Choice(A)),
-        ("main", Choice(A)),
-        ("heads/main", Choice(A)),
-        ("refs/heads/main", Choice(A)),
-        ("refs/tags/both", Choice(B)),
-        ("same", Choice(B)),
-        ("refs/pull/7/head", Choice(C)),
-        ("deadbeef", Choice(C)),
-        ("cccc", Choice(C)),
-        ("C" * 40, Choice(commit=C)),
-        ("a" * 4, Choice(A)),
-        ("d" * 40, Choice(commit=b"d" * 40)),
-        ("dddd", Choice()),
+        ("HEAD", ResolvedRef(A)),
+        ("main", ResolvedRef(A)),
+        ("heads/main", ResolvedRef(A)),
+        ("refs/heads/main", ResolvedRef(A)),
+        ("refs/tags/both", ResolvedRef(B)),
+        ("same", ResolvedRef(B)),
+        ("refs/pull/7/head", ResolvedRef(C)),
+        ("deadbeef", ResolvedRef(C)),
+        ("cccc", ResolvedRef(C)),
+        ("C" * 40, ResolvedRef(commit=C)),
+        ("a" * 4, ResolvedRef(A)),
+        ("d" * 40, ResolvedRef(commit=b"d" * 40)),
+        ("dddd", ResolvedRef()),
     ],
 )
-def test_a_ref_is_looked_for_among_names_first(ref: str, choice: Choice) -> None:
+def test_a_ref_is_looked_for_among_names_first(ref: str, resolved: ResolvedRef) -> None:
     """A branch may be called like the beginning of an id."""
     check_ref(ref)
-    assert choose(ref, ADVERTISED) == choice
+    assert resolve_ref(ref, ADVERTISED) == resolved
 
 
 def test_the_beginning_of_two_ids_decides_nothing() -> None:
     """The history may tell which of them is a commit."""
-    assert choose("abbb", ADVERTISED | {b"refs/heads/x": b"abbb" + b"0" * 36}) == Choice()
+    assert resolve_ref("abbb", ADVERTISED | {b"refs/heads/x": b"abbb" + b"0" * 36}) == ResolvedRef()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_beginning_of_two_ids_decides_nothing() -> None:
 def test_what_cannot_be_chosen_is_explained(advertised: dict[bytes, bytes], ref: str, field: str, message: str) -> None:
     """With the field that is wrong."""
     with pytest.raises(GitRefused) as refused:
-        choose(ref, advertised)
+        resolve_ref(ref, advertised)
     assert refused.value.field == field
     assert refused.value.message.startswith(message)
 

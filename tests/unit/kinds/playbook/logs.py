@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log
+from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log, ServerState
 
 ROOT = 100
 WHEN = datetime(2026, 1, 1)  # noqa: DTZ001 - as in the log
@@ -29,5 +29,5 @@ def event(
 
 def log_of(dialect: Dialect, *events: Event, results: dict[str, JsonValue] | None = None) -> Log:
     """Make a log of an execution."""
-    accounts = () if results is None else (Account(ROOT, "COMPLETED", is_over=True, results=results),)
-    return Log(ROOT, dialect, events, accounts=accounts)
+    server_states = () if results is None else (ServerState(ROOT, "COMPLETED", is_over=True, results=results),)
+    return Log(ROOT, dialect, events, server_states=server_states)

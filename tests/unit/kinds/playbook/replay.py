@@ -8,10 +8,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
-from testrun_operator.kinds.playbook.execution.eventlog.rows import account_of, commanded_work_of, queued_work_of
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, Decision, State
+from testrun_operator.kinds.playbook.execution.eventlog.rows import commanded_work_of, queued_work_of, server_state_of
 from testrun_operator.kinds.playbook.execution.eventlog.rust import event_reader
-from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log, Work
+from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log, ServerState, Work
 from testrun_operator.kinds.playbook.spec import Settling
 
 _V = TypeVar("_V")
@@ -30,7 +30,7 @@ class Timeline:
     execution: int
     events: tuple[tuple[float, Event], ...]
     work: tuple[tuple[float, Work], ...]
-    accounts: tuple[tuple[float, Account], ...]
+    server_states: tuple[tuple[float, ServerState], ...]
 
     @property
     def dialect(self) -> Dialect:
@@ -42,16 +42,16 @@ class Timeline:
         """When the last row came; of accounts, the last that said something else than the one before."""
         said: dict[int, str] = {}
         turns = []
-        for seconds, account in self.accounts:
-            if said.get(account.execution) != account.status:
-                said[account.execution] = account.status
+        for seconds, server_state in self.server_states:
+            if said.get(server_state.execution) != server_state.status:
+                said[server_state.execution] = server_state.status
                 turns.append(seconds)
         return max(*turns, *(seconds for seconds, _ in (*self.events, *self.work)), 0.0)
 
     @property
     def length(self) -> int:
         """How many versions of rows there are."""
-        return len(self.events) + len(self.work) + len(self.accounts)
+        return len(self.events) + len(self.work) + len(self.server_states)
 
     def delayed(self, delays: Sequence[float]) -> "Timeline":
         """Delay each version of each row by a time of its own.
@@ -61,20 +61,24 @@ class Timeline:
         rest = iter(delays)
         events = [(seconds + next(rest), event) for seconds, event in self.events]
         work = [(seconds + next(rest), work) for seconds, work in self.work]
-        accounts = [(seconds + next(rest), account) for seconds, account in self.accounts]
+        server_states = [(seconds + next(rest), server_state) for seconds, server_state in self.server_states]
         return replace(
             self,
             events=tuple(events),
             work=_without_overtaken(work, lambda one: one.id),
-            accounts=_without_overtaken(accounts, lambda one: one.execution),
+            server_states=_without_overtaken(server_states, lambda one: one.execution),
         )
 
     def at(self, now: float) -> Log:
         """Give what could be seen at a moment. Of a row's versions it is the last that can be seen."""
         seen = sorted((event for seconds, event in self.events if seconds <= now), key=lambda event: event.id)
         work: dict[int, Work] = {one.id: one for seconds, one in self.work if seconds <= now}
-        accounts: dict[int, Account] = {one.execution: one for seconds, one in self.accounts if seconds <= now}
-        return Log(self.execution, self.dialect, tuple(seen), tuple(work.values()), accounts=tuple(accounts.values()))
+        server_states: dict[int, ServerState] = {
+            one.execution: one for seconds, one in self.server_states if seconds <= now
+        }
+        return Log(
+            self.execution, self.dialect, tuple(seen), tuple(work.values()), server_states=tuple(server_states.values())
+        )
 
     @cached_property
     def complete(self) -> Log:
@@ -100,10 +104,10 @@ def replay(timeline: Timeline, interval: float | None = None, phase: float = 0.0
         phase: the second of the first look.
         times: of the settling, where they are not the defaults.
     """
-    settler = Settler(Settling(**times))
+    settler = CompletenessTracker(Settling(**times))
     now = phase
     until = timeline.end + _QUIET_AFTER_END_SECONDS
-    changes = sorted({seconds for seconds, _ in (*timeline.events, *timeline.work, *timeline.accounts)})
+    changes = sorted({seconds for seconds, _ in (*timeline.events, *timeline.work, *timeline.server_states)})
     log, seen = timeline.at(now), 0
     while True:
         count = _count(changes, now, seen)
@@ -153,7 +157,7 @@ def load(path: Path) -> Timeline:
             *((seconds, queued_work_of(row)) for seconds, row in rows["queue"]),
             *((seconds, commanded_work_of(row)) for seconds, row in commands),
         ),
-        accounts=tuple((seconds, account_of(row)) for seconds, row in rows["execution"]),
+        server_states=tuple((seconds, server_state_of(row)) for seconds, row in rows["execution"]),
     )
 
 

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from testrun_operator.api.report import ExecutionReport
-from testrun_operator.kinds.playbook.execution.completeness import Settler
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
 from testrun_operator.kinds.playbook.execution.event_types import _MEANINGS
-from testrun_operator.kinds.playbook.execution.eventlog.event_cache import Memory
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import EventCache
 from testrun_operator.kinds.playbook.execution.eventlog.rows import (
-    account_of,
     commanded_work_of,
     event_of,
     queued_work_of,
     read_json,
+    server_state_of,
 )
-from testrun_operator.kinds.playbook.execution.judging import judge, say_error
+from testrun_operator.kinds.playbook.execution.judging import describe_error, judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
 from testrun_operator.kinds.playbook.execution.status import final_status, first_error
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations, Settling
@@ -92,26 +92,29 @@ _ACCOUNTS = st.fixed_dictionaries({"execution_id": _IDS}, optional={"status": _A
 @given(
     rows=st.lists(_EVENTS, max_size=12),
     work=st.lists(_WORK, max_size=3),
-    accounts=st.lists(_ACCOUNTS, max_size=2),
+    server_states=st.lists(_ACCOUNTS, max_size=2),
 )
 @settings(deadline=None, max_examples=60)
 def test_every_log_has_a_verdict(
-    dialect: Dialect, rows: list[Mapping[str, Any]], work: list[Mapping[str, Any]], accounts: list[Mapping[str, Any]]
+    dialect: Dialect,
+    rows: list[Mapping[str, Any]],
+    work: list[Mapping[str, Any]],
+    server_states: list[Mapping[str, Any]],
 ) -> None:
     """And what is told of it can be told: by the child to its parent, and by the pod to the operator."""
-    memory = Memory(_ROOT)
-    memory.add(event_of(row, longest_result=200) for row in rows)
+    cache = EventCache(_ROOT)
+    cache.add(event_of(row, longest_result=200) for row in rows)
     make = queued_work_of if dialect is Dialect.QUEUE else commanded_work_of
     log = Log(
         _ROOT,
         dialect,
-        memory.events,
+        cache.events,
         work=tuple(map(make, work)),
-        accounts=tuple(map(account_of, accounts)),
+        server_states=tuple(map(server_state_of, server_states)),
     )
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     for now, length in ((0.0, 0), (0.1, len(log.events) // 2), (0.2, len(log.events)), (99.0, len(log.events))):
-        settler.observe(Log(_ROOT, dialect, log.events[:length], log.work, accounts=log.accounts), now)
+        settler.observe(Log(_ROOT, dialect, log.events[:length], log.work, server_states=log.server_states), now)
     final = final_status(log)
     masker = Masker(["secret-of-all"])
     document = describe(log, final)
@@ -119,7 +122,7 @@ def test_every_log_has_a_verdict(
     told = [finding.as_detail().model_dump_json() for finding in findings]
     assert any('"status"' in text for text in told)
     if (error := first_error(log)) is not None:
-        assert say_error(error, log, masker)
+        assert describe_error(error, log, masker)
     seen = actual_events(log, masker)
     report = ExecutionReport(id=str(_ROOT), events=dict(seen.by_type), last_events=seen.last)
     assert ExecutionReport.model_validate(json.loads(report.model_dump_json())) == report
@@ -146,8 +149,8 @@ def test_json_that_cannot_be_used_is_left_out(text: str | bytes) -> None:
 
 def test_too_many_executions_are_refused_in_words() -> None:
     """Cycles of parents are no matter: an execution is taken in once."""
-    memory = Memory(_ROOT)
-    assert memory.adopt([101, _ROOT])
-    assert not memory.adopt([101, _ROOT])
+    cache = EventCache(_ROOT)
+    assert cache.include([101, _ROOT])
+    assert not cache.include([101, _ROOT])
     with pytest.raises(CannotJudge, match="more than 1000 executions"):
-        memory.adopt(range(1000, 3000))
+        cache.include(range(1000, 3000))

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from testrun_operator.kinds.playbook.execution.completeness import Settler, State
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, State
 from testrun_operator.kinds.playbook.execution.description import actual_events, describe
-from testrun_operator.kinds.playbook.execution.eventlog.event_cache import MAX_EVENTS, Memory
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import MAX_EVENTS, EventCache
 from testrun_operator.kinds.playbook.execution.judging import judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
 from testrun_operator.kinds.playbook.execution.status import final_status
@@ -46,7 +46,7 @@ def _log(dialect: Dialect, steps: int, *, is_loop: bool, is_broken: bool) -> Log
 
 
 def _examine(log: Log) -> None:
-    assert Settler(Settling()).observe(log, 0.0).state is State.OPEN
+    assert CompletenessTracker(Settling()).observe(log, 0.0).state is State.OPEN
 
 
 def _judge(log: Log) -> None:
@@ -59,7 +59,7 @@ def _judge(log: Log) -> None:
 
 def _follow_growth(log: Log) -> None:
     """Look at the log again and again while a few events come each time, but without what is done about changes."""
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     lateness = settler._lateness
     for end in range(0, len(log.events), 50):
         lateness.observe(log.events[max(0, end - 50) : end], end / 1000)
@@ -88,7 +88,7 @@ def _seconds(work: Callable[[], None]) -> float:
 
 def test_a_log_that_does_not_fit_into_the_pod_is_refused_before_it_is_read_to_its_end() -> None:
     """The pod would be killed, and nobody knew why."""
-    memory = Memory(_ROOT)
+    cache = EventCache(_ROOT)
     made = 0
 
     def endless() -> Event:
@@ -97,5 +97,5 @@ def test_a_log_that_does_not_fit_into_the_pod_is_refused_before_it_is_read_to_it
         return Event(made, _ROOT, "step.exit", "", "step", _WHEN)
 
     with pytest.raises(CannotJudge, match=f"more than {MAX_EVENTS} events"):
-        memory.add(iter(endless, None))
+        cache.add(iter(endless, None))
     assert made == MAX_EVENTS + 1

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 from tests.unit.kinds.playbook.replay import Timeline, all_timelines, replay
 
-from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State, examine
-from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log, Work, WorkState
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, Decision, State, examine
+from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log, ServerState, Work, WorkState
 from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import Settling
 
@@ -44,11 +44,11 @@ def test_recordings_that_end_leave_no_doubt() -> None:
     """A doubt makes a case some seconds slower: what real servers write all the time must raise none."""
     ended = [timeline for timeline in all_timelines() if _ends(timeline)]
     assert len(ended) > 30
-    assert {timeline.name: examine(timeline.complete).doubts for timeline in ended if _doubted(timeline)} == {}
+    assert {timeline.name: examine(timeline.complete).suspected for timeline in ended if _doubted(timeline)} == {}
 
 
 def _doubted(timeline: Timeline) -> bool:
-    return bool(examine(timeline.complete).doubts)
+    return bool(examine(timeline.complete).suspected)
 
 
 def test_recordings_that_never_end_are_the_expected_ones() -> None:
@@ -77,7 +77,7 @@ class _Writer:
         self.dialect, self.root = dialect, root
         self.events: list[Event] = []
         self.work: list[Work] = []
-        self.accounts: list[Account] = []
+        self.server_states: list[ServerState] = []
 
     def add(
         self, type_: str, node: str = "p", *, command: int | None = None, execution: int | None = None
@@ -100,12 +100,14 @@ class _Writer:
 
     @property
     def log(self) -> Log:
-        return Log(self.root, self.dialect, tuple(self.events), work=tuple(self.work), accounts=tuple(self.accounts))
+        return Log(
+            self.root, self.dialect, tuple(self.events), work=tuple(self.work), server_states=tuple(self.server_states)
+        )
 
 
 def _watch(log: Log, seconds: float, settling: Settling | None = None) -> Decision:
     """Look at a log that does not change, for some seconds."""
-    settler = Settler(settling or Settling())
+    settler = CompletenessTracker(settling or Settling())
     now = 0.0
     decision = settler.observe(log, now)
     while decision.state is State.OPEN and now < seconds:
@@ -176,14 +178,14 @@ def test_a_log_without_any_command_is_not_balanced() -> None:
 @pytest.mark.parametrize("dialect", Dialect)
 def test_an_execution_that_is_over_before_anything_was_done_is_doubted(dialect: Dialect) -> None:
     """Found by delays: every row of its only step was late, and its last event was not."""
-    assert any("any " in one for one in examine(_Writer(dialect).begin().end().log).doubts)
+    assert any("any " in one for one in examine(_Writer(dialect).begin().end().log).suspected)
 
 
 def test_what_the_server_says_of_an_execution_ends_it_too() -> None:
     """About a third of the executions of 4.26 never write that they are over."""
     writer = _Writer(Dialect.BATCH).begin().add("command.issued", "start", command=1)
     writer.work = [Work(1, writer.root, "start", WorkState.ENDED, "COMPLETED")]
-    writer.accounts = [Account(writer.root, "COMPLETED", is_over=True)]
+    writer.server_states = [ServerState(writer.root, "COMPLETED", is_over=True)]
     decision = _watch(writer.log, 100)
     assert decision.state is State.INCOMPLETE
     assert any("step 'start'" in one for one in decision.missing)
@@ -233,7 +235,7 @@ def test_clocks_that_differ_do_not_make_rows_late() -> None:
 def test_looking_becomes_rarer_while_nothing_happens() -> None:
     """A step of an hour is not looked at twenty times a second."""
     log = _Writer(Dialect.COMMAND).begin().add("command.issued", "start").log
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     polls, now = [], 0.0
     for _ in range(20):
         polls.append(settler.observe(log, now).poll_after)

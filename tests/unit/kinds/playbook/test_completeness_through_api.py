@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.kinds.playbook.replay import TIMELINES, Timeline, all_timelines, load
 
-from testrun_operator.kinds.playbook.execution.completeness import Settler, State
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, State
 from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.status import final_status
@@ -71,7 +71,7 @@ def test_a_log_is_settled_as_well_through_the_server(timeline: Timeline) -> None
     """The verdict is the same, and not before the last event."""
     server = _RecordedServer(timeline)
     reader = ApiEventLog(server, timeline.dialect)
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     last = max(seconds for seconds, _ in timeline.events)
     while True:
         log = reader.read(timeline.execution)

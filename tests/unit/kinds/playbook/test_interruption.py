@@ -14,7 +14,7 @@ def _send() -> None:
 
 def test_a_signal_is_raised_wherever_the_case_is() -> None:
     """Whatever it was waiting for, it can tidy up."""
-    with Interruption().heeded(), pytest.raises(Interrupted):
+    with Interruption().handling_sigterm(), pytest.raises(Interrupted):
         _send()
 
 
@@ -24,11 +24,11 @@ def test_a_signal_that_is_put_off_is_raised_after_the_block() -> None:
     taken = []
 
     def start() -> None:
-        with interruption.put_off():
+        with interruption.deferred():
             _send()
             taken.append("the answer")
 
-    with interruption.heeded(), pytest.raises(Interrupted):
+    with interruption.handling_sigterm(), pytest.raises(Interrupted):
         start()
     assert taken == ["the answer"]
 
@@ -44,7 +44,7 @@ def test_a_second_signal_does_not_disturb_the_tidying_up() -> None:
             _send()
             tidied.append("everything")
 
-    with Interruption().heeded(), pytest.raises(Interrupted):
+    with Interruption().handling_sigterm(), pytest.raises(Interrupted):
         work()
     assert tidied == ["everything"]
 
@@ -54,17 +54,17 @@ def test_an_error_in_a_block_that_puts_it_off_is_not_hidden() -> None:
     interruption = Interruption()
 
     def refuse() -> None:
-        with interruption.put_off():
+        with interruption.deferred():
             _send()
             raise ValueError("the server refused")
 
-    with interruption.heeded(), pytest.raises(ValueError, match="the server"):
+    with interruption.handling_sigterm(), pytest.raises(ValueError, match="the server"):
         refuse()
 
 
 def test_the_handler_of_before_is_back_after_it() -> None:
     """What else runs in the process ends as it did."""
     before = signal.getsignal(signal.SIGTERM)
-    with Interruption().heeded():
+    with Interruption().handling_sigterm():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before

@@ -10,7 +10,7 @@ from tests.unit.kinds.playbook.logs import ROOT, event, log_of
 
 from testrun_operator.api.report import MAX_MESSAGE_CHARACTERS
 from testrun_operator.kinds.playbook.execution.description import describe
-from testrun_operator.kinds.playbook.execution.judging import judge, say_error
+from testrun_operator.kinds.playbook.execution.judging import describe_error, judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
 from testrun_operator.kinds.playbook.execution.status import final_status
 from testrun_operator.kinds.playbook.spec import PlaybookExpectations
@@ -219,7 +219,7 @@ def test_a_run_that_completed_although_a_step_failed_is_told_with_all_such_steps
 def test_an_error_without_a_text_is_told_by_its_type() -> None:
     """Some events say only that something failed."""
     log = log_of(Dialect.BATCH, event(1, "batch.failed", "events.batch", "FAILED"))
-    assert say_error(log.events[0], log, Masker([])) == "step 'events.batch': batch.failed FAILED"
+    assert describe_error(log.events[0], log, Masker([])) == "step 'events.batch': batch.failed FAILED"
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t-value", 'it\'s "quoted" here', "back\\slash and 'quote"])

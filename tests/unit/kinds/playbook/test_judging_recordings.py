@@ -247,7 +247,7 @@ def test_the_error_of_a_step_is_in_its_result(release: str) -> None:
 def test_without_what_the_server_keeps_the_events_of_4_tell_the_results() -> None:
     """As where the server's API is all that there is, and its answer about the execution is gone."""
     log = recorded("variables", "4.26.0")
-    document = describe(replace(log, accounts=()), final_status(log))
+    document = describe(replace(log, server_states=()), final_status(log))
     assert document == describe(log, final_status(log))
 
 
@@ -287,7 +287,9 @@ def test_the_same_log_in_any_order_of_rows_gives_the_same_findings(timeline: Tim
         events, work = list(log.events), list(log.work)
         random.Random(seed).shuffle(events)
         random.Random(seed).shuffle(work)
-        shuffled = replace(log, events=tuple(events), work=tuple(work), accounts=tuple(reversed(log.accounts)))
+        shuffled = replace(
+            log, events=tuple(events), work=tuple(work), server_states=tuple(reversed(log.server_states))
+        )
         final, again = final_status(log), PlaybookExpectations.model_validate(_ALMOST_ALL)
         assert describe(shuffled, final) == document
         assert list(judge(again, shuffled, final, document, Masker([]))) == expected

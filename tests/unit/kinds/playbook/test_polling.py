@@ -10,7 +10,7 @@ from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.playbook.execution.event_types import meaning_of
 from testrun_operator.kinds.playbook.execution.log import Log, Meaning
-from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, Follower, OutOfTime, say_missing
+from testrun_operator.kinds.playbook.execution.polling import EventsIncomplete, LogPoller, OutOfTime, list_missing
 from testrun_operator.kinds.playbook.spec import Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal
@@ -63,10 +63,10 @@ def _journal(lines: list[str], doing: list[str]) -> Journal:
 
 def _follower(
     timeline: Timeline, clock: _Clock, change: Callable[[Log], Log] = lambda log: log
-) -> tuple[Follower, list[str], list[str]]:
+) -> tuple[LogPoller, list[str], list[str]]:
     lines: list[str] = []
     doing: list[str] = []
-    follower = Follower(
+    poller = LogPoller(
         timeline.execution,
         _Replayed(timeline, clock, change),
         Settling(),
@@ -74,7 +74,7 @@ def _follower(
         clock=clock,
         sleep=clock.sleep,
     )
-    return follower, lines, doing
+    return poller, lines, doing
 
 
 _FINISHED = ("hello_world", "late_failure", "composition", "loop", "variables")
@@ -86,10 +86,10 @@ def test_a_log_that_is_complete_is_returned_whole(name: str, release: str) -> No
     """What is judged has every row, and each event was counted and logged once."""
     clock = _Clock()
     timeline = _load(f"{name}-{release}")
-    follower, lines, _ = _follower(timeline, clock)
-    log = follower.follow(_LONG)
+    poller, lines, _ = _follower(timeline, clock)
+    log = poller.poll(_LONG)
     assert log.events == timeline.complete.events
-    assert follower.log == log
+    assert poller.log == log
     assert len(lines) == len(log.events)
     assert clock.now >= timeline.end
 
@@ -97,9 +97,9 @@ def test_a_log_that_is_complete_is_returned_whole(name: str, release: str) -> No
 def test_work_that_nobody_claims_ends_with_the_time_and_is_for_want_of_a_worker() -> None:
     """It says which step waits, so that people look at the worker and not at the playbook."""
     for release in ("1.8.0", "2.5.5", "4.26.0"):
-        follower, _, doing = _follower(_load(f"no_worker-{release}"), _Clock())
+        poller, _, doing = _follower(_load(f"no_worker-{release}"), _Clock())
         with pytest.raises(OutOfTime, match="nobody has claimed") as caught:
-            follower.follow(40)
+            poller.poll(40)
         assert caught.value.failure_class is FailureClass.DEPENDENCY
         assert "nobody has claimed" in doing[-1]
 
@@ -107,9 +107,9 @@ def test_work_that_nobody_claims_ends_with_the_time_and_is_for_want_of_a_worker(
 def test_a_step_that_takes_too_long_is_not_for_want_of_a_worker() -> None:
     """A worker has it: that it does not end is the playbook's own matter."""
     timeline = _load("worker_killed-4.26.0")
-    follower, _, _ = _follower(timeline, _Clock())
+    poller, _, _ = _follower(timeline, _Clock())
     with pytest.raises(OutOfTime, match="which a worker has") as caught:
-        follower.follow(30)
+        poller.poll(30)
     assert caught.value.failure_class is FailureClass.TEST
 
 
@@ -127,9 +127,9 @@ def test_a_log_that_never_becomes_complete_is_not_judged(name: str) -> None:
         return replace(log, events=tuple(event for event in log.events if event != dropped))
 
     clock = _Clock()
-    follower, _, _ = _follower(timeline, clock, lose)
+    poller, _, _ = _follower(timeline, clock, lose)
     with pytest.raises(EventsIncomplete, match=r"stayed incomplete for 30 s: .* is missing") as caught:
-        follower.follow(_LONG)
+        poller.poll(_LONG)
     assert caught.value.failure_class is FailureClass.DEPENDENCY
     assert caught.value.reason is Reason.EVENTS_INCOMPLETE
     assert str(timeline.execution) in str(caught.value)
@@ -148,35 +148,35 @@ def test_a_log_that_cannot_be_read_any_more_is_told_and_what_was_seen_is_kept() 
                 raise ConnectionFailed("the database did not answer")
             return super().read(root, until=until)
 
-    follower = Follower(
+    poller = LogPoller(
         timeline.execution, _Lost(timeline, clock), Settling(), _journal([], []), clock=clock, sleep=clock.sleep
     )
     with pytest.raises(ConnectionFailed):
-        follower.follow(_LONG)
-    assert follower.log is not None
-    assert follower.log.events
+        poller.poll(_LONG)
+    assert poller.log is not None
+    assert poller.log.events
 
 
 def test_a_log_that_is_complete_but_too_young_is_not_said_to_lack_something() -> None:
     """The time ended in the quiet time."""
     timeline = _load("hello_world-4.26.0")
-    follower, _, _ = _follower(timeline, _Clock())
+    poller, _, _ = _follower(timeline, _Clock())
     with pytest.raises(OutOfTime, match=r"nothing is missing, but further events were waited for \(0\.25 s"):
-        follower.follow(timeline.end + 0.1)
+        poller.poll(timeline.end + 0.1)
 
 
 def test_no_recording_is_followed_beyond_the_time_that_the_case_has() -> None:
     """Whatever state it is in, it ends by then."""
     for timeline in all_timelines():
         clock = _Clock()
-        follower, _, _ = _follower(timeline, clock)
+        poller, _, _ = _follower(timeline, clock)
         until = timeline.end / 3
         with pytest.raises((OutOfTime, EventsIncomplete)):
-            follower.follow(until)
+            poller.poll(until)
         assert clock.now <= until + 1e-6
 
 
 def test_only_the_first_of_many_missing_things_are_named() -> None:
     """A message of a hundred of them would be read by nobody."""
-    assert say_missing(("a,", "b")) == "a, b"
-    assert say_missing(tuple("abcdefgh")) == "a, b, c, d, e and 3 more"
+    assert list_missing(("a,", "b")) == "a, b"
+    assert list_missing(tuple("abcdefgh")) == "a, b, c, d, e and 3 more"

@@ -8,7 +8,7 @@ import pytest
 
 from testrun_operator.kinds.playbook.execution import registration
 from testrun_operator.kinds.playbook.execution.plan import make_plan
-from testrun_operator.kinds.playbook.execution.registration import prepare
+from testrun_operator.kinds.playbook.execution.registration import register_and_find
 from testrun_operator.kinds.playbook.execution.server.catalog import Registered
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
 from testrun_operator.masking import Masker
@@ -69,7 +69,7 @@ def _prepare(
     context = Context(document, environment or {}, journal, masker, Templates(document), time.monotonic() + 20)
     case = document.case.playbook
     assert case is not None
-    return prepare(case, make_plan(case, context), cast("NoetlServer", server), context), lines
+    return register_and_find(case, make_plan(case, context), cast("NoetlServer", server), context), lines
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.unit.kinds.playbook.logs import ROOT, event, log_of
 
-from testrun_operator.kinds.playbook.execution.completeness import Settler, State, examine
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, State, examine
 from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
 from testrun_operator.kinds.playbook.execution.steps import find_starts
 from testrun_operator.kinds.playbook.spec import Settling
@@ -47,7 +47,7 @@ def _without(log: Log, *ids: int) -> Log:
 def test_a_log_that_has_all_of_its_chain_lacks_nothing() -> None:
     """And raises no doubt, which would make each case some seconds slower."""
     found = examine(_complete())
-    assert (found.missing, found.doubts, found.says_so) == ((), (), True)
+    assert (found.missing, found.suspected, found.says_so) == ((), (), True)
 
 
 def test_any_event_that_another_names_is_missed() -> None:
@@ -84,7 +84,7 @@ def test_a_step_that_was_given_out_and_that_no_worker_took_has_not_run() -> None
 def test_without_a_last_event_it_is_waited_for_until_the_server_has_looked_for_what_it_forgot() -> None:
     """It goes on with such executions."""
     log = _without(_complete(), 13)
-    settler = Settler(Settling())
+    settler = CompletenessTracker(Settling())
     now, state = 0.0, State.OPEN
     while state is State.OPEN:
         decision = settler.observe(log, now)

@@ -20,7 +20,7 @@ MAX_BACKOFF_SECONDS = 30.0
 SERVER_WAIT_SECONDS = 30.0
 _FIRST_POLL_SECONDS = 0.1
 _MAX_POLL_SECONDS = 1.0
-_PATIENCE_SECONDS = 5.0
+_EXTRA_SECONDS = 5.0
 """By so much the client is more patient than the case has time, so that the end of that time is reported as such."""
 
 
@@ -102,8 +102,8 @@ class Client:
     def _send_once(self, request: Request) -> Response | str:
         """Return the response, or why there is none."""
         started = time.monotonic()
-        patience = self._context.remaining_seconds() + _PATIENCE_SECONDS
-        timeout = httpx.Timeout(patience, connect=min(patience, MAX_CONNECT_SECONDS))
+        answer_seconds = self._context.remaining_seconds() + _EXTRA_SECONDS
+        timeout = httpx.Timeout(answer_seconds, connect=min(answer_seconds, MAX_CONNECT_SECONDS))
         try:
             with self._http.stream(
                 request.method,

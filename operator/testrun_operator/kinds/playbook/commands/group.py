@@ -117,13 +117,13 @@ def suite(
     if dsn_secret is not None and not _SECRET.fullmatch(dsn_secret):
         raise typer.BadParameter("write NAME/KEY, as in noetl-events/dsn", param_hint="--dsn-secret")
 
-    from testrun_operator.kinds.playbook.commands.selection import Wishes
-    from testrun_operator.kinds.playbook.commands.suite import Wanted, make_suite
+    from testrun_operator.kinds.playbook.commands.selection import Criteria
+    from testrun_operator.kinds.playbook.commands.suite import SuiteRequest, make_suite
     from testrun_operator.terminal.printing import write_anything
 
     write_anything()
     secret_name, _, secret_key = (dsn_secret or "").partition("/")
-    wanted = Wanted(
+    request = SuiteRequest(
         folder=folder,
         server=server,
         tls=(ca_file, client_certificate, client_key),
@@ -137,7 +137,7 @@ def suite(
         duration=not no_duration,
         expect_failures=expect_failures,
         dsn=dsn,
-        wishes=Wishes(tuple(match or ()), tuple(category or ()), include_unsafe, assume_credentials, strip),
+        criteria=Criteria(tuple(match or ()), tuple(category or ()), include_unsafe, assume_credentials, strip),
         output=output,
     )
-    raise typer.Exit(make_suite(wanted))
+    raise typer.Exit(make_suite(request))

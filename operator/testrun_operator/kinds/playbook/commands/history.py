@@ -20,62 +20,73 @@ from testrun_operator.kinds.playbook.spec import PlaybookExpectations, PlaybookS
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 from testrun_operator.terminal.errors import CannotDo
 
-_SLOWER = 3
-"""So many times as long as it took may it take."""
+_DURATION_FACTOR = 3
+"""The next execution may take so many times as long as the earlier one."""
 _SHORTEST_LIMIT = timedelta(seconds=5)
-_ROUND = ((60, 5), (300, 15), (3600, 60), (math.inf, 600))
-"""Limits below so many seconds are multiples of so many."""
-_MOST_STEPS = 64
+_ROUNDING = ((60, 5), (300, 15), (3600, 60), (math.inf, 600))
+"""Pairs of seconds: a limit below the first is rounded up to a multiple of the second."""
+_MAX_STEPS = 64
+"""Of the fields ``ran`` and ``inOrder`` of a case."""
 _LONGEST_STEP = 253
+"""Characters of a step's name that a case can have."""
 LOOK_BACK = 10
-"""So many of the newest executions of a playbook are looked at."""
+"""So many of the newest executions of a playbook are examined."""
 _GRACE_SECONDS = 10.0
-_STILL_SECONDS = 5.0
-"""What may not be over must not change for so long."""
+"""How long a server or a database may be away while an event log is read."""
+_UNCHANGED_SECONDS = 5.0
+"""An execution that may still be running counts as over if its event log does not change for so long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Experience:
-    """An execution that is over."""
+class RecordedExecution:
+    """What an execution that is over looked like, by its event log."""
 
     execution: int
+    """Its id."""
     status: PlaybookStatus
     has_errors: bool
-    """Whether a step of it, or of what it started, had an error that was not made up for."""
+    """Whether a step, of the execution or of those that it started, had an error that no repetition made up for."""
     failed_step: str
-    """The step of the first error; empty where it is of none, or there is none."""
+    """The step with the first error; empty if there is no error, or if it belongs to no step."""
     was_repeated: bool
-    """Whether a step was repeated: the next execution may get by without, and write fewer events."""
+    """Whether a step was repeated. The next execution may do without the repetition, and so have fewer events."""
     events: int
-    """How many its log has at least, with those of what it started."""
+    """How many events there were, with those of the executions that it started."""
     steps: tuple[str, ...]
-    """Those that ran, each once, in the order in which they started."""
+    """The steps that ran, each once, in the order in which they started."""
     in_turn: bool
-    """Whether none of them started before the one before it had ended."""
+    """Whether each step started only after the one before it had ended."""
     took: timedelta
-    """From the first event to the last."""
+    """The time from the first event to the last."""
     is_child: bool
-    """Whether another execution started it: with an input of its own."""
+    """Whether another execution started it. It then had an input that the case will not have."""
     is_certain: bool
-    """Whether the log leaves no doubt that it is over: it says so, and tells of all work that there is."""
+    """Whether the log leaves no doubt that the execution is over: it says so, and shows all the work that there is."""
 
     @property
     def is_good(self) -> bool:
-        """Whether it was started for itself, and completed without an error."""
+        """Whether no other execution started it, and it completed without an error."""
         return not self.is_child and self.status is PlaybookStatus.COMPLETED and not self.has_errors
 
 
-def learn(log: Log) -> Experience | None:
-    """Say what an execution looked like; None where it is not over, as far as its log tells."""
+def summarize(log: Log) -> RecordedExecution | None:
+    """Describe an execution by its event log.
+
+    Args:
+        log: all of its events that can be seen.
+
+    Returns:
+        The description; None if the execution is not over, as far as its log tells.
+    """
     examination = examine(log)
-    # Executions of 1.x always say when they are over; of others, a third never do.
+    # Executions of 1.x always say that they are over. Of those of later generations, a third never do.
     is_silent = log.dialect is Dialect.QUEUE and not examination.says_so
     if examination.missing or is_silent or not log.events:
         return None
     times = [event.created for event in log.events]
     errors = find_errors(log)
     first = errors.first if errors.standing else None
-    return Experience(
+    return RecordedExecution(
         execution=log.root,
         status=final_status(log).status,
         has_errors=bool(errors.standing),
@@ -85,45 +96,49 @@ def learn(log: Log) -> Experience | None:
         steps=tuple(dict.fromkeys(start.step for start in find_starts(log))),
         in_turn=_is_in_turn(log),
         took=max(times) - min(times),
-        # Some releases give iterations of loops their own execution as parent.
+        # Some releases name the execution itself as the parent of the iterations of its loops.
         is_child=any(event.parent_execution not in (None, log.root) for event in log.of(log.root)),
         is_certain=examination.says_so and (log.knows_work or log.dialect is not Dialect.QUEUE),
     )
 
 
-def expect_the_same(experience: Experience, *, in_order: bool, duration: bool) -> PlaybookExpectations:
-    """Say what to expect of the next execution.
+def expectations_from(recorded: RecordedExecution, *, in_order: bool, duration: bool) -> PlaybookExpectations:
+    """Return what to expect of the next execution of a playbook.
 
     Args:
-        experience: of an earlier one.
-        in_order: whether the playbook is written so that its steps come one after the other.
-        duration: whether to expect that it does not take much longer.
+        recorded: an earlier execution.
+        in_order: whether the text of the playbook says that its steps run one after the other.
+        duration: whether to expect that the next execution does not take much longer.
     """
-    steps = tuple(step for step in experience.steps if len(step) <= _LONGEST_STEP)[:_MOST_STEPS]
-    completed = experience.status is PlaybookStatus.COMPLETED
+    steps = tuple(step for step in recorded.steps if len(step) <= _LONGEST_STEP)[:_MAX_STEPS]
+    completed = recorded.status is PlaybookStatus.COMPLETED
     return PlaybookExpectations(
-        status=experience.status,
-        # Of one that completed no errors are the rule, and of one that did not they are none.
-        no_errors=False if completed and experience.has_errors else None,
-        min_events=None if experience.was_repeated else experience.events,
-        max_duration=limit_of(experience.took) if duration else None,
-        # Steps that started in an order have run.
-        steps=StepExpectations(in_order=steps) if in_order and experience.in_turn else StepExpectations(ran=steps),
+        status=recorded.status,
+        # The default expects no errors of an execution that completes, and does not care for those of one that fails.
+        no_errors=False if completed and recorded.has_errors else None,
+        min_events=None if recorded.was_repeated else recorded.events,
+        max_duration=limit_of(recorded.took) if duration else None,
+        # Steps that must have started in this order need not be listed as steps that ran.
+        steps=StepExpectations(in_order=steps) if in_order and recorded.in_turn else StepExpectations(ran=steps),
     )
 
 
 def limit_of(took: timedelta) -> timedelta:
-    """Give the longest time that is to be expected after one that took so long: generous, and a round number."""
-    seconds = took.total_seconds() * _SLOWER
-    unit = next(unit for below, unit in _ROUND if seconds < below)
+    """Return the longest time that the next execution may take: three times as long, rounded up, at least 5 s.
+
+    Args:
+        took: how long the earlier execution took.
+    """
+    seconds = took.total_seconds() * _DURATION_FACTOR
+    unit = next(unit for below, unit in _ROUNDING if seconds < below)
     return max(_SHORTEST_LIMIT, timedelta(seconds=math.ceil(seconds / unit) * unit))
 
 
 def _count_events(log: Log) -> int:
-    """Count the events that the next execution will have, too.
+    """Count the events that the next execution will certainly have.
 
-    Under load, servers of 1.x give out a step twice when two iterations before it end at once. Since each iteration has
-    a name of its own there, what is there twice is counted once.
+    Under load, servers of 1.x start a step twice if two iterations before it end at the same moment. Since each
+    iteration has a name of its own there, events of the same type and name are counted once.
     """
     if log.dialect is Dialect.QUEUE:
         return len({(event.execution, event.type, event.node) for event in log.events})
@@ -145,22 +160,26 @@ def _is_in_turn(log: Log) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What is known of a playbook's executions."""
+class ExecutionHistory:
+    """What is known about the earlier executions of a playbook."""
 
-    good: Experience | None = None
-    """The newest that completed without an error."""
-    bad: Experience | None = None
-    """The newest that is over and did not, where none is good."""
+    good: RecordedExecution | None = None
+    """The newest execution that completed without an error; None if there is none."""
+    bad: RecordedExecution | None = None
+    """The newest execution that is over, if none of them is good."""
     looked_at: int = 0
-    """How many executions were looked at."""
+    """How many executions there were to look at."""
     old_version: int | None = None
-    """Of the playbook, where the execution was not of the newest."""
+    """The version of the playbook that was executed, if it is not the newest."""
 
 
 @contextmanager
 def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
-    """Open what reads event logs: the database where there is a DSN, else the server.
+    """Open the source of event logs: the database if there is a DSN, else the server.
+
+    Args:
+        server: the NoETL server.
+        dsn: address of NoETL's Postgres, as libpq reads it; None to read through the server.
 
     Raises:
         CannotDo: the DSN cannot be read.
@@ -169,7 +188,7 @@ def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
     if dsn is None:
         yield ApiEventLog(server.api, dialect, grace=_GRACE_SECONDS)
         return
-    # Only here, since its driver is in an extra, which those who ask the server do not need.
+    # Imported here, because its driver is in an extra, which is not needed for reading through the server.
     from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog  # noqa: PLC0415 - see above
 
     try:
@@ -180,51 +199,56 @@ def open_event_log(server: Server, dsn: str | None) -> Iterator[EventLog]:
         yield event_log
 
 
-def remember(
+def read_histories(
     event_log: EventLog, executions: Mapping[str, Sequence[Execution]], progress: Callable[[str], None]
-) -> Mapping[str, Memory]:
-    """Look at executions until a good one is found, for each playbook.
+) -> Mapping[str, ExecutionHistory]:
+    """Examine the executions of each playbook until a good one is found.
 
     Args:
-        event_log: where their logs are read.
-        executions: by path of the playbook, in the order in which they are preferred.
-        progress: is told which playbook is looked at.
+        event_log: where their event logs are read.
+        executions: the executions by path of the playbook, those that are to be preferred first.
+        progress: called with the path of each playbook before its executions are examined.
+
+    Returns:
+        The histories by path of the playbook.
 
     Raises:
-        CannotDo: a log cannot be read.
+        CannotDo: an event log cannot be read.
     """
-    memories: dict[str, Memory] = {}
+    histories: dict[str, ExecutionHistory] = {}
     for path, candidates in executions.items():
         progress(path)
-        memories[path] = _remember(event_log, candidates)
-    doubtful = [path for path, memory in memories.items() if memory.good is not None and not memory.good.is_certain]
-    if doubtful:
-        # Between two of its steps, an execution that runs looks like one that is over and never says so; and servers of
-        # 1.x go on after they said so, which only their queue tells.
-        time.sleep(_STILL_SECONDS)
-    for path in doubtful:
-        known = memories[path].good
-        if known is not None and _learn(event_log, known.execution) != known:
-            memories[path] = Memory(looked_at=memories[path].looked_at)
-    return memories
+        histories[path] = _read_history(event_log, candidates)
+    uncertain = [
+        path for path, history in histories.items() if history.good is not None and not history.good.is_certain
+    ]
+    if uncertain:
+        # Between two of its steps, an execution that is still running looks like one that is over and never says so.
+        # And executions of 1.x may go on after they said that they are over, which only the queue's table shows.
+        time.sleep(_UNCHANGED_SECONDS)
+    for path in uncertain:
+        known = histories[path].good
+        if known is not None and _read_summary(event_log, known.execution) != known:
+            histories[path] = ExecutionHistory(looked_at=histories[path].looked_at)
+    return histories
 
 
-def _remember(event_log: EventLog, candidates: Sequence[Execution]) -> Memory:
-    best = Memory(looked_at=len(candidates))
+def _read_history(event_log: EventLog, candidates: Sequence[Execution]) -> ExecutionHistory:
+    best = ExecutionHistory(looked_at=len(candidates))
     for candidate in candidates:
-        experience = _learn(event_log, candidate.id)
-        if experience is not None and experience.is_good:
-            return Memory(good=experience, looked_at=len(candidates), old_version=candidate.old_version)
-        if experience is not None and not experience.is_child and best.bad is None:
-            best = Memory(bad=experience, looked_at=len(candidates), old_version=candidate.old_version)
+        recorded = _read_summary(event_log, candidate.id)
+        if recorded is not None and recorded.is_good:
+            return ExecutionHistory(good=recorded, looked_at=len(candidates), old_version=candidate.old_version)
+        if recorded is not None and not recorded.is_child and best.bad is None:
+            best = ExecutionHistory(bad=recorded, looked_at=len(candidates), old_version=candidate.old_version)
     return best
 
 
-def _learn(event_log: EventLog, execution: int) -> Experience | None:
+def _read_summary(event_log: EventLog, execution: int) -> RecordedExecution | None:
     try:
-        return learn(event_log.read(execution, until=time.monotonic() + _GRACE_SECONDS))
+        return summarize(event_log.read(execution, until=time.monotonic() + _GRACE_SECONDS))
     except (ConnectionFailed, InvalidCase) as error:
         raise CannotDo(f"the event log of execution {execution} cannot be read: {error.message}") from None
     except CannotJudge:
-        # It is too large to be judged, and its next execution will be, too: nothing can be learnt from it.
+        # The event log is too large to be judged, and that of the next execution will be, too.
         return None

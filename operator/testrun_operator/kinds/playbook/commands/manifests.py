@@ -15,10 +15,10 @@ from testrun_operator.terminal.errors import CannotDo
 from testrun_operator.terminal.printing import clean
 
 _MAX_BYTES = 1024 * 1024 - 16 * 1024
-"""Of the playbooks in a ConfigMap; the rest of what Kubernetes allows is for their names."""
-APPLY_BYTES = 256 * 1024
-"""From here on `kubectl apply` fails without `--server-side`: it keeps a copy in an annotation."""
-_WIDTH = 110
+"""Of the playbooks in a ConfigMap. Kubernetes allows 1 MiB; the rest is for their names."""
+_APPLY_BYTES = 256 * 1024
+"""`kubectl apply` without `--server-side` fails on larger objects, since it keeps a copy of them in an annotation."""
+_LINE_WIDTH = 110
 
 
 @dataclass(slots=True)
@@ -27,38 +27,41 @@ class ConfigMap:
 
     name: str
     texts: dict[str, str] = field(default_factory=dict)
-    """By key."""
+    """The playbooks by key."""
     size: int = 0
+    """Bytes of all playbooks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """Playbooks in ConfigMaps."""
+class PackedPlaybooks:
+    """The playbooks that cases register, distributed over ConfigMaps."""
 
     config_maps: tuple[ConfigMap, ...]
     places: Mapping[str, tuple[ConfigMap, str]]
-    """ConfigMap and key, by the path of the playbook."""
+    """The ConfigMap and the key in it, by the path of the playbook."""
 
     def source_of(self, candidate: Candidate) -> dict[str, object]:
-        """Say where a case finds its playbook and what that starts, as ``configMap`` of a case's ``register``."""
-        places = [self.places[playbook.path] for playbook in candidate.family]
+        """Return the field ``register.configMap`` of a case: where its playbook is, and those that it starts."""
+        places = [self.places[playbook.path] for playbook in candidate.call_tree]
         name = places[0][0].name
         if len(places) == 1:
             return {"name": name, "path": places[0][1]}
         return {"name": name, "items": [{"key": key, "path": key} for _, key in places]}
 
 
-def pack(candidates: Sequence[Candidate], name: str) -> Packed:
-    """Put playbooks into ConfigMaps: with what they start in the same one, since a case uses one.
+def pack(candidates: Sequence[Candidate], name: str) -> PackedPlaybooks:
+    """Distribute the playbooks of cases over as few ConfigMaps as are needed, each below 1 MiB.
+
+    A playbook and those that it starts are put into the same ConfigMap, since a case can name only one.
 
     Args:
-        candidates: the cases, in their order.
-        name: of the ConfigMap; where there are several, they are numbered.
+        candidates: the playbooks that become cases, in the order of the cases.
+        name: name of the ConfigMap; further ones are ``NAME-2``, ``NAME-3`` and so on.
 
     Raises:
-        CannotDo: what belongs together is too large.
+        CannotDo: playbooks that belong together are larger than a ConfigMap.
     """
-    groups = _group(candidates)
+    groups = _group_by_need(candidates)
     keys: dict[str, str] = {}
     for group in groups:
         for playbook in group:
@@ -80,17 +83,17 @@ def pack(candidates: Sequence[Candidate], name: str) -> Packed:
         for playbook in group:
             fitting.texts[keys[playbook.path]] = playbook.text
             places[playbook.path] = fitting, keys[playbook.path]
-    return Packed(tuple(config_maps), places)
+    return PackedPlaybooks(tuple(config_maps), places)
 
 
-def _group(candidates: Iterable[Candidate]) -> list[list[Playbook]]:
+def _group_by_need(candidates: Iterable[Candidate]) -> list[list[Playbook]]:
     """Put playbooks that cases need together into groups, in the order of the cases."""
     group_of: dict[str, list[Playbook]] = {}
     groups: list[list[Playbook]] = []
     for candidate in candidates:
         merged: list[Playbook] = []
-        touched = [group_of[playbook.path] for playbook in candidate.family if playbook.path in group_of]
-        for playbook in (*(one for group in touched for one in group), *candidate.family):
+        touched = [group_of[playbook.path] for playbook in candidate.call_tree if playbook.path in group_of]
+        for playbook in (*(one for group in touched for one in group), *candidate.call_tree):
             if all(playbook.path != one.path for one in merged):
                 merged.append(playbook)
         if touched:
@@ -100,40 +103,42 @@ def _group(candidates: Iterable[Candidate]) -> list[list[Playbook]]:
     return groups
 
 
-class Flow(dict[str, object]):
-    """A mapping that is written on one line."""
+class FlowMapping(dict[str, object]):
+    """A mapping that is written in YAML's flow style, ``{…}``, on one line."""
 
 
-class FlowList(list[object]):
-    """A list that is written on one line, or on several where it is long."""
+class FlowSequence(list[object]):
+    """A list that is written in YAML's flow style, ``[…]``, on one line, or on several if it is long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Commented:
-    """A case, and what is to be said of it."""
+class CommentedCase:
+    """A case, with the comments that stand above it in the file."""
 
     case: Mapping[str, object]
+    """Its fields, in the order in which they are written."""
     comments: tuple[str, ...] = ()
+    """One line each, without the number sign."""
 
 
 def write_suite(
     metadata: Mapping[str, str],
     spec: Mapping[str, object],
-    cases: Iterable[Commented],
+    cases: Iterable[CommentedCase],
     *,
     head: Sequence[str] = (),
     notes: Mapping[str, Sequence[str]],
     end: Sequence[str] = (),
 ) -> str:
-    """Write a TestSuite.
+    """Write a TestSuite as YAML, with comments, in the order of its fields.
 
     Args:
-        metadata: its name, and its namespace if it has one.
-        spec: everything but the cases.
+        metadata: name, and namespace if there is one.
+        spec: all fields of the spec but ``cases``.
         cases: the cases.
-        head: comments at the beginning.
-        notes: comments above fields of the spec, by field.
-        end: comments at the end.
+        head: comments at the beginning of the file.
+        notes: comments above fields of the spec, by the name of the field.
+        end: comments behind the last case.
     """
     parts = [*map(_comment, head)]
     parts.append(_dump({"apiVersion": f"{GROUP}/{VERSION}", "kind": "TestSuite", "metadata": metadata}))
@@ -150,11 +155,16 @@ def write_suite(
 
 
 def write_config_map(config_map: ConfigMap, namespace: str | None) -> str:
-    """Write a ConfigMap of playbooks."""
+    """Write a ConfigMap of playbooks as YAML.
+
+    Args:
+        config_map: the playbooks.
+        namespace: None to leave it out.
+    """
     metadata = {"name": config_map.name} | ({"namespace": namespace} if namespace else {})
     document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(config_map.texts)}
     note = "Too large for a plain kubectl apply; use: kubectl apply --server-side -f FILE"
-    return (_comment(note) if config_map.size > APPLY_BYTES else "") + _dump(document)
+    return (_comment(note) if config_map.size > _APPLY_BYTES else "") + _dump(document)
 
 
 def _comment(text: str) -> str:
@@ -163,13 +173,13 @@ def _comment(text: str) -> str:
 
 def _dump(value: object) -> str:
     written: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=False
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH, default_flow_style=False
     )
     return written
 
 
 class _Dumper(KubernetesDumper):
-    """Writes texts of several lines as they are, and what is marked so on one line; never an alias."""
+    """Writes texts of several lines as literal blocks, the classes above in flow style, and no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - as the library has it
         return True
@@ -182,18 +192,14 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-def _represent_flow(dumper: yaml.SafeDumper, value: Flow) -> yaml.MappingNode:
+def _represent_flow(dumper: yaml.SafeDumper, value: FlowMapping) -> yaml.MappingNode:
     return dumper.represent_mapping("tag:yaml.org,2002:map", value.items(), flow_style=True)
 
 
-def _represent_flow_list(dumper: yaml.SafeDumper, value: FlowList) -> yaml.SequenceNode:
+def _represent_flow_list(dumper: yaml.SafeDumper, value: FlowSequence) -> yaml.SequenceNode:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
 
 
 _Dumper.add_representer(str, _represent_text)
-
-
-_Dumper.add_representer(Flow, _represent_flow)
-
-
-_Dumper.add_representer(FlowList, _represent_flow_list)
+_Dumper.add_representer(FlowMapping, _represent_flow)
+_Dumper.add_representer(FlowSequence, _represent_flow_list)

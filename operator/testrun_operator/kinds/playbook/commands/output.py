@@ -1,4 +1,4 @@
-"""What is written on standard error beside a suite: the progress meanwhile, and afterwards what is not in it."""
+"""What is written on standard error: the progress while a suite is made, and afterwards what is not in it."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -7,50 +7,56 @@ from typing import Self
 import typer
 from rich.status import Status
 
-from testrun_operator.kinds.playbook.commands.case_builder import say_memory
-from testrun_operator.kinds.playbook.commands.history import Memory
-from testrun_operator.kinds.playbook.commands.playbooks import Found
-from testrun_operator.kinds.playbook.commands.selection import Choice
+from testrun_operator.kinds.playbook.commands.case_builder import describe_history
+from testrun_operator.kinds.playbook.commands.history import ExecutionHistory
+from testrun_operator.kinds.playbook.commands.playbooks import FoundPlaybooks
+from testrun_operator.kinds.playbook.commands.selection import Selection
 from testrun_operator.terminal.printing import clean, make_console
 
 
-def say(line: str) -> None:
-    """Write a line on standard error."""
+def notify(line: str) -> None:
+    """Write a line on standard error; control characters in it are made visible."""
     typer.echo(clean(line), err=True)
 
 
-def tell(choice: Choice, found: Found, memories: Mapping[str, Memory] | None, *, expect_failures: bool) -> None:
-    """Tell what became of playbooks, the line that sums it up last.
+def write_summary(
+    selection: Selection,
+    found: FoundPlaybooks,
+    histories: Mapping[str, ExecutionHistory] | None,
+    *,
+    expect_failures: bool,
+) -> None:
+    """Write which playbooks are no cases, or cases of a special sort, and a line with the counts at the end.
 
     Args:
-        choice: what became of them.
-        found: all that there were.
-        memories: what is known of earlier executions, by path; None where nobody asked.
-        expect_failures: whether what always failed is expected to fail.
+        selection: which playbooks became cases.
+        found: all playbooks that there are.
+        histories: earlier executions by path; None if they were not asked for.
+        expect_failures: whether a playbook that always failed is expected to fail.
     """
     for broken in found.broken:
-        say(f"cannot be read: {broken}")
-    for one in choice.left_out:
-        say(f"left out: {one.path}: {one.reason}")
-    for candidate in choice.candidates:
+        notify(f"cannot be read: {broken}")
+    for one in selection.left_out:
+        notify(f"left out: {one.path}: {one.reason}")
+    for candidate in selection.candidates:
         for reason in candidate.missing:
-            say(f"skipped without credentials: {candidate.playbook.path}: {reason}")
-    for path, memory in (memories or {}).items():
-        if memory.good is None:
-            say(f"no good run: {path}: {say_memory(memory, expect_failures=expect_failures)}")
-    say(_sum_up(choice, found, memories))
+            notify(f"skipped without credentials: {candidate.playbook.path}: {reason}")
+    for path, history in (histories or {}).items():
+        if history.good is None:
+            notify(f"no good run: {path}: {describe_history(history, expect_failures=expect_failures)}")
+    notify(_counts_line(selection, found, histories))
 
 
-def _sum_up(choice: Choice, found: Found, memories: Mapping[str, Memory] | None) -> str:
+def _counts_line(selection: Selection, found: FoundPlaybooks, histories: Mapping[str, ExecutionHistory] | None) -> str:
     counts = {
-        "without their credentials": sum(bool(candidate.missing) for candidate in choice.candidates),
-        "with the expectations of a good run": sum(one.good is not None for one in (memories or {}).values()),
-        "left out": len(choice.left_out),
-        "not asked for": choice.others,
+        "without their credentials": sum(bool(candidate.missing) for candidate in selection.candidates),
+        "with the expectations of a good run": sum(one.good is not None for one in (histories or {}).values()),
+        "left out": len(selection.left_out),
+        "not asked for": selection.others,
         "unreadable": len(found.broken),
         "other files": found.others,
     }
-    cases = _count(len(choice.candidates), "case")
+    cases = _count(len(selection.candidates), "case")
     parts = [cases, *(f"{count} {what}" for what, count in counts.items() if count)]
     return f"{_count(len(found.playbooks), 'playbook')}: {', '.join(parts)}"
 
@@ -60,7 +66,10 @@ def _count(number: int, what: str) -> str:
 
 
 class Progress:
-    """Shows what is being done, for the length of a block. On a terminal alone: in a pipe the summary says it all."""
+    """Shows on standard error what is being done, in a line that changes. A context manager.
+
+    Nothing is shown unless standard error is a terminal; in a file or a pipe the summary at the end is enough.
+    """
 
     def __init__(self) -> None:
         console = make_console(to_error=True)
@@ -79,16 +88,20 @@ class Progress:
         if self._status is not None:
             self._status.stop()
 
-    def say(self, doing: str) -> None:
-        """Show what is being done."""
+    def show(self, doing: str) -> None:
+        """Replace the line.
+
+        Args:
+            doing: what is being done now: ``reading the catalog``.
+        """
         if self._status is not None:
             self._status.update(clean(doing))
 
     def expect(self, total: int) -> None:
-        """Show how many there are."""
+        """Begin to count: so many things follow."""
         self._total, self._done = total, 0
 
     def count(self, name: str) -> None:
-        """Show the one that comes now."""
+        """Show the next of the things that are counted, by its name."""
         self._done += 1
-        self.say(f"{self._done}/{self._total} {name}")
+        self.show(f"{self._done}/{self._total} {name}")

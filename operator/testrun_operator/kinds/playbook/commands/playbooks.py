@@ -10,15 +10,15 @@ import yaml
 
 from testrun_operator.errors import LocalError
 from testrun_operator.kinds.playbook.commands.analysis import (
-    Names,
-    TooLarge,
+    PlaybookTooLarge,
+    References,
     Workload,
     find_children,
     find_credentials,
     is_sequential,
-    spots,
+    traverse,
 )
-from testrun_operator.kinds.playbook.commands.unsafe_tools import find_dangers
+from testrun_operator.kinds.playbook.commands.unsafe_tools import find_unsafe_uses
 from testrun_operator.sources.paths import order_key
 from testrun_operator.terminal.errors import CannotDo
 
@@ -33,7 +33,7 @@ class Unreadable(LocalError):
     """A text that should be a playbook is none.
 
     Args:
-        reason: why, for people.
+        reason: why not, for a message that begins with the name of the file.
     """
 
     def __init__(self, reason: str) -> None:
@@ -43,38 +43,41 @@ class Unreadable(LocalError):
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A playbook, and what a suite has to know of it."""
+    """A playbook, with what a suite needs to know about it."""
 
     path: str
-    """In the catalog."""
+    """Its path in the catalog."""
     description: str
-    """The first line of what it says of itself; may be empty."""
+    """The first line of its description; may be empty."""
     origin: str
-    """Where it was found: a file, or the catalog."""
+    """Where it was found, for messages: the name of a file, or ``the catalog``."""
     folder: str
-    """The folders that it is in, with ``/``; may be empty."""
+    """The folders that it is in, separated by ``/``; may be empty. They become the category of its case."""
     text: str = field(repr=False)
-    """As it is written; empty where it is in a catalog."""
+    """The YAML as it is written; empty if it was found in a catalog."""
     version: int | None = None
-    """In the catalog; None where it was not found there."""
-    dangers: tuple[str, ...] = ()
-    """What it does outside of NoETL that nobody should start unasked."""
-    credentials: Names = field(default_factory=Names)
-    """Credentials that it asks its server for."""
-    children: Names = field(default_factory=Names)
-    """Paths of playbooks that it starts."""
+    """Its version in the catalog; None if it was not found there."""
+    unsafe_uses: tuple[str, ...] = ()
+    """The unsafe tools that it uses, each as a clause: ``step 'deploy' uses the tool 'kubectl'``."""
+    credentials: References = field(default_factory=References)
+    """Names of the credentials that it asks its server for."""
+    children: References = field(default_factory=References)
+    """Paths of the playbooks that it starts."""
     is_sequential: bool = True
-    """Whether its steps come one after the other, as far as it is written so."""
+    """Whether its steps run one after the other, as far as its text tells."""
 
 
 def read_yaml(text: str) -> Mapping[str, object] | None:
-    """Read a text, and give its document if that is a playbook.
+    """Read a text, and return its document if that is a playbook.
+
+    Args:
+        text: the content of a file, which may be any YAML or none.
 
     Returns:
-        None where it is something else.
+        The playbook; None if the text is YAML of something else.
 
     Raises:
-        Unreadable: it is no YAML, or a playbook among other documents, which NoETL does not take.
+        Unreadable: it is no YAML, or it has other documents beside a playbook, which NoETL does not accept.
     """
     try:
         documents = list(yaml.load_all(text, Loader=_Loader))
@@ -99,18 +102,18 @@ def make_playbook(
     folder: str | None = None,
     text: str = "",
 ) -> Playbook:
-    """Find out what a suite has to know of a playbook.
+    """Find out what a suite needs to know about a playbook.
 
     Args:
-        document: what is in it.
-        origin: where it was found.
-        path: in the catalog; empty for the one that it names itself.
-        version: in the catalog, if that is where it was found.
-        folder: the folders that it is in; None for those of its path.
-        text: as it is written, where it is to be registered.
+        document: the playbook, as read from YAML.
+        origin: where it was found: the name of a file, or ``the catalog``.
+        path: its path in the catalog; empty for the one in its metadata.
+        version: its version in the catalog; None if it was not found there.
+        folder: the folders that it is in, separated by ``/``; None for those of its path.
+        text: the YAML as it is written, if cases may have to register it.
 
     Raises:
-        Unreadable: it has no path and no name, or is larger than any playbook.
+        Unreadable: it has neither a path nor a name, or it is larger than any playbook that people write.
     """
     metadata = document.get("metadata")
     fields: Mapping[str, object] = metadata if isinstance(metadata, Mapping) else {}
@@ -120,8 +123,8 @@ def make_playbook(
         raise Unreadable("has neither metadata.path nor metadata.name")
     workload = Workload(document.get("workload"))
     try:
-        found = list(spots(document))
-    except TooLarge:
+        nodes = list(traverse(document))
+    except PlaybookTooLarge:
         raise Unreadable("is larger than any playbook") from None
     return Playbook(
         path=path,
@@ -130,10 +133,10 @@ def make_playbook(
         folder=path.rpartition("/")[0] if folder is None else folder,
         text=text,
         version=version,
-        dangers=find_dangers(found, workload),
-        credentials=find_credentials(found, document.get("keychain"), workload),
-        children=find_children(found, workload),
-        is_sequential=is_sequential(found),
+        unsafe_uses=find_unsafe_uses(nodes, workload),
+        credentials=find_credentials(nodes, document.get("keychain"), workload),
+        children=find_children(nodes, workload),
+        is_sequential=is_sequential(nodes),
     )
 
 
@@ -147,25 +150,31 @@ def _text(fields: Mapping[str, object], key: str) -> str:
 
 
 @dataclass(slots=True)
-class Found:
-    """What is in a folder, or in a catalog."""
+class FoundPlaybooks:
+    """The playbooks of a folder or of a catalog."""
 
     playbooks: list[Playbook] = field(default_factory=list)
+    """Those that could be read."""
     broken: list[str] = field(default_factory=list)
-    """What should be playbooks and cannot be read: ``file: why``."""
+    """Those that could not be read, each as ``file: why``."""
     others: int = 0
-    """How many files are something else, as far as one can see: templates of Helm are no YAML, for instance."""
+    """How many YAML files are something else. A file that is no YAML, such as a template of Helm, is one of these."""
 
 
-def read_folder(root: Path) -> Found:
-    """Read the playbooks of a folder, in the order of their names. Hidden files and folders are passed over.
+def read_folder(root: Path) -> FoundPlaybooks:
+    """Read the playbooks of a folder and of the folders below it, in the order of their names.
+
+    Hidden files and folders are skipped. A file that cannot be read is noted in the result and is no error.
+
+    Args:
+        root: the folder.
 
     Raises:
-        CannotDo: it is no folder, or holds too much.
+        CannotDo: it is no folder, or contains more files than are looked at.
     """
     if not root.is_dir():
         raise CannotDo(f"{root} is no folder" if root.exists() else f"there is no folder {root}")
-    found = Found()
+    found = FoundPlaybooks()
     for name, file in _files(root):
         text = ""
         try:
@@ -210,9 +219,9 @@ def _read(file: Path) -> str:
 
 
 def _folder_of(name: str) -> str | None:
-    """Name the folders of a file; those of the playbook's path where the file is in none.
+    """Return the folders of a file, separated by ``/``; None if it is in none, so that those of its path count.
 
-    Many playbooks have a folder of their own, of the same name: it would be a category of one case.
+    Many playbooks have a folder of their own, of the same name. It is left out: it would be a category of one case.
     """
     file = PurePosixPath(name)
     parts = file.parent.parts

@@ -10,25 +10,30 @@ from fnmatch import fnmatchcase
 from testrun_operator.kinds.playbook.commands.playbooks import Playbook
 
 _LONGEST_PATH = 253
-_LONGEST = 63
-_DIGEST = 6
-_NO_LABEL = re.compile(r"[^a-z0-9]+")
-_NO_CATEGORY = re.compile(r"[^-_./A-Za-z0-9]+")
-_ENDS = "-_./"
+"""Characters of a path that a case can name."""
+_LONGEST_NAME = 63
+"""Characters of a DNS label, and of a category, which becomes the value of a label."""
+_DIGEST_LENGTH = 6
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
+_NOT_IN_CATEGORIES = re.compile(r"[^-_./A-Za-z0-9]+")
+_NOT_AT_ENDS = "-_./"
+"""Characters with which a category neither begins nor ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user wants of the playbooks that there are."""
+class Criteria:
+    """Which playbooks the user wants as cases."""
 
     match: tuple[str, ...] = ()
-    """Patterns of paths, as of a shell; none for all."""
+    """Patterns of paths, as in a shell; empty for all paths."""
     categories: tuple[str, ...] = ()
-    """Categories, with those below them; none for all."""
+    """Categories, each with those below it; empty for all."""
     include_unsafe: bool = False
+    """Whether playbooks that use unsafe tools become cases, too."""
     assume_credentials: bool = False
+    """Whether all credentials count as present, so that no case is skipped for want of one."""
     strip: str = ""
-    """What paths begin with, and names and categories should not."""
+    """A prefix of paths that names and categories are made without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,16 @@ class Candidate:
     """A playbook that becomes a case."""
 
     name: str
+    """Name of the case; a DNS label."""
     playbook: Playbook
     category: str | None
+    """Category of the case; None for none."""
     missing: tuple[str, ...] = ()
-    """Why it only runs when asked for: credentials that are not there, or cannot be looked for."""
+    """Why the case is skipped unless the user asks for it: its credentials that are missing, or cannot be checked."""
     notes: tuple[str, ...] = ()
-    family: tuple[Playbook, ...] = ()
-    """The playbook, and all that it starts, as far as they are known."""
+    """Sentences for the comment above the case."""
+    call_tree: tuple[Playbook, ...] = ()
+    """The playbook itself, then those that it starts, directly or through another, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,63 +59,66 @@ class LeftOut:
 
     path: str
     reason: str
+    """Why not, as a clause."""
 
 
 @dataclass(slots=True)
-class Choice:
-    """What becomes of playbooks."""
+class Selection:
+    """Which of the playbooks become cases."""
 
     candidates: list[Candidate] = field(default_factory=list)
+    """Those that do, ordered by path."""
     left_out: list[LeftOut] = field(default_factory=list)
+    """Those that cannot or must not."""
     others: int = 0
-    """How many were not asked for."""
+    """How many do not meet the criteria of the user."""
 
     def count_categories(self) -> Counter[str]:
         """Count the cases of each category."""
         return Counter(candidate.category or "(none)" for candidate in self.candidates)
 
 
-def choose(playbooks: Sequence[Playbook], wishes: Wishes, lacks: Callable[[str], bool] | None) -> Choice:
-    """Decide about each playbook.
+def select(playbooks: Sequence[Playbook], criteria: Criteria, lacks: Callable[[str], bool] | None) -> Selection:
+    """Decide for each playbook whether it becomes a case.
 
-    What a playbook starts counts as its own: a shell that it has another playbook start is a shell.
+    The unsafe tools and the credentials of the playbooks that a playbook starts count as its own.
 
     Args:
-        playbooks: all that there are.
-        wishes: of the user.
-        lacks: says whether the server has no credential of a name; None where there is no server to ask.
+        playbooks: all that were found.
+        criteria: those of the user.
+        lacks: tells whether the server has no credential of a given name; None if there is no server to ask.
     """
-    choice = Choice()
+    selection = Selection()
     known: dict[str, Playbook] = {}
     for playbook in playbooks:
         if playbook.path in known:
             first = known[playbook.path].origin
-            choice.left_out.append(LeftOut(playbook.path, f"{playbook.origin} has the same path as {first}"))
+            selection.left_out.append(LeftOut(playbook.path, f"{playbook.origin} has the same path as {first}"))
         known.setdefault(playbook.path, playbook)
-    names = name_cases(known, without=wishes.strip)
+    names = name_cases(known, without=criteria.strip)
     for path in sorted(known):
         playbook = known[path]
-        category = category_of(playbook.folder, without=wishes.strip)
-        if not _is_wanted(path, category, wishes):
-            choice.others += 1
+        category = category_of(playbook.folder, without=criteria.strip)
+        if not _matches(path, category, criteria):
+            selection.others += 1
             continue
-        family = _family(playbook, known)
-        reason = _why_not(playbook) or ("" if wishes.include_unsafe else _why_dangerous(family))
+        call_tree = _call_tree(playbook, known)
+        reason = _why_not(playbook) or ("" if criteria.include_unsafe else _why_unsafe(call_tree))
         if reason:
-            choice.left_out.append(LeftOut(path, reason))
+            selection.left_out.append(LeftOut(path, reason))
             continue
-        missing = () if wishes.assume_credentials else tuple(_missing(family, lacks))
+        missing = () if criteria.assume_credentials else tuple(_missing(call_tree, lacks))
         notes = tuple(_notes(playbook, known))
-        choice.candidates.append(Candidate(names[path], playbook, category, missing, notes, family))
-    return choice
+        selection.candidates.append(Candidate(names[path], playbook, category, missing, notes, call_tree))
+    return selection
 
 
-def _is_wanted(path: str, category: str | None, wishes: Wishes) -> bool:
-    if wishes.match and not any(fnmatchcase(path, pattern) for pattern in wishes.match):
+def _matches(path: str, category: str | None, criteria: Criteria) -> bool:
+    if criteria.match and not any(fnmatchcase(path, pattern) for pattern in criteria.match):
         return False
-    if not wishes.categories:
+    if not criteria.categories:
         return True
-    return any(category == one or (category or "").startswith(f"{one}/") for one in wishes.categories)
+    return any(category == one or (category or "").startswith(f"{one}/") for one in criteria.categories)
 
 
 def _why_not(playbook: Playbook) -> str:
@@ -118,92 +129,107 @@ def _why_not(playbook: Playbook) -> str:
     return "" if playbook.path.isprintable() else "its path has control characters"
 
 
-def _family(playbook: Playbook, known: Mapping[str, Playbook]) -> tuple[Playbook, ...]:
+def _call_tree(playbook: Playbook, known: Mapping[str, Playbook]) -> tuple[Playbook, ...]:
     found = {playbook.path: playbook}
     waiting = [playbook]
     while waiting:
-        for path in waiting.pop(0).children.known:
+        for path in waiting.pop(0).children.resolved:
             if path in known and path not in found:
                 found[path] = known[path]
                 waiting.append(known[path])
     return tuple(found.values())
 
 
-def _why_dangerous(family: Sequence[Playbook]) -> str:
-    for playbook in family:
-        if playbook.dangers:
-            reason = f"starts {playbook.path!r}, where {playbook.dangers[0]}"
-            more = f", and {len(playbook.dangers) - 1} more like that" if len(playbook.dangers) > 1 else ""
-            return f"{playbook.dangers[0] if playbook is family[0] else reason}{more}"
+def _why_unsafe(call_tree: Sequence[Playbook]) -> str:
+    for playbook in call_tree:
+        if playbook.unsafe_uses:
+            reason = f"starts {playbook.path!r}, where {playbook.unsafe_uses[0]}"
+            more = f", and {len(playbook.unsafe_uses) - 1} more like that" if len(playbook.unsafe_uses) > 1 else ""
+            return f"{playbook.unsafe_uses[0] if playbook is call_tree[0] else reason}{more}"
     return ""
 
 
-def _missing(family: Sequence[Playbook], lacks: Callable[[str], bool] | None) -> Iterator[str]:
-    told: set[str] = set()
-    for playbook in family:
-        through = "" if playbook is family[0] else f" (for {playbook.path!r}, which it starts)"
-        for name in playbook.credentials.known:
-            if name not in told and (lacks is None or lacks(name)):
-                told.add(name)
+def _missing(call_tree: Sequence[Playbook], lacks: Callable[[str], bool] | None) -> Iterator[str]:
+    seen: set[str] = set()
+    for playbook in call_tree:
+        through = "" if playbook is call_tree[0] else f" (for {playbook.path!r}, which it starts)"
+        for name in playbook.credentials.resolved:
+            if name not in seen and (lacks is None or lacks(name)):
+                seen.add(name)
                 what = "could not be looked for" if lacks is None else "is not on the server"
                 yield f"the credential {name!r} {what}{through}"
 
 
 def _notes(playbook: Playbook, known: Iterable[str]) -> Iterator[str]:
-    for path in playbook.children.known:
+    for path in playbook.children.resolved:
         unknown = "" if path in known else ", which is not among these and was not looked at"
         yield f"Starts {path!r}{unknown}."
-    for path in playbook.children.unknown:
+    for path in playbook.children.unresolved:
         yield f"Starts a playbook that is only known when it runs, {path!r}."
-    for name in playbook.credentials.unknown:
+    for name in playbook.credentials.unresolved:
         yield f"Uses a credential that is only known when it runs, {name!r}."
 
 
 def name_cases(paths: Iterable[str], *, without: str = "") -> Mapping[str, str]:
-    """Give each path the name of its case: a DNS label, and a different one for each.
+    """Make a unique DNS label of each path, as the name of its case.
 
-    A name depends on its path alone, so that it stays when playbooks come and go; unless another path would have the
-    same: then both get a part of their path's digest.
+    A name depends only on its path, so that it does not change when other playbooks come and go. The exception are
+    paths that would have the same name: each of their names gets a part of its path's digest.
 
     Args:
-        paths: the paths.
-        without: what they begin with, and names should not.
+        paths: the paths of the playbooks.
+        without: a prefix of paths that names are made without.
+
+    Returns:
+        The names by path.
     """
-    every = sorted(set(paths))
-    plain = {path: _label(path.removeprefix(without)) for path in every}
-    taken = Counter(plain.values())
-    return {path: label if taken[label] == 1 else _distinct(path, label, taken) for path, label in plain.items()}
+    labels = {path: _label(path.removeprefix(without)) for path in sorted(set(paths))}
+    taken = Counter(labels.values())
+    return {path: label if taken[label] == 1 else _unique_label(path, label, taken) for path, label in labels.items()}
 
 
 def category_of(folder: str, *, without: str = "") -> str | None:
-    """Make a category of folders: as they are, or the last of them that fit; None where there are none."""
-    cleaned = _NO_CATEGORY.sub("-", f"{folder}/".removeprefix(without))
-    parts = [stripped for part in cleaned.split("/") if (stripped := part.strip(_ENDS))]
-    while len("/".join(parts)) > _LONGEST and len(parts) > 1:
+    """Make a category of folders: all of them, or as many of the last ones as 63 characters can hold.
+
+    Args:
+        folder: the folders, separated by ``/``; may be empty.
+        without: a prefix that is left out.
+
+    Returns:
+        The category; None if there is no folder.
+    """
+    cleaned = _NOT_IN_CATEGORIES.sub("-", f"{folder}/".removeprefix(without))
+    parts = [stripped for part in cleaned.split("/") if (stripped := part.strip(_NOT_AT_ENDS))]
+    while len("/".join(parts)) > _LONGEST_NAME and len(parts) > 1:
         parts.pop(0)
-    return "/".join(parts)[:_LONGEST].strip(_ENDS) or None
+    return "/".join(parts)[:_LONGEST_NAME].strip(_NOT_AT_ENDS) or None
 
 
 def name_object(text: str, default: str) -> str:
-    """Make a name for a Kubernetes object of a text, or take the default where nothing of it can be used."""
-    return _NO_LABEL.sub("-", text.casefold()).strip("-")[:_LONGEST].rstrip("-") or default
+    """Make a name for a Kubernetes object from a text.
+
+    Args:
+        text: any text.
+        default: the name if no character of the text can be used.
+    """
+    return _NOT_IN_NAMES.sub("-", text.casefold()).strip("-")[:_LONGEST_NAME].rstrip("-") or default
 
 
 def _label(text: str) -> str:
-    label = _NO_LABEL.sub("-", text.casefold()).strip("-")
-    if len(label) <= _LONGEST:
+    label = _NOT_IN_NAMES.sub("-", text.casefold()).strip("-")
+    if len(label) <= _LONGEST_NAME:
         return label or "playbook"
-    return f"{label[: _LONGEST - _DIGEST - 1].rstrip('-')}-{_digest(text)}"
+    return f"{label[: _LONGEST_NAME - _DIGEST_LENGTH - 1].rstrip('-')}-{_digest(text)}"
 
 
-def _distinct(path: str, label: str, taken: Mapping[str, int]) -> str:
+def _unique_label(path: str, label: str, taken: Mapping[str, int]) -> str:
     salt = path
     while True:
-        name = f"{label[: _LONGEST - _DIGEST - 1].rstrip('-')}-{_digest(salt)}"
+        name = f"{label[: _LONGEST_NAME - _DIGEST_LENGTH - 1].rstrip('-')}-{_digest(salt)}"
         if name not in taken:
             return name
         salt += "\0"
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST_LENGTH]

@@ -11,23 +11,32 @@ from urllib.parse import quote, urlsplit
 from pydantic import JsonValue
 
 from testrun_operator.httpclient.tls import Security, make_security
-from testrun_operator.kinds.playbook.commands.playbooks import Found, Playbook, Unreadable, make_playbook, read_yaml
+from testrun_operator.kinds.playbook.commands.playbooks import (
+    FoundPlaybooks,
+    Playbook,
+    Unreadable,
+    make_playbook,
+    read_yaml,
+)
 from testrun_operator.kinds.playbook.execution.ids import read_id
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
-from testrun_operator.kinds.playbook.execution.server.transport import Transport, patiently
+from testrun_operator.kinds.playbook.execution.server.transport import Transport, retry_while_away
 from testrun_operator.masking import Masker
 from testrun_operator.resources.document import EndpointTls
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 from testrun_operator.terminal.errors import CannotDo
 
-_PATIENCE_SECONDS: Final = 15.0
+_ANSWER_SECONDS: Final = 15.0
+"""How long the server may take for an answer."""
 _GRACE_SECONDS: Final = 5.0
+"""How long the server may be away, and be asked again."""
 _PAGE_SIZE: Final = 200
+"""Executions in one answer."""
 _PAGE_SIZE_OF_RUST: Final = 100
-"""The servers written in Rust give no more at once."""
+"""The same for servers written in Rust, which return no more at once."""
 _LAST_PAGE: Final = 25
-"""Of executions: the server does not give any beyond the 5,000 newest."""
+"""The last page of executions that is asked for: servers list only the 5,000 newest."""
 _OK: Final = 200
 
 _T = TypeVar("_T")
@@ -39,15 +48,16 @@ class Execution:
 
     id: int
     old_version: int | None
-    """The playbook's version, where it is known not to be the newest."""
+    """The version of the playbook that was executed, if it is known not to be the newest; else None."""
 
 
 class Server:
-    """A NoETL server. A context manager.
+    """A NoETL server from which a suite is made. A context manager.
 
     Args:
         url: its address.
-        tls: files with the certificates to trust, the one to show, and its key; None for each that is not given.
+        tls: files with the certificates to trust, the certificate to show, and its key; None for each that is not
+            given.
 
     Raises:
         CannotDo: one of the files is missing, or is not what it should be.
@@ -57,12 +67,12 @@ class Server:
         security = _security(url, tls)
         masker = Masker([urlsplit(url).password or ""])
         self.label = hide_credentials(url)
-        """Its address, for people."""
-        self._transport = Transport(url, {}, masker, _patience, security)
-        self.api = NoetlServer(url, {}, masker, remaining_seconds=_patience, security=security)
-        """What readers of event logs ask."""
+        """Its address without credentials, for messages."""
+        self._transport = Transport(url, {}, masker, _remaining_seconds, security)
+        self.api = NoetlServer(url, {}, masker, remaining_seconds=_remaining_seconds, security=security)
+        """The client that event logs are read with."""
         self._versions: dict[int | None, int] = {}
-        """By the ids in the catalog: lists of executions of servers written in Rust have no versions."""
+        """Versions of playbooks by id in the catalog: servers written in Rust list executions without versions."""
 
     def __enter__(self) -> Self:
         self._transport.__enter__()
@@ -76,15 +86,15 @@ class Server:
         self._transport.__exit__(kind, error, trace)
 
     def dialect(self) -> Dialect:
-        """Find out which generation of NoETL it is.
+        """Find out of which generation of NoETL it is.
 
         Raises:
-            CannotDo: it is none, or does not answer.
+            CannotDo: it is no NoETL server, or it does not answer.
         """
-        return _say_plainly(self.api.dialect)
+        return _with_plain_errors(self.api.dialect)
 
-    def playbooks(self) -> Found:
-        """Give the newest version of each playbook of its catalog, in the order of their paths.
+    def playbooks(self) -> FoundPlaybooks:
+        """Return the newest version of each playbook of its catalog, ordered by path.
 
         Raises:
             CannotDo: the server does not answer, or has no such catalog.
@@ -97,11 +107,11 @@ class Server:
             self._versions[read_id(entry.get("catalog_id"))] = _number(version)
             if path not in newest or _number(version) > _number(newest[path].get("version")):
                 newest[path] = entry
-        found = Found()
+        found = FoundPlaybooks()
         for path in sorted(newest):
             entry = newest[path]
             try:
-                # Those written in Rust have nothing but the workload there.
+                # In the payload of servers written in Rust there is only the workload; the content has all.
                 payload = _object(entry.get("payload"))
                 document = payload if "workflow" in payload else read_yaml(str(entry.get("content") or "")) or payload
                 found.playbooks.append(
@@ -112,14 +122,14 @@ class Server:
         return found
 
     def executions(self, playbooks: Collection[Playbook], most: int) -> Mapping[str, tuple[Execution, ...]]:
-        """Give the newest executions of playbooks that nobody else started: those of their newest version first.
+        """Return the newest executions of playbooks, without those that another execution started.
 
         Args:
             playbooks: the playbooks.
-            most: how many of each are wanted.
+            most: how many executions of each are wanted.
 
         Returns:
-            Executions by path.
+            The executions by path of the playbook: those of its newest version first, and of these the newest first.
 
         Raises:
             CannotDo: the server does not answer.
@@ -140,10 +150,10 @@ class Server:
                     found[path][execution] = _number(entry.get("version")) or known
             if len(entries) < size or all(len(found[playbook.path]) >= most for playbook in playbooks):
                 break
-        return {playbook.path: _prefer(playbook, found[playbook.path])[:most] for playbook in playbooks}
+        return {playbook.path: _by_preference(playbook, found[playbook.path])[:most] for playbook in playbooks}
 
     def lacks_credential(self, name: str) -> bool:
-        """Say whether it has no credential of a name.
+        """Whether the server has no credential of a given name.
 
         Raises:
             CannotDo: the server does not answer.
@@ -151,10 +161,10 @@ class Server:
         return self._get(f"/api/credentials/{quote(name, safe='')}", {}) is None
 
     def _get(self, path: str, parameters: Mapping[str, str]) -> JsonValue:
-        return _say_plainly(lambda: self.api.get(path, parameters))
+        return _with_plain_errors(lambda: self.api.get(path, parameters))
 
     def _ask_for_catalog(self) -> JsonValue:
-        # Not by kind: servers compare it letter by letter, and call it "Playbook" or "playbook".
+        # Not filtered by kind: servers distinguish upper and lower case, and call it "Playbook" or "playbook".
         request = self._transport.request("POST", "/api/catalog/list", {})
 
         def ask() -> JsonValue:
@@ -164,7 +174,7 @@ class Server:
                 raise CannotDo(self._transport.say(request, problem))
             return self._transport.json(response)
 
-        return _say_plainly(ask)
+        return _with_plain_errors(ask)
 
 
 def _security(url: str, files: tuple[Path | None, Path | None, Path | None]) -> Security | None:
@@ -183,23 +193,23 @@ def _security(url: str, files: tuple[Path | None, Path | None, Path | None]) -> 
 
 
 def hide_credentials(url: str) -> str:
-    """Give an address without the user and the password that may be in it."""
+    """Return an address without the user name and the password that may be in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
-def _patience() -> float:
-    return _PATIENCE_SECONDS
+def _remaining_seconds() -> float:
+    return _ANSWER_SECONDS
 
 
-def _say_plainly(ask: Callable[[], _T]) -> _T:
-    """Ask, for a while again where the server cannot answer: after a restart of its database it fails for some time.
+def _with_plain_errors(ask: Callable[[], _T]) -> _T:
+    """Ask the server, again for some seconds if it cannot answer, as it does after a restart of its database.
 
     Raises:
-        CannotDo: it did not work. The message is the server's, without the field of a case that would be wrong.
+        CannotDo: there was no usable answer. The message does not name the field of a case, as that of the cause does.
     """
     try:
-        return patiently(ask, _GRACE_SECONDS, kind=ConnectionFailed)
+        return retry_while_away(ask, _GRACE_SECONDS, kind=ConnectionFailed)
     except CannotJudge as error:
         raise CannotDo(error.message.removeprefix("playbook.connection: ")) from None
 
@@ -212,8 +222,8 @@ def _objects(value: JsonValue) -> list[Mapping[str, JsonValue]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _prefer(playbook: Playbook, versions: Mapping[int, int]) -> tuple[Execution, ...]:
-    """Put executions in the order in which they are preferred. Their ids rise with time."""
+def _by_preference(playbook: Playbook, versions: Mapping[int, int]) -> tuple[Execution, ...]:
+    """Order executions: those of the newest version first, and of these the newest first. Ids rise with time."""
     newest = playbook.version
     found = [
         Execution(id_, version if newest is not None and version != newest else None)

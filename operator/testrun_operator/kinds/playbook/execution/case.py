@@ -15,15 +15,15 @@ from testrun_operator.kinds.playbook.execution.eventlog.api import ApiEventLog
 from testrun_operator.kinds.playbook.execution.eventlog.postgres import PostgresEventLog
 from testrun_operator.kinds.playbook.execution.ids import check_is_new
 from testrun_operator.kinds.playbook.execution.interruption import Interrupted, Interruption, TimeOver
-from testrun_operator.kinds.playbook.execution.judging import find_outputs, judge, say_error
+from testrun_operator.kinds.playbook.execution.judging import describe_error, find_outputs, judge
 from testrun_operator.kinds.playbook.execution.log import Dialect, Log
 from testrun_operator.kinds.playbook.execution.plan import EXECUTION, Plan, make_plan
-from testrun_operator.kinds.playbook.execution.polling import ExecutionCancelled, Follower, OutOfTime
+from testrun_operator.kinds.playbook.execution.polling import ExecutionCancelled, LogPoller, OutOfTime
 from testrun_operator.kinds.playbook.execution.queries import QueryOutOfTime, check_queries, render_queries
-from testrun_operator.kinds.playbook.execution.registration import prepare
+from testrun_operator.kinds.playbook.execution.registration import register_and_find
 from testrun_operator.kinds.playbook.execution.server.client import NoetlServer
 from testrun_operator.kinds.playbook.execution.status import FinalStatus, final_status, first_error
-from testrun_operator.kinds.playbook.execution.structure.execution_view import stories_of
+from testrun_operator.kinds.playbook.execution.structure.execution_view import execution_views
 from testrun_operator.kinds.playbook.spec import PlaybookCase, PlaybookStatus
 from testrun_operator.runner.context import Conclusion, Context
 from testrun_operator.runner.failures import join_failures
@@ -52,8 +52,8 @@ def run_case(context: Context) -> Conclusion:
     interruption = Interruption()
     try:
         with (
-            interruption.heeded(),
-            interruption.limited(context.deadline - margin / 2),
+            interruption.handling_sigterm(),
+            interruption.time_limit(context.deadline - margin / 2),
             NoetlServer(
                 plan.url,
                 plan.headers,
@@ -99,7 +99,7 @@ class _Run:
         try:
             return self._run(interruption)
         except TimeOver:
-            raise ConnectionFailed(f"{self._say_late()}: no answer came in time to {self._waits_for}") from None
+            raise ConnectionFailed(f"{self._timeout_message()}: no answer came in time to {self._waits_for}") from None
 
     def _run(self, interruption: Interruption) -> Conclusion:
         self._journal.progress(f"asking which generation of NoETL answers at {self._plan.url}")
@@ -109,23 +109,23 @@ class _Run:
             self._waits_for = "the question which execution is the newest in the event log"
             newest = event_log.newest(until=self._until)
             self._waits_for = "what is asked before the start, of the catalog and of where playbooks come from"
-            playbook = prepare(self._case, self._plan, self._server, self._context)
+            playbook = register_and_find(self._case, self._plan, self._server, self._context)
             self._journal.progress(f"starting the playbook {playbook.path}")
             self._waits_for = f"the start of {playbook.path!r}, so that nobody knows whether it was started"
-            follower: Follower | None = None
+            poller: LogPoller | None = None
             try:
-                with interruption.put_off():
+                with interruption.deferred():
                     started = self._server.start(playbook, self._plan.payload, self._case.merge)
-                    follower = Follower(started.execution, event_log, self._case.settle, self._journal)
+                    poller = LogPoller(started.execution, event_log, self._case.settle, self._journal)
                 self._journal.execution(ExecutionReport(id=str(started.execution)))
                 self._journal.log(
                     f"Execution {started.execution} of {playbook.path} version {playbook.version} started"
                 )
                 check_is_new(dialect, started.execution, newest)
-                return self._follow(follower)
+                return self._poll(poller)
             except Interrupted:
-                if follower is not None:
-                    self._cancel(follower)
+                if poller is not None:
+                    self._cancel(poller)
                 raise
 
     @contextmanager
@@ -136,29 +136,29 @@ class _Run:
             with PostgresEventLog(self._plan.dsn, dialect) as event_log:
                 yield event_log
 
-    def _follow(self, follower: Follower) -> Conclusion:
-        self._waits_for = f"a look at the event log of execution {follower.execution}"
+    def _poll(self, poller: LogPoller) -> Conclusion:
+        self._waits_for = f"a look at the event log of execution {poller.execution}"
         try:
-            log = follower.follow(self._until)
+            log = poller.poll(self._until)
         except OutOfTime as late:
-            self._tell_execution(follower)
-            return self._give_up(follower, late)
+            self._report_execution(poller)
+            return self._time_out(poller, late)
         except (CannotJudge, TimeOver):
-            self._tell_execution(follower)
+            self._report_execution(poller)
             raise
-        self._journal.progress(f"judging execution {follower.execution}")
+        self._journal.progress(f"judging execution {poller.execution}")
         final = final_status(log)
-        self._tell_execution(follower, final)
+        self._report_execution(poller, final)
         self._check_is_own_end(log)
         try:
             conclusion = self._judge(log, final)
         except (QueryOutOfTime, TimeOver) as late:
             # The playbook was in time.
-            what = f"{late or 'it was still being judged'}; execution {follower.execution} was over by then"
-            message = f"{self._say_late()}: {what}"
+            what = f"{late or 'it was still being judged'}; execution {poller.execution} was over by then"
+            message = f"{self._timeout_message()}: {what}"
             return Conclusion(Verdict.TIMED_OUT, FailureClass.DEPENDENCY, Reason.CASE_TIMEOUT, message)
         with suppress(TimeOver):  # it is only a link
-            self._tell_execution(follower, final, self._server.page_of(follower.execution))
+            self._report_execution(poller, final, self._server.page_of(poller.execution))
         return conclusion
 
     def _check_is_own_end(self, log: Log) -> None:
@@ -172,19 +172,19 @@ class _Run:
         expect = self._case.expect
         if expect.status is PlaybookStatus.CANCELLED:
             return
-        for story in stories_of(log):
-            if story.is_cancelled and (story.is_root or expect.no_errors is not False):
-                raise ExecutionCancelled(story, self._context.masker)
+        for view in execution_views(log):
+            if view.is_cancelled and (view.is_root or expect.no_errors is not False):
+                raise ExecutionCancelled(view, self._context.masker)
 
-    def _say_late(self) -> str:
+    def _timeout_message(self) -> str:
         return f"the case did not end within {format_duration(self._context.document.timeout)}"
 
-    def _tell_execution(self, follower: Follower, final: FinalStatus | None = None, page: str | None = None) -> None:
+    def _report_execution(self, poller: LogPoller, final: FinalStatus | None = None, page: str | None = None) -> None:
         """Tell the journal what was seen of the execution."""
-        events = actual_events(follower.log, self._context.masker) if follower.log is not None else None
+        events = actual_events(poller.log, self._context.masker) if poller.log is not None else None
         self._journal.execution(
             ExecutionReport(
-                id=str(follower.execution),
+                id=str(poller.execution),
                 status=final.status.value.upper() if final is not None else "",
                 inferred=final is not None and final.inferred,
                 page=page,
@@ -193,18 +193,18 @@ class _Run:
             )
         )
 
-    def _give_up(self, follower: Follower, late: OutOfTime) -> Conclusion:
-        log, masker = follower.log, self._context.masker
+    def _time_out(self, poller: LogPoller, late: OutOfTime) -> Conclusion:
+        log, masker = poller.log, self._context.masker
         if log is not None:
             self._check_is_own_end(log)
         try:
-            is_cancelled = self._cancel(follower)
+            is_cancelled = self._cancel(poller)
         except TimeOver:
             is_cancelled = False
         error = first_error(log) if log is not None else None
         sentences = [
-            f"{self._say_late()}: execution {follower.execution} is not over: {late}",
-            *([f"first error: {say_error(error, log, masker)}"] if log is not None and error is not None else []),
+            f"{self._timeout_message()}: execution {poller.execution} is not over: {late}",
+            *([f"first error: {describe_error(error, log, masker)}"] if log is not None and error is not None else []),
             *(["it was cancelled"] if is_cancelled else []),
         ]
         return Conclusion(
@@ -212,36 +212,36 @@ class _Run:
             late.failure_class,
             Reason.CASE_TIMEOUT,
             join_failures(sentences, masker),
-            {"execution_id": str(follower.execution)},
+            {"execution_id": str(poller.execution)},
         )
 
-    def _cancel(self, follower: Follower) -> bool:
+    def _cancel(self, poller: LogPoller) -> bool:
         """Cancel what is known to be running, and say whether the execution itself was.
 
         Servers "cancel" what has ended, too, and write so into its log; and they do not reach the children of an
         execution that has ended.
         """
-        stories = stories_of(follower.log) if follower.log is not None else ()
-        running = [story.execution for story in stories if not story.is_finished] if stories else [follower.execution]
+        views = execution_views(poller.log) if poller.log is not None else ()
+        running = [view.execution for view in views if not view.is_finished] if views else [poller.execution]
         cancelled = [execution for execution in running if self._server.cancel(execution)]
         if cancelled:
             self._journal.log(f"Cancelled: execution {', '.join(map(str, cancelled))}")
-        return follower.execution in cancelled
+        return poller.execution in cancelled
 
     def _judge(self, log: Log, final: FinalStatus) -> Conclusion:
         document = describe(log, final)
         outputs: dict[str, JsonValue] = {"execution_id": str(log.root), "status": final.status.value}
         # Each is told as soon as it is known: a database that is lost in between takes none of them away.
-        failures = self._tell(judge(self._plan.expect, log, final, document, self._context.masker))
-        failures += self._tell(self._check_queries(log, final))
+        failures = self._report(judge(self._plan.expect, log, final, document, self._context.masker))
+        failures += self._report(self._check_queries(log, final))
         if not failures:
-            failures = self._tell(find_outputs(outputs, self._plan.outputs, document, self._context.masker))
+            failures = self._report(find_outputs(outputs, self._plan.outputs, document, self._context.masker))
         if failures:
             message = describe_failures(failures, self._context.masker)
             return Conclusion.failed(Reason.EXPECTATION_NOT_MET, message, outputs)
         return Conclusion.passed(Reason.EXPECTATIONS_MET, outputs)
 
-    def _tell(self, findings: Iterable[Finding]) -> list[Finding]:
+    def _report(self, findings: Iterable[Finding]) -> list[Finding]:
         """Tell the journal of findings; give those that are failures."""
         failures = []
         for finding in findings:

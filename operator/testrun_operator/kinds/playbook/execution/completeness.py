@@ -1,25 +1,26 @@
-"""When an event log is taken for complete: when its own structure says so and nothing comes any more.
+"""Decides when an event log is complete: nothing is missing by its own structure, and nothing comes any more.
 
-A log is complete when
+A log is taken for complete when
 
-1. nothing is missing by its structure (``structure/``): each piece of work has its end, each command its own, each
-   batch was looked at, in the execution and in all that it started; and
-2. it has not changed for a time. That is ``settle.quiet``; longer where rows were seen to come late, where an execution
-   never said that it is over, and where something is absent that the observed releases would have written (a doubt).
+1. nothing is missing by its structure (``structure/``): each piece of work and each command has its end, and each batch
+   was processed, in the execution and in all that it started; and
+2. it has not changed for a time. This is ``settle.quiet``. It is longer where rows were seen to come late, where an
+   execution never said that it is over, and where something is absent that the releases that were observed would have
+   written (a suspected gap).
 
-What cannot be known: a row that nothing else in the log tells of. A whole step whose every row is late while the last
-event of the execution is there leaves no trace; nor does the last event of an execution that may as well end without
-one. Against these there is only time. It is measured by the rows that came late before: the more of a log is late, the
-longer it is waited for, up to :data:`LONGEST_QUIET_SECONDS`. Where all rows of a log come at once and the last of them
-more than that later, the verdict is that of the rows that came. Without the queue's rows (1.x, read through the
-server) a step that is to be tried again looks as one that failed for good until the next attempt begins.
+A row that nothing else in the log points to cannot be missed. If all rows of a step are late while the last event of
+the execution is there, nothing shows that they exist; and nothing shows the last event of an execution that may as well
+end without one. Against this only waiting helps. How long depends on how late rows came before, up to
+:data:`LONGEST_QUIET_SECONDS`. If all rows of a log come at once and the last of them more than that later, the verdict
+is that of the rows that came. Without the rows of the queue (1.x, read through the server), a step that is to be tried
+again looks like one that failed for good until its next attempt begins.
 
-Rows that come late all by the same time, as from a replica, are no problem and are not counted as late.
+Rows that are all late by the same time, as those of a replica, do no harm and do not count as late.
 
-How strong that is was found by replays of recorded executions, with rows late by 0 to 5 seconds: all, some or one of
-them, each by a time of its own. With quiet times that do not grow, 6 of 20,000 were called settled before their last
-row, 3 of them with another verdict. With those that grow it was 1 of 100,000, with the same verdict; a doubt was added
-because of it.
+How reliable this is was measured by replaying recorded executions with rows late by 0 to 5 seconds: all, some or one of
+them, each by a time of its own. With quiet times that do not grow, 6 of 20,000 were called complete before their last
+row, 3 of them with another verdict. With those that grow it was 1 of 100,000, with the same verdict; one more suspected
+gap was defined because of it. See decision 0010.
 """
 
 from bisect import bisect_right
@@ -34,25 +35,30 @@ from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log
 from testrun_operator.kinds.playbook.execution.structure.examination import Examination, examine
 from testrun_operator.kinds.playbook.spec import Settling
 
-__all__ = ["LONGEST_QUIET_SECONDS", "Decision", "Examination", "Settler", "State", "examine"]
+__all__ = ["LONGEST_QUIET_SECONDS", "CompletenessTracker", "Decision", "Examination", "State", "examine"]
 
 LONGEST_QUIET_SECONDS: Final = 15.0
-"""The quiet time never becomes longer than that, or than ``settle.quiet`` where somebody set it to more."""
+"""The quiet time does not grow beyond this, unless ``settle.quiet`` is longer."""
 
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - as in logs
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the times in event logs have no zone
 _SHORTEST_POLL_SECONDS: Final = 0.05
 _LONGEST_POLL_SECONDS: Final = 0.5
 _POLL_GROWTH: Final = 1.3
 _ROUNDING_SECONDS: Final = 0.001
-"""What is left of a time may be too little for a clock to advance by."""
+"""The shortest pause. The rest of a time may be so short that a clock does not advance by it."""
 
 _LATE_FACTOR: Final = 1.5
+"""The quiet time is so many times the longest delay of a row."""
 _UNSAID_LATE_FACTOR: Final = 4.0
+"""The same where an execution has no event that says that it is over."""
 _UNSAID_SECONDS: Final = 1.0
+"""The shortest quiet time there."""
 _UNSAID_IN_RUST_SECONDS: Final = 12.0
-"""Servers written in Rust look every 8 s for executions that came to a halt by mistake, and go on with them."""
-_DOUBT_SECONDS: Final = 6.0
+"""The same for servers written in Rust: every 8 s they look for executions that halted by mistake and continue them."""
+_SUSPECTED_GAP_SECONDS: Final = 6.0
+"""The shortest quiet time where a gap is suspected."""
 _UNSEEN_QUEUE_SECONDS: Final = 10.0
+"""The shortest quiet time of logs of 1.x that are read without the rows of the queue."""
 
 
 class State(StrEnum):
@@ -68,24 +74,26 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do about a log."""
+    """What is known about the completeness of a log after it was read once more."""
 
     state: State
     poll_after: float
-    """Seconds after which to look again, where it is open."""
+    """Seconds until it should be read again, if it is open."""
     missing: tuple[str, ...]
-    """What must still come, for people."""
+    """What must still come, each as a clause."""
     quiet: float
     """Seconds for which the log must not change before it is taken for complete."""
     examination: Examination
+    """What its structure says."""
 
 
 class _Lateness:
-    """How late rows become visible: not against a clock, but against their own kind and against later rows.
+    """Measures how late rows become visible, compared with rows of the same type and with later rows.
 
-    Clocks of servers, workers and databases differ, and some write their times in zones of their own. So the time from
-    an event until it was seen is compared with the shortest of these for events of the same type, which one kind of
-    process writes. A row that comes after one with a higher id is late, too, by the time between them.
+    They cannot be compared with a clock: those of servers, workers and databases differ, and some processes write times
+    in zones of their own. The time from an event until it was seen is therefore compared with the shortest such time of
+    the events of its type, which are all written by processes of one kind. A row that becomes visible after one with a
+    higher id is late, too, by the time between the two.
     """
 
     def __init__(self) -> None:
@@ -97,7 +105,15 @@ class _Lateness:
         self._last_look: float | None = None
 
     def observe(self, events: tuple[Event, ...], now: float) -> bool:
-        """Take what can be seen now; say whether there is anything new."""
+        """Take the events that can be seen now.
+
+        Args:
+            events: all of them, also those that were seen before.
+            now: seconds of the database's clock where it is known, else of a clock that never jumps.
+
+        Returns:
+            Whether one of them was not seen before.
+        """
         fresh = [event for event in events if event.id not in self._seen]
         before = self._last_look
         for event in fresh:
@@ -107,12 +123,13 @@ class _Lateness:
             shortest = min(age, self._shortest.get(type_, age))
             self._shortest[type_] = shortest
             if before is not None and event.execution in self._met:
-                # It was not there at the look before: so it is late by at least that, however seldom we look.
+                # It was not there when the log was read before, so that it is late at least until then. By the time of
+                # this reading it would seem the later, the less often the log is read.
                 self.longest = max(self.longest, before - _seconds(event.created) - shortest)
                 first_above = bisect_right(self._highest, event.id, key=itemgetter(0))
                 if first_above < len(self._highest):
                     self.longest = max(self.longest, before - self._highest[first_above][1])
-        # Executions may be found by what names them, long after they began: their first rows were not late.
+        # An execution may be found long after it began, by a result that names it. Its first rows were not late.
         self._met.update(event.execution for event in fresh)
         if fresh:
             highest = max(event.id for event in fresh)
@@ -122,11 +139,11 @@ class _Lateness:
         return bool(fresh)
 
 
-class Settler:
-    """Decides when a log is complete, by what it was each time it was looked at.
+class CompletenessTracker:
+    """Decides when a log is complete, from what it contained each time that it was read.
 
     Args:
-        settling: the case's times.
+        settling: the field ``settle`` of the case.
     """
 
     def __init__(self, settling: Settling) -> None:
@@ -139,16 +156,16 @@ class Settler:
         self._poll = _SHORTEST_POLL_SECONDS
 
     def observe(self, log: Log, now: float) -> Decision:
-        """Take a log as it is now, and decide.
+        """Take the log as it is now, and decide whether it is complete.
 
         Args:
-            log: what can be seen.
-            now: seconds of a clock that never jumps.
+            log: all that can be seen of it.
+            now: seconds of a clock that never jumps, such as ``time.monotonic``.
         """
         clock = _seconds(log.now) if log.now is not None else now
         is_new = self._lateness.observe(log.events, clock)
         last = self._last
-        if last is None or is_new or (last.work, last.accounts) != (log.work, log.accounts):
+        if last is None or is_new or (last.work, last.server_states) != (log.work, log.server_states):
             self._changed_at = now
             self._poll = _SHORTEST_POLL_SECONDS
             self._examination = examine(log)
@@ -177,13 +194,13 @@ class Settler:
         if not examination.says_so:
             least = _UNSAID_IN_RUST_SECONDS if log.dialect is Dialect.RUST else _UNSAID_SECONDS
             needed = max(least, late * _UNSAID_LATE_FACTOR)
-        if examination.doubts:
-            needed = max(_DOUBT_SECONDS, needed)
+        if examination.suspected:
+            needed = max(_SUSPECTED_GAP_SECONDS, needed)
         if log.dialect is Dialect.QUEUE and not log.knows_work:
             needed = max(_UNSEEN_QUEUE_SECONDS, needed)
         return max(self._quiet, min(needed, LONGEST_QUIET_SECONDS))
 
 
 def _seconds(moment: datetime) -> float:
-    # Not timestamp(), which goes by the time zone of this machine, and does not know the first day of all.
+    # Not timestamp(), which applies the time zone of this machine and fails for times near the year 1.
     return (moment - _EPOCH).total_seconds()

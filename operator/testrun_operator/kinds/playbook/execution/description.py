@@ -108,7 +108,7 @@ def _results(log: Log) -> dict[str, JsonValue]:
     names = dict.fromkeys(start.step for start in find_starts(log))
     found = dict(_results_in_events(log, frozenset(names)))
     if log.dialect is Dialect.BATCH:
-        found.update(_results_in_account(log, frozenset(names)))
+        found.update(_results_in_server_state(log, frozenset(names)))
     return {name: found.get(name) for name in names}
 
 
@@ -173,17 +173,17 @@ def _result_in_context(event: Event) -> JsonValue:
     return None if result == _LEFT_OUT else _plain(result)
 
 
-def _results_in_account(log: Log, names: frozenset[str]) -> Iterator[tuple[str, JsonValue]]:
+def _results_in_server_state(log: Log, names: frozenset[str]) -> Iterator[tuple[str, JsonValue]]:
     """Give the results that 4.x keeps with the execution: they are whole, where those in events lack some keys.
 
     They are not kept of a step that failed; what stands there under its name is from a time before. And what stands
     there under a name that is no step's is none.
     """
     failed = {step_of(log.dialect, event.node) for event in log.of(log.root) if is_error(event)}
-    for account in log.accounts:
-        if account.execution != log.root:
+    for server_state in log.server_states:
+        if server_state.execution != log.root:
             continue
-        for name, value in account.results.items():
+        for name, value in server_state.results.items():
             if name in names and name not in failed:
                 inner = mapping(value).get("context")
                 yield name, _plain(inner if isinstance(inner, dict) else value)

@@ -1,8 +1,8 @@
-"""What the events of NoETL's releases mean.
+"""The types of events that NoETL's releases write, and what they mean.
 
-The releases write the same things as ``playbook_completed`` and ``playbook.completed``, with statuses in upper and
-lower case, and some mix both. Words are compared without regard to case, and dots and underscores are the same, for
-every release: none of them uses a word for something that another release means otherwise.
+Some releases write ``playbook_completed`` and others ``playbook.completed``, with statuses in upper or lower case, and
+some mix both. Types and statuses of all releases are therefore compared without regard to case, and with dots and
+underscores as the same character. No release uses a type for something that it does not mean in another.
 """
 
 from typing import Final
@@ -44,21 +44,22 @@ _MEANINGS: Final = {
 }
 
 TERMINAL: Final = frozenset({Meaning.COMPLETED, Meaning.FAILED, Meaning.CANCELLED})
-"""Meanings of events by which an execution says that it is over."""
+"""Meanings of the events by which an execution says that it is over."""
 
 
 def fold(word: str) -> str:
-    """Write a type of events as all releases have in common: ``Step.Exit`` is ``step_exit``."""
+    """Return a type or a status in the form in which all releases are compared: ``step_exit`` for ``Step.Exit``."""
     return word.strip().casefold().replace(".", "_").replace("canceled", "cancelled")
 
 
 def meaning_of(dialect: Dialect, type: str, status: str) -> Meaning:  # noqa: A002 - the name of the column
-    """Say what an event means.
+    """Return what an event means.
 
     Args:
-        dialect: the generation that wrote it; at present all words mean the same to all of them.
+        dialect: the generation that wrote it; at present the types mean the same in all of them.
         type: its type as written.
-        status: its status as written: an execution that is over as ``completed`` with the status ``failed`` failed.
+        status: its status as written. An event of the type ``playbook_completed`` with the status ``failed`` means that
+            the execution failed.
     """
     del dialect
     meaning = _MEANINGS.get(fold(type), Meaning.OTHER)
@@ -72,10 +73,10 @@ def meaning_of(dialect: Dialect, type: str, status: str) -> Meaning:  # noqa: A0
 
 
 def is_error(event: Event) -> bool:
-    """Whether an event tells of an error: by its status, its type, or the text of an error.
+    """Whether an event reports an error, by its status, its type, or the text of an error.
 
-    All three are needed: releases write ``call.error`` with the status RUNNING, ``step.exit`` with the status COMPLETED
-    and the text of an error, and ``command.completed`` with the status ``error``.
+    All three are looked at: releases write ``call.error`` with the status RUNNING, ``step.exit`` with the status
+    COMPLETED and the text of an error, and ``command.completed`` with the status ``error``.
     """
     if event.error or fold(event.status) in _FAILED_STATUSES:
         return True

@@ -1,4 +1,7 @@
-"""Ids of executions and commands: whole numbers of 64 bits, as numbers or as texts, and where results have them."""
+"""Ids of executions and commands, as NoETL writes them: whole numbers of 64 bits, as numbers or as texts.
+
+An id contains the time at which it was given (a "snowflake id"): its upper bits are milliseconds since 2024.
+"""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,20 +14,22 @@ from testrun_operator.runner.problem import ConnectionFailed
 
 _MAX_ID: Final = 2**63
 _EPOCH_SECONDS: Final = 1_704_067_200
-"""The time in ids begins with 2024."""
+"""The start of 2024, from which the time in ids is counted, in seconds since 1970."""
 _LAST_BITS: Final = 23
-"""How many of an id's last bits are not its time in milliseconds."""
+"""How many of the lowest bits of an id are not part of its time."""
 _LAST_BITS_OF_RUST: Final = 22
+"""The same for servers written in Rust."""
 _LATE_SECONDS: Final = 60.0
+"""An execution whose id is older by so much than the newest one before the start was not started by it."""
 _CLOCKS_DIFFER_SECONDS: Final = 86_400.0
-"""By so much the clock of a server may be ahead of ours; more than that, and an id is of a generation before."""
+"""The clock of a server may be ahead of ours by so much. An id from later than that was given by another generation."""
 
 
 def children_of(event: Event) -> Iterator[int]:
-    """Give the ids of executions that the result of an event names.
+    """Yield the ids of the executions that the result of an event names as started by its step.
 
-    A step that starts a playbook has its execution in its result. Ids rise with time: what was there before the
-    execution that names it was not started by it, but looked at.
+    A step that starts a playbook has the id of that execution in its result. Since ids rise with time, an execution
+    with a lower id than the one that names it was there before, and was not started by it.
     """
     result = mapping(event.result)
     for place in (result, mapping(result.get("data")), mapping(result.get("context"))):
@@ -34,7 +39,7 @@ def children_of(event: Event) -> Iterator[int]:
 
 
 def read_id(value: object) -> int | None:
-    """Read an id of 64 bits; give None where it is none."""
+    """Read an id from a JSON value; None if it is no whole number from 1 to 2**63 - 1, as a number or as a text."""
     if isinstance(value, str):
         text = value.strip()
         if not (text.isascii() and text.isdecimal() and len(text) < len(str(_MAX_ID)) + 1):
@@ -46,16 +51,16 @@ def read_id(value: object) -> int | None:
 
 
 def mapping(value: object) -> Mapping[str, JsonValue]:
-    """Give a JSON value that should be an object; an empty one where it is something else."""
+    """Return a JSON value that should be an object; an empty object if it is something else."""
     return value if isinstance(value, Mapping) else {}
 
 
 def time_of(dialect: Dialect, identity: int) -> float:
-    """Tell when an id was given, in seconds since 1970 by the clock of the database, or of the server.
+    """Return when an id was given, in seconds since 1970, by the clock of the database or of the server.
 
     Args:
-        dialect: the generation that gave it. Those written in Rust write the time one bit further right, so that their
-            ids are half as large as those of the releases before.
+        dialect: the generation that gave it. In ids of servers written in Rust the time begins one bit lower, so that
+            they are half as large as those of the releases before.
         identity: the id.
     """
     bits = _LAST_BITS_OF_RUST if dialect is Dialect.RUST else _LAST_BITS
@@ -63,19 +68,19 @@ def time_of(dialect: Dialect, identity: int) -> float:
 
 
 def check_is_new(dialect: Dialect, execution: int, newest: int) -> None:
-    """Make sure that an execution was not there long before it was started.
+    """Make sure that the execution that a server named in its answer to a start was not there long before.
 
-    A database in which a release before those written in Rust has worked has ids that seem to be of years to come: of
-    these nothing can be said.
+    Where a server written in Rust uses the database of an earlier release, the ids of that release seem to be from
+    years to come. Nothing can be concluded from these.
 
     Args:
         dialect: the server's generation.
-        execution: what the server calls the execution that it started.
-        newest: the newest execution that there was before; 0 where that is not known. Servers that start executions at
-            the same time may have clocks that are some seconds apart.
+        execution: id of the execution that the server says it started.
+        newest: id of the newest execution that there was before the start; 0 if that is not known. It may be newer by
+            some seconds, since several servers may start executions at the same time and have different clocks.
 
     Raises:
-        ConnectionFailed: it is another run's.
+        ConnectionFailed: the execution was there before, and belongs to another run.
     """
     given = time_of(dialect, newest)
     if given > time.time() + _CLOCKS_DIFFER_SECONDS:

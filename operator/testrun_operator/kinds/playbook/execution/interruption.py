@@ -1,4 +1,4 @@
-"""What ends a case wherever it is: the end of the pod, and the end of its time where somebody does not answer."""
+"""Interrupts a case at any point: when its pod is deleted, and when its time is over while it waits for an answer."""
 
 import signal
 import time
@@ -7,53 +7,54 @@ from contextlib import contextmanager
 from types import FrameType
 
 _LEAST_SECONDS = 0.001
-"""A timer of no seconds never rings."""
+"""The shortest time of a timer: one of 0 seconds is a timer that is switched off."""
 
 
 class Interrupted(BaseException):
     """The pod is being deleted.
 
-    Not an Exception: nothing may take it for the outcome of a case.
+    It is no ``Exception``, so that no handler of errors takes it for the outcome of the case.
     """
 
 
 class TimeOver(BaseException):
-    """The case's time is over, and something is still waited for that was to answer earlier.
+    """The case's time is over while it waits for an answer that should have come earlier.
 
-    Not an Exception, as :class:`Interrupted`.
+    It is no ``Exception``, for the same reason as :class:`Interrupted`.
     """
 
 
 class Interruption:
-    """Raises :class:`Interrupted` at SIGTERM, wherever the case is, unless that is put off. Must be in the main thread.
+    """Raises :class:`Interrupted` at SIGTERM, whatever the case is doing, unless that is deferred.
 
-    A second signal changes nothing: the supervisor kills what takes too long to tidy up.
+    To be used in the main thread, the only one in which Python handles signals. A second signal changes nothing: the
+    supervisor kills a process that takes too long to clean up.
     """
 
     def __init__(self) -> None:
-        self._is_put_off = False
+        self._is_deferred = False
         self._happened = False
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Heed the signal in the block."""
-        before = signal.signal(signal.SIGTERM, self._receive)
+    def handling_sigterm(self) -> Iterator[None]:
+        """Raise :class:`Interrupted` in the block when SIGTERM arrives."""
+        before = signal.signal(signal.SIGTERM, self._on_sigterm)
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, before)
 
     @contextmanager
-    def limited(self, until: float) -> Iterator[None]:
-        """Raise :class:`TimeOver` in the block, once, wherever it is when its time is over.
+    def time_limit(self, until: float) -> Iterator[None]:
+        """Raise :class:`TimeOver` in the block, once, when its time is over, whatever it is doing then.
 
-        Servers and databases are given limits of their own where they are asked; there are always some that are not
-        kept, as where a server sends one byte a second, or a database is stopped and its connections stay open.
+        Each request to a server or a database has a time limit of its own. This one is for cases in which such a limit
+        has no effect: a server sends one byte a second, or a database is stopped while its connections stay open.
 
         Args:
-            until: when, by the clock ``time.monotonic``.
+            until: when the time is over, in seconds of the clock ``time.monotonic``.
         """
-        before = signal.signal(signal.SIGALRM, self._ring)
+        before = signal.signal(signal.SIGALRM, self._on_alarm)
         signal.setitimer(signal.ITIMER_REAL, max(_LEAST_SECONDS, until - time.monotonic()))
         try:
             yield
@@ -62,23 +63,26 @@ class Interruption:
             signal.signal(signal.SIGALRM, before)
 
     @contextmanager
-    def put_off(self) -> Iterator[None]:
-        """Raise it only after the block: an execution whose id is not known yet could not be cancelled."""
-        self._is_put_off = True
+    def deferred(self) -> Iterator[None]:
+        """Raise :class:`Interrupted` only after the block.
+
+        It is used around the start of an execution, which could not be cancelled before its id is known.
+        """
+        self._is_deferred = True
         try:
             yield
         finally:
-            self._is_put_off = False
+            self._is_deferred = False
         if self._happened:
             raise Interrupted
 
-    def _ring(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._happened:  # what is tidied up is not disturbed
+    def _on_alarm(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._happened:  # after SIGTERM the case only cleans up, which is not to be interrupted
             raise TimeOver
 
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         if self._happened:
             return
         self._happened = True
-        if not self._is_put_off:
+        if not self._is_deferred:
             raise Interrupted

@@ -62,7 +62,7 @@ def judge(
         yield finding
 
 
-def say_error(event: Event, log: Log, masker: Masker) -> str:
+def describe_error(event: Event, log: Log, masker: Masker) -> str:
     """Say what went wrong and where: ``step 'third': the third step is broken``.
 
     Args:
@@ -116,7 +116,7 @@ class _Judge:
         how = "as no event says so" if self.final.inferred else self.masker.excerpt(self.final.as_written, _NAME_LENGTH)
         passed = expected is actual
         error = None if passed else errors.first
-        told = f"; first error: {say_error(error, self.log, self.masker)}" if error is not None else ""
+        told = f"; first error: {describe_error(error, self.log, self.masker)}" if error is not None else ""
         seen = f"{actual.value} ({'inferred, ' if self.final.inferred else ''}{how}){told}"
         return Finding("status", passed, expected.value, seen, self._location())
 
@@ -131,7 +131,7 @@ class _Judge:
         if not errors.standing:
             told = ""
             if errors.first is not None:
-                told = f" that remain; repeated with success: {say_error(errors.first, self.log, self.masker)}"
+                told = f" that remain; repeated with success: {describe_error(errors.first, self.log, self.masker)}"
             return Finding("noErrors", passed=True, expected=expected, actual=expected + told)
         places = self._places(errors.standing)
         if is_told or errors.first is None:
@@ -139,7 +139,7 @@ class _Judge:
         else:
             others = [place for place in places if place != self._place(errors.first)]
             also = f"; errors in {_list(others, self._say_place)}, too" if others else ""
-            actual = f"an error in {say_error(errors.first, self.log, self.masker)}{also}"
+            actual = f"an error in {describe_error(errors.first, self.log, self.masker)}{also}"
         return Finding("noErrors", passed=False, expected=expected, actual=actual)
 
     def _judge_duration(self, most: timedelta) -> Finding:

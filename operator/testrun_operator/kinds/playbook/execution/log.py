@@ -107,7 +107,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ServerState:
     """What the server says of an execution besides its events: a row of ``noetl.execution``, or its API's answer."""
 
     execution: int
@@ -129,7 +129,7 @@ class Log:
     work: tuple[Work, ...] = ()
     knows_work: bool = True
     """Whether ``work`` is all there is. Servers do not tell of it: only their database does."""
-    accounts: tuple[Account, ...] = ()
+    server_states: tuple[ServerState, ...] = ()
     now: datetime | None = None
     """The database's clock when the log was read; UTC, without a zone. None where it is not known."""
 

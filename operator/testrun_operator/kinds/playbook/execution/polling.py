@@ -1,4 +1,4 @@
-"""Follows an execution until its log is complete, as ``completeness.py`` understands it, or the case's time is over."""
+"""Reads the event log of an execution again and again, until it is complete or the case's time is over."""
 
 import time
 from collections.abc import Callable
@@ -8,56 +8,56 @@ from typing import Protocol
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.errors import LocalError
-from testrun_operator.kinds.playbook.execution.completeness import Decision, Settler, State
+from testrun_operator.kinds.playbook.execution.completeness import CompletenessTracker, Decision, State
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
 from testrun_operator.kinds.playbook.execution.log import Event, Log
-from testrun_operator.kinds.playbook.execution.structure.execution_view import Story
+from testrun_operator.kinds.playbook.execution.structure.execution_view import ExecutionView
 from testrun_operator.kinds.playbook.spec import Settling
 from testrun_operator.masking import Masker
 from testrun_operator.runner.journal import Journal
 from testrun_operator.runner.problem import CannotJudge
 
 _NAMED = 5
-"""So many of the things that are missing are named."""
+"""So many of the things that are missing are named in a message; the others are counted."""
 _UNSEEN_SECONDS = 15.0
-"""For so long the first event is waited for at least: servers write it before they say that they started something."""
+"""How long the first event is waited for at least, though servers write it before they answer to a start."""
 _LOGGED_EVENTS = 500
 """So many events are written to the pod's log; the others are counted."""
 
 
 class EventLog(Protocol):
-    """Where event logs are read."""
+    """A source of event logs: NoETL's database, or its server."""
 
     def read(self, root: int, *, until: float) -> Log:
         """Read what can be seen of an execution and of all that it started.
 
         Args:
-            root: the execution.
-            until: when to give up at the latest, by the clock ``time.monotonic``.
+            root: id of the execution.
+            until: when to give up at the latest, in seconds of the clock ``time.monotonic``.
 
         Raises:
-            CannotJudge: it cannot be read.
+            CannotJudge: the log cannot be read.
         """
 
 
 class EventsIncomplete(CannotJudge):
-    """The execution says that it is over, and something is missing from its log."""
+    """The execution says that it is over, but something is missing from its event log and does not come."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureClass.DEPENDENCY, Reason.EVENTS_INCOMPLETE, message)
 
 
 class ExecutionCancelled(CannotJudge):
-    """Somebody else cancelled the execution: so it says nothing of the playbook.
+    """Somebody else cancelled the execution, so that its outcome tells nothing about the playbook.
 
     Args:
-        story: the execution.
-        masker: keeps secrets out.
+        view: the execution.
+        masker: keeps secrets out of the message.
     """
 
-    def __init__(self, story: Story, masker: Masker) -> None:
-        message = f"execution {story.execution} was cancelled before it came to an end, by somebody or by the server"
-        for event, _ in story.terminal[:1]:
+    def __init__(self, view: ExecutionView, masker: Masker) -> None:
+        message = f"execution {view.execution} was cancelled before it came to an end, by somebody or by the server"
+        for event, _ in view.terminal[:1]:
             said = mapping(mapping(event.result).get("context"))
             if reason := said.get("reason"):
                 message += f": {masker.excerpt(str(reason))}"
@@ -67,15 +67,15 @@ class ExecutionCancelled(CannotJudge):
 
 
 class OutOfTime(LocalError):
-    """The case's time is over before the log is complete.
+    """The case's time was over before the event log was complete.
 
     Args:
-        decision: what was known of the log at last.
+        decision: what was known about the log when it was read for the last time.
     """
 
     def __init__(self, decision: Decision) -> None:
         super().__init__(
-            f"{say_missing(decision.missing)} is missing"
+            f"{list_missing(decision.missing)} is missing"
             if decision.missing
             else f"nothing is missing, but further events were waited for ({decision.quiet:.2g} s without any)"
         )
@@ -83,10 +83,10 @@ class OutOfTime(LocalError):
 
     @property
     def failure_class(self) -> FailureClass:
-        """Where the cause lies.
+        """Where to look for the cause.
 
-        What no worker has claimed is not the playbook's fault; and where nothing is missing it is over, as far as one
-        can see, and only the time for making sure of it was too short.
+        If all that is missing is work that no worker has claimed, the playbook is not at fault. If nothing is missing,
+        the execution is over as far as its log tells, and the case has too little time to make sure of that.
         """
         missing = self.decision.missing
         if not missing:
@@ -95,16 +95,16 @@ class OutOfTime(LocalError):
         return FailureClass.DEPENDENCY if is_for_want_of_a_worker else FailureClass.TEST
 
 
-class Follower:
-    """Follows one execution.
+class LogPoller:
+    """Reads the event log of one execution until it is complete.
 
     Args:
-        execution: the execution.
+        execution: id of the execution.
         event_log: where its log is read.
-        settling: the case's times.
-        journal: is told what happens.
-        clock: gives seconds; never jumps.
-        sleep: waits for so many seconds.
+        settling: the field ``settle`` of the case.
+        journal: receives progress and events.
+        clock: returns seconds, as ``time.monotonic``.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -119,56 +119,60 @@ class Follower:
     ) -> None:
         self.execution = execution
         self.log: Log | None = None
-        """The log as it was seen last."""
+        """The log as it was read last; None before that."""
         self._event_log = event_log
         self._settling = settling
-        self._settler = Settler(settling)
+        self._completeness = CompletenessTracker(settling)
         self._journal = journal
         self._clock = clock
         self._sleep = sleep
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._began: datetime | None = None
         self._doing = ""
 
-    def follow(self, until: float) -> Log:
+    def poll(self, until: float) -> Log:
         """Read the log until it is complete.
 
         Args:
-            until: when the time is over, by the clock.
+            until: when the time is over, in seconds of the clock.
+
+        Returns:
+            The complete log.
 
         Raises:
-            EventsIncomplete: it will not become complete.
+            EventsIncomplete: the log will not become complete.
             OutOfTime: the time is over.
-            CannotJudge: it cannot be read.
+            CannotJudge: the log cannot be read.
         """
         self._journal.progress(f"waiting for the events of execution {self.execution}")
         began = self._clock()
-        patience = max(self._settling.limit.total_seconds(), _UNSEEN_SECONDS)
+        unseen_seconds = max(self._settling.limit.total_seconds(), _UNSEEN_SECONDS)
         while True:
             before = self._clock()
             log = self._event_log.read(self.execution, until=until)
             now = self._clock()
-            decision = self._settler.observe(log, now)
+            decision = self._completeness.observe(log, now)
             self.log = log
-            self._tell(log, decision)
+            self._report(log, decision)
             rest = until - self._clock()
             if decision.state is State.SETTLED:
                 return log
             if decision.state is State.INCOMPLETE:
                 raise EventsIncomplete(self._say_incomplete(decision, f"{self._settling.limit.total_seconds():g} s"))
-            if not log.events and (rest <= 0 or now - began >= patience):
+            if not log.events and (rest <= 0 or now - began >= unseen_seconds):
                 raise EventsIncomplete(self._say_unseen(now - began))
             if rest <= 0:
                 if decision.examination.will_stay_incomplete:
                     raise EventsIncomplete(self._say_incomplete(decision, "the rest of the case's time"))
                 raise OutOfTime(decision)
-            # A log of very many events takes its time to be read and looked at; that is not all that is done here.
+            # Reading and examining a log of very many events takes a while. At least as long is waited in between, so
+            # that the server, or its database, is not busy with this alone.
             self._sleep(min(max(decision.poll_after, self._clock() - before), rest))
 
     def _say_incomplete(self, decision: Decision, time_: str) -> str:
         return (
             f"execution {self.execution} says that it is over, but its event log stayed incomplete for {time_}: "
-            f"{say_missing(decision.missing)} is missing"
+            f"{list_missing(decision.missing)} is missing"
         )
 
     def _say_unseen(self, seconds: float) -> str:
@@ -177,13 +181,13 @@ class Follower:
             "the event log that of this server?"
         )
 
-    def _tell(self, log: Log, decision: Decision) -> None:
+    def _report(self, log: Log, decision: Decision) -> None:
         for event in log.events:
-            if event.id not in self._told:
-                self._told.add(event.id)
+            if event.id not in self._reported:
+                self._reported.add(event.id)
                 self._journal.count_step()
                 self._log_event(event, log.root)
-        doing = f"waiting for {say_missing(decision.missing)} of execution {self.execution}"
+        doing = f"waiting for {list_missing(decision.missing)} of execution {self.execution}"
         if not decision.missing:
             doing = f"waiting whether execution {self.execution} has further events"
         if doing != self._doing:
@@ -191,7 +195,7 @@ class Follower:
             self._journal.progress(doing)
 
     def _log_event(self, event: Event, root: int) -> None:
-        count = len(self._told)
+        count = len(self._reported)
         if count > _LOGGED_EVENTS:
             if count == _LOGGED_EVENTS + 1:
                 self._journal.log("Further events are not written here.")
@@ -203,8 +207,8 @@ class Follower:
         self._journal.log(f"{seconds:8.3f} s  {event.type} {event.status} {event.node}{child}{error}")
 
 
-def say_missing(missing: tuple[str, ...]) -> str:
-    """Name what is missing, for people; the first few of it."""
+def list_missing(missing: tuple[str, ...]) -> str:
+    """Join what is missing into a text; after the first five things the others are counted."""
     named = ", ".join(one.rstrip(",") for one in missing[:_NAMED])
     more = len(missing) - _NAMED
     return f"{named} and {more} more" if more > 0 else named

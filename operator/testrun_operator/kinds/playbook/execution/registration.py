@@ -25,7 +25,7 @@ _IS_PLAYBOOK = re.compile(r"^kind:[ \t]*[\"']?Playbook\b", re.MULTILINE)
 _FIELD = "playbook.register"
 
 
-def prepare(case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context) -> Registered:
+def register_and_find(case: PlaybookCase, plan: Plan, server: NoetlServer, context: Context) -> Registered:
     """Register what the case brings along, and find the playbook that it is about.
 
     Args:

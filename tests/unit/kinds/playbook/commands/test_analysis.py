@@ -31,8 +31,10 @@ POSTGRES = "kind: postgres, query: SELECT 1"
 def test_a_credential_is_found_in_all_spellings(auth: str) -> None:
     """Of the step, and of its tool; by the workload's defaults where it is named there."""
     workload = "{pg_auth: pg_k8s, place: k8s}"
-    assert workflow(f"- {{step: go, tool: {{{POSTGRES}, {auth}}}}}", workload=workload).credentials.known == ("pg_k8s",)
-    assert workflow(f"- {{step: go, tool: postgres, {auth}}}", workload=workload).credentials.known == ("pg_k8s",)
+    assert workflow(f"- {{step: go, tool: {{{POSTGRES}, {auth}}}}}", workload=workload).credentials.resolved == (
+        "pg_k8s",
+    )
+    assert workflow(f"- {{step: go, tool: postgres, {auth}}}", workload=workload).credentials.resolved == ("pg_k8s",)
 
 
 @pytest.mark.parametrize(
@@ -49,20 +51,20 @@ def test_a_credential_is_found_in_all_spellings(auth: str) -> None:
 )
 def test_what_is_no_credential_of_the_server_is_none(auth: str) -> None:
     """Its environment, a value, or data."""
-    assert workflow(f"- {{step: go, tool: {{kind: http, {auth}}}}}").credentials.known == ()
+    assert workflow(f"- {{step: go, tool: {{kind: http, {auth}}}}}").credentials.resolved == ()
 
 
 def test_what_only_the_run_knows_is_told_as_such() -> None:
     """It may be anything."""
     found = workflow('- {step: go, tool: {kind: http, auth: "{{ iter.auth }}"}}').credentials
-    assert (found.known, found.unknown) == ((), ("{{ iter.auth }}",))
+    assert (found.resolved, found.unresolved) == ((), ("{{ iter.auth }}",))
 
 
 def test_templates_are_looked_up_and_not_evaluated() -> None:
     """A value that names itself has no end, and one that calculates is not known."""
     step = '- {step: go, tool: {kind: http, auth: "{{ workload.a }}"}}'
     for value in ('"{{ workload.a }}"', '"{{ 6 * 7 }}"', "[1]", '"{% if x %}a{% endif %}"'):
-        assert workflow(step, workload=f"{{a: {value}}}").credentials.known == ()
+        assert workflow(step, workload=f"{{a: {value}}}").credentials.resolved == ()
 
 
 def test_the_keychain_names_credentials() -> None:
@@ -78,8 +80,8 @@ def test_the_keychain_names_credentials() -> None:
         - {step: two, tool: {kind: http, auth: "{{ keychain.token.value }}"}}
         """
     found = workflow(steps, workload="{gcp: google_key}", more=more).credentials
-    assert found.known == ("google_key", "pg_k8s", "google")
-    assert found.unknown == ()
+    assert found.resolved == ("google_key", "pg_k8s", "google")
+    assert found.unresolved == ()
 
 
 @pytest.mark.parametrize(
@@ -95,12 +97,12 @@ def test_the_keychain_names_credentials() -> None:
 )
 def test_playbooks_that_it_starts_are_found(step: str) -> None:
     """In all spellings."""
-    assert workflow(f"- {{step: go, {step}}}", workload="{child: a/child}").children.known == ("a/child",)
+    assert workflow(f"- {{step: go, {step}}}", workload="{child: a/child}").children.resolved == ("a/child",)
 
 
 def test_paths_of_other_tools_are_no_playbooks() -> None:
     """Files, for instance."""
-    assert workflow("- {step: go, tool: {kind: http, path: /api}}").children.known == ()
+    assert workflow("- {step: go, tool: {kind: http, path: /api}}").children.resolved == ()
 
 
 SEQUENTIAL = [

@@ -9,7 +9,7 @@ from tests.unit.kinds.playbook.replay import all_timelines
 from testrun_operator.api.reason import Reason
 from testrun_operator.api.verdict import FailureClass
 from testrun_operator.kinds.playbook.commands import history
-from testrun_operator.kinds.playbook.commands.history import Memory, remember
+from testrun_operator.kinds.playbook.commands.history import ExecutionHistory, read_histories
 from testrun_operator.kinds.playbook.commands.server import Execution
 from testrun_operator.kinds.playbook.execution.log import Log
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed
@@ -40,51 +40,51 @@ class Logs:
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "_STILL_SECONDS", 0.0)
+    monkeypatch.setattr(history, "_UNCHANGED_SECONDS", 0.0)
 
 
 def _root(look: Log | Exception, place: int) -> int:
     return look.root if isinstance(look, Log) else place
 
 
-def _remember(*looks: list[Log | Exception], old_version: int | None = None) -> tuple[Memory, Logs]:
+def _read_history(*looks: list[Log | Exception], old_version: int | None = None) -> tuple[ExecutionHistory, Logs]:
     logs = Logs({_root(look[0], place): look for place, look in enumerate(looks)})
     executions = {"a/b": [Execution(execution, old_version) for execution in logs.looks]}
-    return remember(logs, executions, lambda _: None)["a/b"], logs
+    return read_histories(logs, executions, lambda _: None)["a/b"], logs
 
 
 def test_the_first_good_one_is_taken_and_no_other_read() -> None:
     """Those before it failed, or run."""
-    memory, logs = _remember([FAILED], [OPEN], [GOOD], [LOGS["variables"]], old_version=3)
-    assert memory.good is not None
-    assert memory.good.execution == GOOD.root
-    assert (memory.bad, memory.old_version) == (None, 3)
+    found, logs = _read_history([FAILED], [OPEN], [GOOD], [LOGS["variables"]], old_version=3)
+    assert found.good is not None
+    assert found.good.execution == GOOD.root
+    assert (found.bad, found.old_version) == (None, 3)
     assert logs.read_so_far == [FAILED.root, OPEN.root, GOOD.root]
 
 
 def test_the_newest_failure_is_told_where_nothing_was_good() -> None:
     """One that runs is none."""
-    memory, _ = _remember([OPEN], [FAILED], [LOGS["retry_exhausted"]])
-    assert memory.good is None
-    assert memory.bad is not None
-    assert memory.bad.execution == FAILED.root
-    assert _remember([OPEN])[0] == Memory(looked_at=1)
-    assert _remember()[0] == Memory()
+    found, _ = _read_history([OPEN], [FAILED], [LOGS["retry_exhausted"]])
+    assert found.good is None
+    assert found.bad is not None
+    assert found.bad.execution == FAILED.root
+    assert _read_history([OPEN])[0] == ExecutionHistory(looked_at=1)
+    assert _read_history()[0] == ExecutionHistory()
 
 
 def test_what_does_not_say_that_it_is_over_must_not_change() -> None:
     """It is read again at the end."""
-    memory, logs = _remember([UNSAID])
-    assert memory.good is not None
+    found, logs = _read_history([UNSAID])
+    assert found.good is not None
     assert logs.read_so_far == [UNSAID.root, UNSAID.root]
     last = UNSAID.events[-1]
     longer = replace(UNSAID, events=(*UNSAID.events, replace(last, id=last.id + 1)))
-    assert _remember([UNSAID, longer])[0].good is None
+    assert _read_history([UNSAID, longer])[0].good is None
 
 
 def test_a_log_that_is_too_large_is_passed_over() -> None:
     """A lost server is not."""
     too_large = CannotJudge(FailureClass.TEST, Reason.INVALID_CASE, "more than 200000 events")
-    assert _remember([too_large], [GOOD])[0].good is not None
+    assert _read_history([too_large], [GOOD])[0].good is not None
     with pytest.raises(CannotDo, match="execution 0 cannot be read: gone"):
-        _remember([ConnectionFailed("gone")], [GOOD])
+        _read_history([ConnectionFailed("gone")], [GOOD])

@@ -77,9 +77,9 @@ SHELLS = {
 @pytest.mark.parametrize("steps", SHELLS.values(), ids=SHELLS.keys())
 def test_a_shell_is_found_wherever_it_is(steps: str) -> None:
     """In all generations' spellings, with the step that it is in."""
-    (danger,) = workflow(steps).dangers
-    assert danger.endswith("uses the tool 'shell'")
-    assert "step 'go'" in danger or "step 'inner'" in danger
+    (use,) = workflow(steps).unsafe_uses
+    assert use.endswith("uses the tool 'shell'")
+    assert "step 'go'" in use or "step 'inner'" in use
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_shell_is_found_wherever_it_is(steps: str) -> None:
 )
 def test_containers_kubernetes_and_scripts_are_found(tool: str) -> None:
     """By the names that releases have for them, and that they could have."""
-    assert workflow(f"- {{step: go, tool: {{kind: {tool}}}}}").dangers
+    assert workflow(f"- {{step: go, tool: {{kind: {tool}}}}}").unsafe_uses
 
 
 @pytest.mark.parametrize(
@@ -95,23 +95,23 @@ def test_containers_kubernetes_and_scripts_are_found(tool: str) -> None:
 )
 def test_other_tools_are_no_danger(tool: str) -> None:
     """They are what playbooks are for."""
-    assert not workflow(f"- {{step: go, tool: {{kind: {tool}, path: a/b, query: SELECT 1}}}}").dangers
+    assert not workflow(f"- {{step: go, tool: {{kind: {tool}, path: a/b, query: SELECT 1}}}}").unsafe_uses
 
 
 def test_a_task_of_the_workbook_counts() -> None:
     """Steps call it by its name."""
     more = "workbook:\n  - {name: helper, tool: shell}"
     found = workflow("- {step: go, tool: workbook, name: helper}", more=more)
-    assert found.dangers == ("step 'helper' uses the tool 'shell'",)
+    assert found.unsafe_uses == ("step 'helper' uses the tool 'shell'",)
 
 
 def test_a_tool_may_be_named_in_the_workload() -> None:
     """By its default; one that nothing is known of is not started."""
     step = '- {step: go, tool: {kind: "{{ workload.tool }}"}}'
-    assert workflow(step, workload="{tool: shell}").dangers == ("step 'go' uses the tool 'shell'",)
-    assert not workflow(step, workload="{tool: http}").dangers
-    (danger,) = workflow(step).dangers
-    assert "only known when it runs" in danger
+    assert workflow(step, workload="{tool: shell}").unsafe_uses == ("step 'go' uses the tool 'shell'",)
+    assert not workflow(step, workload="{tool: http}").unsafe_uses
+    (use,) = workflow(step).unsafe_uses
+    assert "only known when it runs" in use
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,9 @@ def test_a_tool_may_be_named_in_the_workload() -> None:
 def test_python_that_plainly_starts_programs_is_found(code: str) -> None:
     """As code, and as code in base64."""
     quoted = textwrap.indent(code, "      ")
-    assert workflow(f"- step: go\n  tool:\n    kind: python\n    code: |\n{quoted}").dangers
+    assert workflow(f"- step: go\n  tool:\n    kind: python\n    code: |\n{quoted}").unsafe_uses
     encoded = base64.b64encode(code.encode()).decode()
-    assert workflow(f"- {{step: go, tool: python, code_b64: {encoded}}}").dangers
+    assert workflow(f"- {{step: go, tool: python, code_b64: {encoded}}}").unsafe_uses
 
 
 @pytest.mark.parametrize(
@@ -151,35 +151,35 @@ def test_python_that_plainly_starts_programs_is_found(code: str) -> None:
 def test_other_python_is_no_danger(code: str) -> None:
     """Words alone are none."""
     quoted = textwrap.indent(code, "      ")
-    assert not workflow(f"- step: go\n  tool:\n    kind: python\n    code: |\n{quoted}").dangers
+    assert not workflow(f"- step: go\n  tool:\n    kind: python\n    code: |\n{quoted}").unsafe_uses
 
 
 def test_a_script_from_elsewhere_is_not_known() -> None:
     """Python of which nothing can be said; SQL from elsewhere stays in its database."""
     script = "script: {uri: gs://bucket/a.py, source: {type: gcs}}"
-    (danger,) = workflow(f"- {{step: go, tool: {{kind: python, {script}}}}}").dangers
-    assert danger == "step 'go' runs a script that is not in the playbook: gs://bucket/a.py"
-    assert not workflow(f"- {{step: go, tool: {{kind: postgres, {script}}}}}").dangers
+    (use,) = workflow(f"- {{step: go, tool: {{kind: python, {script}}}}}").unsafe_uses
+    assert use == "step 'go' runs a script that is not in the playbook: gs://bucket/a.py"
+    assert not workflow(f"- {{step: go, tool: {{kind: postgres, {script}}}}}").unsafe_uses
 
 
 def test_sql_can_start_a_program_too() -> None:
     """On the database's machine."""
     steps = "- {step: go, tool: {kind: postgres, query: \"COPY a TO\\n PROGRAM 'sh'\"}}"
-    assert workflow(steps).dangers == ("step 'go' has SQL that starts a program",)
-    assert not workflow("- {step: go, tool: {kind: postgres, query: SELECT program FROM programs}}").dangers
+    assert workflow(steps).unsafe_uses == ("step 'go' has SQL that starts a program",)
+    assert not workflow("- {step: go, tool: {kind: postgres, query: SELECT program FROM programs}}").unsafe_uses
 
 
 def test_what_does_it_for_others_is_known_by_name() -> None:
     """An agent or a server of tools is no danger for itself."""
-    assert workflow("- {step: go, tool: {kind: mcp, server: kubernetes, method: list}}").dangers
-    assert not workflow("- {step: go, tool: {kind: mcp, server: weather, tool: '{{ method }}'}}").dangers
+    assert workflow("- {step: go, tool: {kind: mcp, server: kubernetes, method: list}}").unsafe_uses
+    assert not workflow("- {step: go, tool: {kind: mcp, server: weather, tool: '{{ method }}'}}").unsafe_uses
     named_elsewhere = "- {step: go, tool: {kind: mcp, server: '{{ workload.server }}'}}"
-    assert workflow(named_elsewhere, workload="{server: kubernetes}").dangers
+    assert workflow(named_elsewhere, workload="{server: kubernetes}").unsafe_uses
 
 
 def test_a_playbook_in_a_text_is_not_looked_into() -> None:
     """So it is not started, either."""
-    assert workflow("- {step: go, tool: {kind: playbook, content: 'workflow: []'}}").dangers
+    assert workflow("- {step: go, tool: {kind: playbook, content: 'workflow: []'}}").unsafe_uses
 
 
 def test_data_are_no_tools() -> None:
@@ -194,7 +194,7 @@ def test_data_are_no_tools() -> None:
             body: {kind: Job, type: container, tool: shell}
           args: {tool: shell}
         """
-    assert not workflow(steps, workload="{tool: shell, kind: container}").dangers
+    assert not workflow(steps, workload="{tool: shell, kind: container}").unsafe_uses
 
 
 def test_what_aliases_blow_up_is_looked_at_once() -> None:
@@ -202,9 +202,9 @@ def test_what_aliases_blow_up_is_looked_at_once() -> None:
     lines = ["a0: &a0 {tool: shell}"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     found = workflow("- {step: go}", more="\n".join(lines))
-    assert found.dangers == ("the playbook uses the tool 'shell'",)
+    assert found.unsafe_uses == ("the playbook uses the tool 'shell'",)
 
 
 def test_a_playbook_may_contain_itself() -> None:
     """Where YAML says so."""
-    assert workflow("- &go {step: go, next: [*go], tool: shell}").dangers == ("step 'go' uses the tool 'shell'",)
+    assert workflow("- &go {step: go, next: [*go], tool: shell}").unsafe_uses == ("step 'go' uses the tool 'shell'",)

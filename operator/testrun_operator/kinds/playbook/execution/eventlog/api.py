@@ -14,15 +14,15 @@ from typing import Any, Final, Protocol
 from testrun_operator.kinds.playbook.execution.eventlog.event_cache import (
     MAX_EVENTS,
     MAX_RESULT_BYTES,
-    Memories,
-    Memory,
+    EventCache,
+    EventCaches,
     belongs,
     too_large,
 )
 from testrun_operator.kinds.playbook.execution.eventlog.rows import is_over
 from testrun_operator.kinds.playbook.execution.eventlog.rust import EventReader, event_reader
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
-from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Event, Log
+from testrun_operator.kinds.playbook.execution.log import Dialect, Event, Log, ServerState
 from testrun_operator.runner.problem import ConnectionFailed
 
 GRACE_SECONDS: Final = 30.0
@@ -67,8 +67,8 @@ class ApiEventLog:
         self._dialect = dialect
         self._event_of = event_reader(dialect)
         self._grace = grace
-        self._memories = Memories()
-        self._accounts: dict[int, Account] = {}
+        self._caches = EventCaches()
+        self._server_states: dict[int, ServerState] = {}
         self._until = math.inf
 
     def newest(self, *, until: float = math.inf) -> int:  # noqa: ARG002 - of every event log
@@ -86,54 +86,54 @@ class ApiEventLog:
             CannotJudge: the server did not answer for the whole time of grace, or there is too much to read.
         """
         self._until = until
-        memory = self._memories.of(root)
-        memory.strangers.clear()
-        for execution in list(memory.family):
-            self._read_execution(memory, execution)
-        while candidates := sorted(memory.candidates - memory.strangers):
+        cache = self._caches.of(root)
+        cache.unrelated.clear()
+        for execution in list(cache.tree):
+            self._read_execution(cache, execution)
+        while candidates := sorted(cache.candidates - cache.unrelated):
             for candidate in candidates:
-                self._meet(memory, candidate)
+                self._examine_candidate(cache, candidate)
         return Log(
             root=root,
             dialect=self._dialect,
-            events=memory.events,
+            events=cache.events,
             knows_work=False,
-            accounts=tuple(self._accounts[one] for one in memory.family if one in self._accounts),
+            server_states=tuple(self._server_states[one] for one in cache.tree if one in self._server_states),
         )
 
-    def _meet(self, memory: Memory, candidate: int) -> None:
+    def _examine_candidate(self, cache: EventCache, candidate: int) -> None:
         """Read an execution that a result names, if it is one of those that the execution started."""
         found = self._page(candidate, 1)
         parents = [read_id(found.get("parent_execution_id")), *(_parent(one) for one in _listed(found))]
-        if _listed(found) and belongs(parents, memory.family):
-            memory.adopt([candidate])
-            self._read_execution(memory, candidate)
+        if _listed(found) and belongs(parents, cache.tree):
+            cache.include([candidate])
+            self._read_execution(cache, candidate)
         else:
             # It is asked for again at the next look: it may not have been written yet.
-            memory.strangers.add(candidate)
+            cache.unrelated.add(candidate)
 
-    def _read_execution(self, memory: Memory, execution: int) -> None:
-        before = memory.count(execution)
+    def _read_execution(self, cache: EventCache, execution: int) -> None:
+        before = cache.count(execution)
         number = 1
         while True:
             found = self._page(execution, number)
-            memory.add(_event(self._event_of, one, execution) for one in _listed(found))
+            cache.add(_event(self._event_of, one, execution) for one in _listed(found))
             if self._dialect is Dialect.RUST and len(_listed(found)) >= _MOST_OF_RUST:
                 raise too_large(
                     f"the server shows the newest {_MOST_OF_RUST} events and no others; its database has all"
                 )
             pages = mapping(found.get("pagination"))
             total = pages.get("total_events")
-            is_all = not isinstance(total, int) or memory.count(execution) >= total
+            is_all = not isinstance(total, int) or cache.count(execution) >= total
             if is_all or not pages.get("has_next") or number * _PAGE_SIZE > MAX_EVENTS:
                 break
             number += 1
-        account = self._accounts.get(execution)
+        server_state = self._server_states.get(execution)
         # What the server says of an execution follows its events a little later.
-        if memory.count(execution) != before or account is None or not account.is_over:
-            self._read_account(execution)
+        if cache.count(execution) != before or server_state is None or not server_state.is_over:
+            self._read_server_state(execution)
 
-    def _read_account(self, execution: int) -> None:
+    def _read_server_state(self, execution: int) -> None:
         if self._dialect in (Dialect.QUEUE, Dialect.RUST):
             return  # 1.x says nothing; those written in Rust infer it from the events, and before the last of them
         said = mapping(self._ask(f"/api/executions/{execution}/status", {}))
@@ -145,7 +145,7 @@ class ApiEventLog:
         inferred = "FAILED" if said.get("failed") is True else "COMPLETED" if over else "RUNNING"
         status = str(said.get("status") or inferred)
         results = dict(mapping(said.get("variables")))
-        self._accounts[execution] = Account(
+        self._server_states[execution] = ServerState(
             execution=execution,
             status=status,
             is_over=over or (said.get("completed") is None and is_over(status)),

@@ -15,7 +15,7 @@ MAX_RESULT_BYTES = 64 * 1024
 """A longer result is not kept, but for what the log's completeness depends on."""
 
 
-class Memory:
+class EventCache:
     """The events that were read of an execution and of those that it started.
 
     Args:
@@ -24,30 +24,30 @@ class Memory:
 
     def __init__(self, root: int) -> None:
         self.root = root
-        self.family: dict[int, None] = {root: None}
+        self.tree: dict[int, None] = {root: None}
         self.candidates: set[int] = set()
         """Executions that a result names and that were not found to belong to the family yet."""
-        self.strangers: set[int] = set()
+        self.unrelated: set[int] = set()
         """Those of them that were looked for in vain at this look."""
         self._events: dict[int, dict[int, Event]] = {root: {}}
         self._highest: dict[int, int] = {}
         self._sorted: tuple[Event, ...] = ()
         self._count = 0
 
-    def adopt(self, executions: Iterable[int]) -> bool:
+    def include(self, executions: Iterable[int]) -> bool:
         """Take executions into the family; say whether there was a new one.
 
         Raises:
             CannotJudge: there are too many.
         """
-        before = len(self.family)
+        before = len(self.tree)
         for execution in executions:
-            self.family.setdefault(execution)
+            self.tree.setdefault(execution)
             self._events.setdefault(execution, {})
             self.candidates.discard(execution)
-        if len(self.family) > MAX_EXECUTIONS:
+        if len(self.tree) > MAX_EXECUTIONS:
             raise too_large(f"more than {MAX_EXECUTIONS} executions")
-        return len(self.family) > before
+        return len(self.tree) > before
 
     def add(self, events: Iterable[Event]) -> None:
         """Take events that were read.
@@ -61,7 +61,7 @@ class Memory:
                 known[event.id] = event
                 self._highest[event.execution] = max(event.id, self._highest.get(event.execution, 0))
                 self._count += 1
-                self.candidates.update(child for child in children_of(event) if child not in self.family)
+                self.candidates.update(child for child in children_of(event) if child not in self.tree)
             if self._count > MAX_EVENTS:
                 raise too_large(f"more than {MAX_EVENTS} events")
 
@@ -87,23 +87,23 @@ class Memory:
         return self._sorted
 
 
-class Memories:
+class EventCaches:
     """The memories of the executions that are followed at present."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Memory] = {}
+        self._known: dict[int, EventCache] = {}
 
-    def of(self, root: int) -> Memory:
+    def of(self, root: int) -> EventCache:
         """Give the memory of an execution; that of another is given up."""
         if root not in self._known:
-            self._known = {root: Memory(root)}
+            self._known = {root: EventCache(root)}
         return self._known[root]
 
 
-def belongs(parents: Iterable[int | None], family: Mapping[int, None]) -> bool:
+def belongs(parents: Iterable[int | None], tree: Mapping[int, None]) -> bool:
     """Whether an execution that a result names was started by the family: its events name no other parent."""
     named = {parent for parent in parents if parent is not None}
-    return not named or any(parent in family for parent in named)
+    return not named or any(parent in tree for parent in named)
 
 
 def too_large(what: str) -> CannotJudge:

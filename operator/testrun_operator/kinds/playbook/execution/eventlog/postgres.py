@@ -14,15 +14,20 @@ from psycopg.sql import SQL, Composable, Identifier
 from psycopg.types.json import set_json_loads
 from pydantic import JsonValue
 
-from testrun_operator.kinds.playbook.execution.eventlog.event_cache import MAX_RESULT_BYTES, Memories, Memory, belongs
+from testrun_operator.kinds.playbook.execution.eventlog.event_cache import (
+    MAX_RESULT_BYTES,
+    EventCache,
+    EventCaches,
+    belongs,
+)
 from testrun_operator.kinds.playbook.execution.eventlog.rows import (
-    account_of,
     commanded_work_of,
     queued_work_of,
     read_json,
+    server_state_of,
 )
 from testrun_operator.kinds.playbook.execution.eventlog.rust import event_reader
-from testrun_operator.kinds.playbook.execution.log import Account, Dialect, Log, Work, WorkState
+from testrun_operator.kinds.playbook.execution.log import Dialect, Log, ServerState, Work, WorkState
 from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
@@ -116,9 +121,9 @@ class PostgresEventLog:
         self._connection: _Connection | None = None
         self._tables: dict[str, set[str]] = {}
         self._json_bytes = 0
-        self._memories = Memories()
+        self._caches = EventCaches()
         self._ended: dict[int, Work] = {}
-        self._accounts: dict[int, tuple[str, Account]] = {}
+        self._server_states: dict[int, tuple[str, ServerState]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +148,7 @@ class PostgresEventLog:
         Raises:
             CannotJudge: as of :meth:`read`.
         """
-        return self._with_patience(self._read_newest, until)
+        return self._with_retries(self._read_newest, until)
 
     def read(self, root: int, *, until: float = math.inf) -> Log:
         """Read what can be seen of an execution and of all that it started, at one moment.
@@ -156,10 +161,10 @@ class PostgresEventLog:
             CannotJudge: the database did not answer for the whole time of grace, or lacks the tables, or they must not
                 be read, or there is too much in them.
         """
-        memory = self._memories.of(root)
-        return self._with_patience(lambda connection: self._read(connection, memory), until)
+        cache = self._caches.of(root)
+        return self._with_retries(lambda connection: self._read(connection, cache), until)
 
-    def _with_patience(self, action: Callable[[_Connection], _T], until: float) -> _T:
+    def _with_retries(self, action: Callable[[_Connection], _T], until: float) -> _T:
         started = time.monotonic()
         until = min(until, started + self._grace)
         pause = _FIRST_PAUSE_SECONDS
@@ -210,21 +215,21 @@ class PostgresEventLog:
         connection.read_only = True
         return connection
 
-    def _read(self, connection: _Connection, memory: Memory) -> Log:
+    def _read(self, connection: _Connection, cache: EventCache) -> Log:
         self._prepare(connection)
         while True:
-            self._read_events(connection, memory)
-            if not memory.adopt(self._find_children(connection, memory)):
+            self._read_events(connection, cache)
+            if not cache.include(self._find_children(connection, cache)):
                 break
         now = connection.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC' AS now").fetchone()
         moment = now["now"] if now else None
         return Log(
-            root=memory.root,
+            root=cache.root,
             dialect=self._dialect,
-            events=memory.events,
-            work=self._read_work(connection, memory),
+            events=cache.events,
+            work=self._read_work(connection, cache),
             knows_work=self._has("queue", "queue_id") or self._dialect is not Dialect.QUEUE,
-            accounts=self._read_accounts(connection, memory),
+            server_states=self._read_server_states(connection, cache),
             now=moment if isinstance(moment, datetime) else None,
         )
 
@@ -255,36 +260,36 @@ class PostgresEventLog:
     def _has(self, table: str, *columns: str) -> bool:
         return set(columns) <= self._tables.get(table, set())
 
-    def _read_events(self, connection: _Connection, memory: Memory) -> None:
+    def _read_events(self, connection: _Connection, cache: EventCache) -> None:
         counted = connection.execute(
             SQL("SELECT execution_id, count(*) AS number FROM {} WHERE execution_id = ANY(%s) GROUP BY 1").format(
                 self._table("event")
             ),
-            [list(memory.family)],
+            [list(cache.tree)],
         ).fetchall()
         for row in counted:
             execution, number = int(row["execution_id"]), int(row["number"])
-            if number != memory.count(execution):
-                self._read_new(connection, memory, execution, number)
+            if number != cache.count(execution):
+                self._read_new(connection, cache, execution, number)
 
-    def _read_new(self, connection: _Connection, memory: Memory, execution: int, number: int) -> None:
+    def _read_new(self, connection: _Connection, cache: EventCache, execution: int, number: int) -> None:
         """Read the events after the last that is known; where that is not all, those that came late, too."""
         rest = SQL(" AND event_id > %s ORDER BY event_id LIMIT {}").format(SQL(str(_AT_ONCE)))
         is_all = False
         while not is_all:
-            newer = connection.execute(self._events_query() + rest, [execution, memory.highest(execution)]).fetchall()
-            memory.add(map(self._event_of, newer))
+            newer = connection.execute(self._events_query() + rest, [execution, cache.highest(execution)]).fetchall()
+            cache.add(map(self._event_of, newer))
             is_all = len(newer) < _AT_ONCE
-        if number == memory.count(execution):
+        if number == cache.count(execution):
             return
         ids = connection.execute(
             SQL("SELECT event_id FROM {} WHERE execution_id = %s").format(self._table("event")), [execution]
         ).fetchall()
-        late = memory.unknown(execution, (int(row["event_id"]) for row in ids))
+        late = cache.unknown(execution, (int(row["event_id"]) for row in ids))
         for first in range(0, len(late), _AT_ONCE):
             some = late[first : first + _AT_ONCE]
             query = self._events_query() + SQL(" AND event_id = ANY(%s)")
-            memory.add(map(self._event_of, connection.execute(query, [execution, some])))
+            cache.add(map(self._event_of, connection.execute(query, [execution, some])))
 
     def _events_query(self) -> Composable:
         longest = MAX_RESULT_BYTES if self._json_bytes < _MAX_JSON_BYTES else _LONGEST_RESULT_THEN
@@ -300,9 +305,9 @@ class PostgresEventLog:
         self._json_bytes += len(text)
         return read_json(text)
 
-    def _find_children(self, connection: _Connection, memory: Memory) -> Sequence[int]:
+    def _find_children(self, connection: _Connection, cache: EventCache) -> Sequence[int]:
         """Find the executions that those which are known started."""
-        family = list(memory.family)
+        tree = list(cache.tree)
         found: list[int] = []
         for table in ("event", "queue", "command", "execution"):
             if self._has(table, "execution_id", "parent_execution_id"):
@@ -311,28 +316,28 @@ class PostgresEventLog:
                         "SELECT DISTINCT execution_id FROM {} "
                         "WHERE parent_execution_id = ANY(%s) AND NOT execution_id = ANY(%s)"
                     ).format(self._table(table)),
-                    [family, family],
+                    [tree, tree],
                 ).fetchall()
                 found += [int(row["execution_id"]) for row in rows]
-        if memory.candidates:
+        if cache.candidates:
             rows = connection.execute(
                 SQL(
                     "SELECT execution_id, array_agg(DISTINCT parent_execution_id) AS parents FROM {} "
                     "WHERE execution_id = ANY(%s) GROUP BY 1"
                 ).format(self._table("event")),
-                [list(memory.candidates)],
+                [list(cache.candidates)],
             ).fetchall()
-            found += [int(row["execution_id"]) for row in rows if belongs(row["parents"], memory.family)]
+            found += [int(row["execution_id"]) for row in rows if belongs(row["parents"], cache.tree)]
         return found
 
-    def _read_work(self, connection: _Connection, memory: Memory) -> tuple[Work, ...]:
+    def _read_work(self, connection: _Connection, cache: EventCache) -> tuple[Work, ...]:
         """Read the rows of work. Those that are over do not change any more and are read once."""
         if self._dialect is Dialect.RUST:
             return ()  # they stay PENDING for ever, and have ids that no event names
         table, key = ("queue", "queue_id") if self._dialect is Dialect.QUEUE else ("command", "command_id")
         if not self._has(table, key, "execution_id", "status"):
             return ()
-        self._ended = {id_: work for id_, work in self._ended.items() if work.execution in memory.family}
+        self._ended = {id_: work for id_, work in self._ended.items() if work.execution in cache.tree}
         name = "step_name" if table == "command" else "node_name"
         columns = [key, "execution_id", "status", name]
         columns += [column for column in ("node_id", "attempts") if self._has(table, column)]
@@ -340,7 +345,7 @@ class PostgresEventLog:
             SQL("SELECT {} FROM {} WHERE execution_id = ANY(%s) AND NOT {} = ANY(%s)").format(
                 SQL(", ").join(map(Identifier, columns)), self._table(table), Identifier(key)
             ),
-            [list(memory.family), list(self._ended)],
+            [list(cache.tree), list(self._ended)],
         ).fetchall()
         make = queued_work_of if table == "queue" else commanded_work_of
         fresh = [make(row) for row in rows]
@@ -348,19 +353,19 @@ class PostgresEventLog:
         open_work = [work for work in fresh if work.state is not WorkState.ENDED]
         return tuple(sorted((*self._ended.values(), *open_work), key=lambda work: work.id))
 
-    def _read_accounts(self, connection: _Connection, memory: Memory) -> tuple[Account, ...]:
+    def _read_server_states(self, connection: _Connection, cache: EventCache) -> tuple[ServerState, ...]:
         """Read the rows of executions, and their results where they changed."""
         if not self._has("execution", "execution_id", "status", "state"):
             return ()
-        family = list(memory.family)
+        tree = list(cache.tree)
         rows = connection.execute(
             SQL("SELECT execution_id, xmin::text AS version FROM {} WHERE execution_id = ANY(%s)").format(
                 self._table("execution")
             ),
-            [family],
+            [tree],
         ).fetchall()
         versions = {int(row["execution_id"]): str(row["version"]) for row in rows}
-        changed = [one for one, version in versions.items() if self._accounts.get(one, ("",))[0] != version]
+        changed = [one for one, version in versions.items() if self._server_states.get(one, ("",))[0] != version]
         if changed:
             rows = connection.execute(
                 SQL(
@@ -371,6 +376,6 @@ class PostgresEventLog:
                 [changed],
             ).fetchall()
             for row in rows:
-                account = account_of(row)
-                self._accounts[account.execution] = (versions[account.execution], account)
-        return tuple(self._accounts[one][1] for one in versions)
+                server_state = server_state_of(row)
+                self._server_states[server_state.execution] = (versions[server_state.execution], server_state)
+        return tuple(self._server_states[one][1] for one in versions)

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from testrun_operator.httpclient.exchange import MAX_NESTING, is_nested_deeper_than
 from testrun_operator.kinds.playbook.execution.event_types import fold
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
-from testrun_operator.kinds.playbook.execution.log import Account, Event, Work, WorkState
+from testrun_operator.kinds.playbook.execution.log import Event, ServerState, Work, WorkState
 
 Row = Mapping[str, Any]
 
@@ -85,11 +85,11 @@ def commanded_work_of(row: Row) -> Work:
     return _work(row, "command_id", str(row.get("step_name") or ""))
 
 
-def account_of(row: Row) -> Account:
+def server_state_of(row: Row) -> ServerState:
     """Make an account of a row of ``noetl.execution``."""
     status = str(row.get("status") or "")
     results = mapping(mapping(row.get("state")).get("step_results"))
-    return Account(_needed_id(row, "execution_id"), status, is_over(status), dict(results))
+    return ServerState(_needed_id(row, "execution_id"), status, is_over(status), dict(results))
 
 
 def is_over(status: str) -> bool:

@@ -11,7 +11,12 @@ from pydantic import JsonValue
 
 from testrun_operator.httpclient.exchange import Response
 from testrun_operator.kinds.playbook.execution.ids import mapping, read_id
-from testrun_operator.kinds.playbook.execution.server.transport import Nonsense, ServerError, Transport, patiently
+from testrun_operator.kinds.playbook.execution.server.transport import (
+    InvalidAnswer,
+    ServerError,
+    Transport,
+    retry_while_away,
+)
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
 _PLAYBOOK: Final = "playbook"
@@ -86,7 +91,7 @@ class Catalog:
                     raise InvalidCase("playbook.register", f"{label}: the server refuses it: {error.detail}") from None
                 raise
 
-        return patiently(ask, self._transport.remaining_seconds(), kind=ConnectionFailed)
+        return retry_while_away(ask, self._transport.remaining_seconds(), kind=ConnectionFailed)
 
     def find(self, path: str, version: int | None) -> Registered:
         """Find a playbook.
@@ -101,7 +106,7 @@ class Catalog:
         """
         found = None
         if "\x00" not in path and (version is None or version <= _MAX_VERSION):
-            found = patiently(
+            found = retry_while_away(
                 lambda: self._newest(path) if version is None else self._look_up(path, version),
                 self._transport.remaining_seconds(),
                 kind=ConnectionFailed,
@@ -151,7 +156,7 @@ class Catalog:
         found = mapping(value)
         path, version, catalog_id = found.get("path"), read_id(found.get("version")), read_id(found.get("catalog_id"))
         if not isinstance(path, str) or version is None or catalog_id is None:
-            raise Nonsense(f"{self._transport.url}: the catalog's answer about {label} has no path, version or id")
+            raise InvalidAnswer(f"{self._transport.url}: the catalog's answer about {label} has no path, version or id")
         return Registered(path, version, str(catalog_id))
 
     def _missing(self, path: str, version: int | None) -> InvalidCase:

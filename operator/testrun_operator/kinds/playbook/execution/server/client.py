@@ -15,7 +15,7 @@ from testrun_operator.kinds.playbook.execution.ids import mapping
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.server.catalog import Catalog, Registered
 from testrun_operator.kinds.playbook.execution.server.starting import Started, StartUncertain, start
-from testrun_operator.kinds.playbook.execution.server.transport import Transport, patiently
+from testrun_operator.kinds.playbook.execution.server.transport import Transport, retry_while_away
 from testrun_operator.masking import Masker
 from testrun_operator.runner.problem import CannotJudge, ConnectionFailed, InvalidCase
 
@@ -75,7 +75,7 @@ class NoetlServer:
             ConnectionFailed: there is none for half a minute.
         """
         if self._dialect is None:
-            self._dialect = patiently(
+            self._dialect = retry_while_away(
                 self._find_out_dialect, self._transport.remaining_seconds(), kind=ConnectionFailed
             )
         return self._dialect
@@ -107,7 +107,7 @@ class NoetlServer:
         """
         body: JsonValue = {"name": name, "type": type, "description": None, "tags": [], "data": dict(fields)}
         request = self._transport.request("POST", "/api/credentials", body)
-        response = patiently(
+        response = retry_while_away(
             lambda: self._transport.send(request), self._transport.remaining_seconds(), kind=ConnectionFailed
         )
         if response.status >= _FIRST_CLIENT_ERROR:
@@ -157,7 +157,7 @@ class NoetlServer:
         )
         for _ in range(2):
             try:
-                response = self._transport.send(request, patience=_CANCEL_SECONDS)
+                response = self._transport.send(request, answer_seconds=_CANCEL_SECONDS)
                 answer = mapping(self._transport.json(response))
             except ConnectionFailed:
                 continue  # a pooled connection of the server to its database breaks once
@@ -199,7 +199,7 @@ class NoetlServer:
         """
         request = self._transport.request("GET", f"/execution/{execution}")
         try:
-            response = self._transport.send(request, patience=_PAGE_SECONDS)
+            response = self._transport.send(request, answer_seconds=_PAGE_SECONDS)
         except CannotJudge:
             return None
         is_html = response.headers.get("content-type", "").lower().startswith("text/html")

@@ -12,15 +12,15 @@ from testrun_operator.kinds.playbook.execution.ids import mapping, read_id, time
 from testrun_operator.kinds.playbook.execution.log import Dialect
 from testrun_operator.kinds.playbook.execution.server.catalog import Registered
 from testrun_operator.kinds.playbook.execution.server.transport import (
-    Nonsense,
+    InvalidAnswer,
     NotSent,
     ServerError,
     Transport,
-    patiently,
+    retry_while_away,
 )
 from testrun_operator.runner.problem import ConnectionFailed, InvalidCase
 
-_PATIENCE_SECONDS: Final = 60.0
+_ANSWER_SECONDS: Final = 60.0
 """A server that cannot reach its NATS answers late or never."""
 _MARGIN_SECONDS: Final = 3.0
 _MARGIN_PART: Final = 0.3
@@ -86,11 +86,11 @@ def start(
     margin = min(_MARGIN_SECONDS, _MARGIN_PART * transport.remaining_seconds())
 
     def ask() -> Response:
-        patience = min(_PATIENCE_SECONDS, transport.remaining_seconds() - margin)
-        return transport.send(request, patience=patience, alone=True)
+        answer_seconds = min(_ANSWER_SECONDS, transport.remaining_seconds() - margin)
+        return transport.send(request, answer_seconds=answer_seconds, own_connection=True)
 
     try:
-        response = patiently(ask, transport.remaining_seconds() - margin, kind=NotSent)
+        response = retry_while_away(ask, transport.remaining_seconds() - margin, kind=NotSent)
         if response.status >= _FIRST_CLIENT_ERROR:
             raise _refusal(transport, playbook, response)
         return _started(transport, response)
@@ -109,7 +109,7 @@ def start(
 def _started(transport: Transport, response: Response) -> Started:
     execution = read_id(mapping(transport.json(response)).get("execution_id"))
     if execution is None:
-        raise Nonsense(transport.say(response.request, "the answer has no execution_id"))
+        raise InvalidAnswer(transport.say(response.request, "the answer has no execution_id"))
     return Started(execution)
 
 
@@ -135,7 +135,7 @@ def _newest_since(transport: Transport, dialect: Dialect, playbook: Registered, 
     # From 4.x on servers give the newest ones alone, earlier releases give all.
     request = transport.request("GET", "/api/executions?page_size=50")
     try:
-        listed = transport.json(transport.send(request, patience=_SEARCH_SECONDS))
+        listed = transport.json(transport.send(request, answer_seconds=_SEARCH_SECONDS))
     except (ConnectionFailed, InvalidCase):
         return None
     ids = [

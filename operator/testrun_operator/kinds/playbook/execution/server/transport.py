@@ -37,7 +37,7 @@ class NotSent(ConnectionFailed):
     """There was no connection: the server knows nothing of the request."""
 
 
-class Nonsense(ConnectionFailed):
+class InvalidAnswer(ConnectionFailed):
     """The answer is none that a NoETL server gives: no JSON, too much, or something that is missing in it."""
 
 
@@ -108,14 +108,16 @@ class Transport:
         headers = {**self._headers, "Content-Type": "application/json"}
         return Request(method, self._url + path, headers, json.dumps(body).encode())
 
-    def send(self, request: Request, *, patience: float = ANSWER_SECONDS, alone: bool = False) -> Response:
+    def send(
+        self, request: Request, *, answer_seconds: float = ANSWER_SECONDS, own_connection: bool = False
+    ) -> Response:
         """Send a request once, and give the answer, whatever it is but one that stands for no answer.
 
         Args:
             request: the request.
-            patience: seconds that the answer may take.
-            alone: whether it gets a connection of its own. One that was kept open may have been closed by a server
-                that was restarted, and then nobody knows whether the request was read.
+            answer_seconds: how long the answer may take.
+            own_connection: whether the request gets a new connection. One that was kept open may have been closed by a
+                server that was restarted, and then nobody knows whether the request was read.
 
         Raises:
             NotSent: there was no connection.
@@ -123,7 +125,7 @@ class Transport:
             ConnectionFailed: there was no answer, or not all of it.
             InvalidCase: the request cannot be sent, or the answer is that it must be another: 3xx, 401, 403.
         """
-        response = self._exchange(request, patience, alone=alone)
+        response = self._exchange(request, answer_seconds, own_connection=own_connection)
         status = response.status
         if status >= _SERVER_ERRORS or status == _TOO_MANY_REQUESTS:
             detail = self.detail_of(response)
@@ -148,7 +150,7 @@ class Transport:
             return response.json()
         except NotJson as nonsense:
             problem = self._masker.excerpt(f"the answer is {nonsense}")
-            raise Nonsense(self.say(response.request, problem)) from None
+            raise InvalidAnswer(self.say(response.request, problem)) from None
 
     def detail_of(self, response: Response) -> str:
         """Give what an answer says is wrong, as one line without secrets."""
@@ -166,11 +168,11 @@ class Transport:
         """Make a message about a request."""
         return f"{self._masker.excerpt(request.label)}: {problem}"
 
-    def _exchange(self, request: Request, patience: float, *, alone: bool) -> Response:
+    def _exchange(self, request: Request, answer_seconds: float, *, own_connection: bool) -> Response:
         started = time.monotonic()
-        seconds = max(_LEAST_SECONDS, min(patience, self.remaining_seconds()))
+        seconds = max(_LEAST_SECONDS, min(answer_seconds, self.remaining_seconds()))
         timeout = httpx.Timeout(seconds, connect=min(seconds, MAX_CONNECT_SECONDS))
-        client = self._client() if alone else self._http
+        client = self._client() if own_connection else self._http
         try:
             with client.stream(
                 request.method,
@@ -191,7 +193,7 @@ class Transport:
         except httpx.TransportError as error:
             raise ConnectionFailed(self.say(request, self._masker.excerpt(describe(error)))) from None
         finally:
-            if alone:
+            if own_connection:
                 client.close()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Response(request, response.status_code, headers, body, time.monotonic() - started, problem)
@@ -209,7 +211,7 @@ def _say_invalid(one: JsonValue) -> str:
     return f"{where}: {one.get('msg')}" if where else str(one.get("msg"))
 
 
-def patiently(ask: Callable[[], _Result], remaining_seconds: float, *, kind: type[ConnectionFailed]) -> _Result:
+def retry_while_away(ask: Callable[[], _Result], remaining_seconds: float, *, kind: type[ConnectionFailed]) -> _Result:
     """Ask again while there is no answer, for half a minute or as long as there is time.
 
     An answer that is nonsense is one: another will not be better.
@@ -228,7 +230,7 @@ def patiently(ask: Callable[[], _Result], remaining_seconds: float, *, kind: typ
     while True:
         try:
             return ask()
-        except Nonsense:
+        except InvalidAnswer:
             raise
         except kind as failure:
             if time.monotonic() + pause > until:

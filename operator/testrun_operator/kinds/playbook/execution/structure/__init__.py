@@ -1,1 +1,1 @@
-"""Is a log all of it? What its own structure says, by generation; pure."""
+"""What is missing from a log, as far as its own structure tells: by generation, without a clock and without asking."""

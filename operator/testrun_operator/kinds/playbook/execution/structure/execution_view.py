@@ -1,4 +1,4 @@
-"""One execution of a log: its events with what they mean, and what was found out about their completeness."""
+"""Views of single executions of a log, and the gaps that are found in them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -6,21 +6,23 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from testrun_operator.kinds.playbook.execution.event_types import TERMINAL, fold, meaning_of
-from testrun_operator.kinds.playbook.execution.log import Account, Event, Log, Meaning, Work
+from testrun_operator.kinds.playbook.execution.log import Event, Log, Meaning, ServerState, Work
 
 
 @dataclass(frozen=True)
-class Story:
-    """One execution of a log."""
+class ExecutionView:
+    """The part of a log that is about one execution."""
 
     execution: int
+    """Its id."""
     is_root: bool
+    """Whether it is the execution that the case started, and not one that it started in turn."""
     events: tuple[Event, ...]
     """In the order in which they were written."""
     meanings: tuple[Meaning, ...]
-    """What they mean, in the same order."""
+    """What these events mean, in the same order."""
     work: tuple[Work, ...]
-    account: Account | None
+    server_state: ServerState | None
 
     @cached_property
     def terminal(self) -> tuple[tuple[Event, Meaning], ...]:
@@ -35,7 +37,7 @@ class Story:
     @property
     def is_finished(self) -> bool:
         """Whether the execution says that it is over, or the server says so of it."""
-        return self.is_over or (self.account is not None and self.account.is_over)
+        return self.is_over or (self.server_state is not None and self.server_state.is_over)
 
     @property
     def is_cancelled(self) -> bool:
@@ -61,7 +63,7 @@ class Story:
         return Counter((fold(event.type), event.node) for event in self.events)
 
     def having(self, *meanings: Meaning) -> tuple[Event, ...]:
-        """Give the events of some meanings."""
+        """Return the events that have one of these meanings, in the order in which they were written."""
         if len(meanings) == 1:
             return self.by_meaning.get(meanings[0], ())
         found = [event for meaning in meanings for event in self.by_meaning.get(meaning, ())]
@@ -69,36 +71,49 @@ class Story:
 
     @property
     def suffix(self) -> str:
-        """What tells executions apart in messages."""
+        """What a message appends to tell this execution from the root; empty for the root."""
         return "" if self.is_root else f" of execution {self.execution}"
 
 
 @dataclass
-class Notes:
-    """What was found out about the completeness of a log."""
+class Gaps:
+    """Collects what is missing from a log while its executions are examined.
+
+    Each is a clause for messages, such as ``the end of step 'third'``.
+    """
 
     missing: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
+    """What must still come before the log is complete."""
+    suspected: list[str] = field(default_factory=list)
+    """What should be there by the habits of the releases that were observed."""
+    unclaimed: list[str] = field(default_factory=list)
+    """Those of ``missing`` that are work which no worker has claimed."""
     is_under_way: bool = False
+    """Whether some of what is missing is work that is still to be done."""
 
-    def miss(self, story: Story, what: str, *, under_way: bool = False) -> None:
-        """Note what must still come."""
-        self.missing.append(what + story.suffix)
+    def add_missing(self, view: ExecutionView, what: str, *, under_way: bool = False) -> None:
+        """Note something that must still come.
+
+        Args:
+            view: the execution that it is missing from.
+            what: what is missing, as a clause.
+            under_way: whether it is work that is still to be done, and not only an event that is to be written.
+        """
+        self.missing.append(what + view.suffix)
         self.is_under_way |= under_way
 
-    def wait(self, story: Story, what: str, *, under_way: bool = True) -> None:
-        """Note work that no worker has claimed."""
-        self.miss(story, what, under_way=under_way)
-        self.waiting.append(what + story.suffix)
+    def add_unclaimed(self, view: ExecutionView, what: str, *, under_way: bool = True) -> None:
+        """Note work that must still be done and that no worker has claimed; arguments as above."""
+        self.add_missing(view, what, under_way=under_way)
+        self.unclaimed.append(what + view.suffix)
 
-    def doubt(self, story: Story, what: str) -> None:
-        """Note what should be there, by the habits of the releases that were observed."""
-        self.doubts.append(what + story.suffix)
+    def suspect(self, view: ExecutionView, what: str) -> None:
+        """Note what the releases that were observed would have written, but what may be missing for good."""
+        self.suspected.append(what + view.suffix)
 
 
-def stories_of(log: Log) -> tuple[Story, ...]:
-    """Take a log apart: the execution itself, then those that it started."""
+def execution_views(log: Log) -> tuple[ExecutionView, ...]:
+    """Divide a log by executions: the root first, then those that it started."""
     events: dict[int, list[tuple[Event, Meaning]]] = {log.root: []}
     for event in log.events:
         meaning = meaning_of(log.dialect, event.type, event.status)
@@ -107,25 +122,25 @@ def stories_of(log: Log) -> tuple[Story, ...]:
     for piece in log.work:
         events.setdefault(piece.execution, [])
         work[piece.execution].append(piece)
-    accounts: dict[int, Account] = {}
-    for account in log.accounts:
-        events.setdefault(account.execution, [])
-        accounts[account.execution] = account
+    server_states: dict[int, ServerState] = {}
+    for server_state in log.server_states:
+        events.setdefault(server_state.execution, [])
+        server_states[server_state.execution] = server_state
     return tuple(
-        Story(
+        ExecutionView(
             execution=execution,
             is_root=execution == log.root,
             events=tuple(event for event, _ in pairs),
             meanings=tuple(meaning for _, meaning in pairs),
             work=tuple(work[execution]),
-            account=accounts.get(execution),
+            server_state=server_states.get(execution),
         )
         for execution, pairs in events.items()
     )
 
 
 def last_ids(events: Iterable[Event]) -> dict[str, int]:
-    """Give the id of the last event of each step."""
+    """Return the id of the last event of each step, by the name of the step."""
     found: dict[str, int] = {}
     for event in events:
         found[event.node] = max(event.id, found.get(event.node, 0))
