@@ -378,7 +378,7 @@ class _Planner:
         retries = (retry for case, retry in self._between.items() if case not in self._ending)
         # What the API server refuses for now takes no place from what it may accept; of the others, each has its turn.
         wanted = sorted([*retries, *self._next], key=lambda start: controls.refused.get(start.case.name, _NEVER))
-        wanted = [] if controls.suspended or controls.ending else wanted[: max(0, controls.parallelism - occupied)]
+        wanted = [] if controls.suspended or controls.ending else wanted[: max(0, controls.spec.parallelism - occupied)]
         starts = wanted if controls.places is None else wanted[: max(0, controls.places - occupied)]
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:

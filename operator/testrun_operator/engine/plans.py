@@ -41,7 +41,8 @@ class Ending:
 class Controls:
     """What may change while an execution runs."""
 
-    parallelism: int
+    spec: TestRunSpec
+    """The run's spec as it is now: of it only what controls an execution. What decides one is in its Execution."""
     places: int | None = None
     """How many of the operator's places the execution may occupy now; None where the operator has no limit."""
     refused: Mapping[str, datetime] = field(default_factory=dict)

@@ -187,7 +187,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     @rule(parallelism=st.integers(1, 4))
     def change_parallelism(self, parallelism: int) -> None:
         """Somebody changes how many cases may run side by side."""
-        self.control(parallelism=parallelism)
+        self.control(spec=run_of(parallelism=parallelism))
 
     def control(self, **changes: Any) -> None:
         """Change what may change while an execution runs."""
@@ -347,10 +347,10 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
                 self.check_start(action, result)
         starts = sum(isinstance(action, StartAttempt) for action in result.actions)
         if starts:
-            assert len(result.plan_state.underway) + starts <= cluster.controls.parallelism
+            assert len(result.plan_state.underway) + starts <= cluster.controls.spec.parallelism
         if cluster.created.total() > created_before:
             created = cluster.created.total() - created_before
-            assert places_before + created <= cluster.controls.parallelism + len(cluster.lost_answers)
+            assert places_before + created <= cluster.controls.spec.parallelism + len(cluster.lost_answers)
         self.check_status(result)
         return result
 
