@@ -23,8 +23,10 @@ from pydantic.alias_generators import to_camel
 
 from testrun_operator.api.base import DNS_LABEL_PATTERN, Model
 from testrun_operator.controller.settings import Settings
+from testrun_operator.kinds.registry import KINDS
 from testrun_operator.kube.platform import Annotations, CasePods, Labels, RunnerExtras, ServerPods
 
+_WITH_RUNNER = [kind.name for kind in KINDS if kind.has_report]
 _DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
 
 ShortName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=63)]
@@ -150,8 +152,8 @@ class Operator(Values):
     extra_volume_mounts: VolumeMounts = Field((), description="Where these volumes are seen.")
 
 
-class Runner(Values):
-    """The pods that run cases of the kinds http, sql and playbook."""
+class Runner(Values):  # noqa: D101 - it has a docstring, with the kinds that there are
+    __doc__ = f"The pods that run cases of the kinds {', '.join(_WITH_RUNNER[:-1])} and {_WITH_RUNNER[-1]}."
 
     resources: Resources = setting("runner_resources")
     junit_resources: Resources = setting("junit_resources", RunnerExtras)

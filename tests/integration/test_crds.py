@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from support.cluster import wait_until
+from testrun_operator.kinds import FOLDERS
 from testrun_operator.resources.crds import GROUP, VERSION, build_crds
 
 pytestmark = pytest.mark.cluster
+ONE_KIND = f"give exactly one of {', '.join(FOLDERS)}"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OWN_GROUP = f"rules.{GROUP}"
 RUNS = f"/apis/{OWN_GROUP}/{VERSION}/namespaces/default/testruns"
@@ -90,8 +92,8 @@ def playbook(name: str, **own: Any) -> Body:
 
 IMAGE = {"image": "busybox"}
 REFUSED = {
-    "no kind": (suite({"name": "a"}), "give exactly one of http, sql, playbook, container"),
-    "two kinds": (suite(http("a", container=IMAGE)), "give exactly one of http, sql, playbook, container"),
+    "no kind": (suite({"name": "a"}), ONE_KIND),
+    "two kinds": (suite(http("a", container=IMAGE)), ONE_KIND),
     "a name used twice": (suite(http("a"), http("a")), 'Duplicate value: {"name":"a"}'),
     "a need that does not exist": (suite(http("a", needs=["b"])), "needs must name cases of this suite"),
     "a connection without an endpoint": (suite(http("a"), connections={"api": {}}), "give url, dsnFrom or both"),

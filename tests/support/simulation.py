@@ -91,7 +91,7 @@ class SimulatedCluster:
         self.record = record
         self.now = NOON
         self.settings = JudgingSettings()
-        self.controls = Controls(parallelism=record.run.parallelism)
+        self.controls = Controls(record.run)
         self.jobs: dict[str, SimulatedJob] = {}
         self.created: Counter[str] = Counter()
         """How often each Job was created."""

@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from testrun_operator.cli.application import application
+from testrun_operator.kinds import FOLDERS
 from testrun_operator.terminal.extras import DISTRIBUTION, EXTRA_OF_COMMAND, LIBRARIES, describe_missing
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = {name: texts for name, texts in PROJECT["optional-dependencies"].items() if name != "dev"}
 DEV = PROJECT["optional-dependencies"]["dev"]
 WITH_DEV = ("tests", "tools", "ci", "bench")
+EXECUTIONS = tuple(str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("kinds/*/execution*"))
+EXTRA_OF_KIND = {
+    folder: str(import_module(f"testrun_operator.kinds.{folder}.commands").EXTRA)
+    for folder in FOLDERS
+    if (PACKAGE / "kinds" / folder / "commands").exists()
+}
+"""Of the kinds that have commands, the extra that these say they need."""
 COMMANDS = {
     "cluster": ("cli/cluster.py", "cli/status.py", "cli/waiting.py", "cli/run.py", "cli/suites.py"),
     "postgres": ("cli/results.py", "kinds/playbook/execution/eventlog"),
@@ -29,14 +38,15 @@ COMMANDS = {
         *("databases/relational/mysql", "databases/relational/sqlite"),
     ),
     "oracle": ("databases/relational/oracle",),
-    "runner": ("runner/main.py", "kinds/http/execution", "kinds/sql", "kinds/playbook/execution", "sources"),
+    "runner": ("runner/main.py", "kinds/sql", "sources", *EXECUTIONS),
     "testserver": ("testserver",),
     "operator": ("controller",),
 }
 """Where the code of a command begins; what it imports is followed from there."""
 BASE = (
     *("cli/application.py", "cli/validate.py", "cli/cases.py", "cli/manifest.py", "kinds/playbook/commands"),
-    *("kinds/sql/commands/group.py", "kinds/sql/commands/checking.py", "kinds/sql/commands/writing.py"),
+    *("kinds/sql/commands/checking.py", "kinds/sql/commands/writing.py"),
+    *(f"kinds/{folder}/commands/__init__.py" for folder in EXTRA_OF_KIND),
 )
 
 
@@ -160,6 +170,13 @@ def test_an_extra_has_everything_that_its_commands_import(extra: str) -> None:
     needed = foreign(reached(COMMANDS[extra]))
     missing = {name: file for name, file in needed.items() if name not in declared(extra)}
     assert {} == missing
+
+
+@pytest.mark.parametrize("folder", EXTRA_OF_KIND)
+def test_the_extra_of_a_kind_has_everything_that_its_commands_import(folder: str) -> None:
+    """Also what they import only when they are called: the kind says itself what that takes."""
+    needed = foreign(reached((f"kinds/{folder}/commands",)))
+    assert {} == {name: file for name, file in needed.items() if name not in declared(EXTRA_OF_KIND[folder])}
 
 
 def test_the_libraries_of_the_error_message_are_those_of_the_extras() -> None:

@@ -1,10 +1,11 @@
 """`docs/reference/settings.md` and `docs/reference/metrics.md`: the operator from an administrator's side."""
 
 import json
+from collections.abc import Iterator
 
 from generators import markdown
 from testrun_operator.api.base import Model
-from testrun_operator.controller.metrics import describe
+from testrun_operator.controller.metrics import ALERTS, describe
 from testrun_operator.controller.settings import PREFIX, Settings
 
 
@@ -48,5 +49,17 @@ def render_metrics() -> str:
         "What the operator shows at `/metrics` on port 8080, in Prometheus' format. "
         "A histogram has `_bucket`, `_sum` and `_count`.",
         "`operator/testrun_operator/controller/metrics.py`",
-        markdown.table(("metric", "type", "labels", "meaning"), rows),
+        [*markdown.table(("metric", "type", "labels", "meaning"), rows), "", *_alerts()],
     )
+
+
+def _alerts() -> Iterator[str]:
+    yield from ("## Alerts", "", "To begin with, as a file of rules for Prometheus:", "", "```yaml")
+    yield from ("groups:", "  - name: testrun", "    rules:")
+    for alert in ALERTS:
+        yield f"      - alert: {alert.name}"
+        yield f"        expr: {alert.expression}"
+        if alert.lasting is not None:
+            yield f"        for: {alert.lasting}"
+        yield f"        annotations: {{summary: {json.dumps(alert.summary)}}}"
+    yield "```"

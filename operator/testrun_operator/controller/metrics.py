@@ -1,4 +1,4 @@
-"""The operator's Prometheus metrics. ``docs/reference/metrics.md`` is generated from here.
+"""The operator's Prometheus metrics, and alerts on them. ``docs/reference/metrics.md`` is generated from here.
 
 Labels are the namespace, the suite and words from our vocabularies: never a run or a case, whose number is not bounded.
 An inline suite has the name of its TestRun, and namespaces come and go as well: so what is labelled with one that is
@@ -9,7 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
@@ -114,6 +114,54 @@ RECONCILE_SECONDS = Histogram(
     registry=REGISTRY,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert for administrators to begin with, as a rule of Prometheus."""
+
+    name: str
+    expression: str
+    """In PromQL: when to alert."""
+    summary: str
+    """What is the matter; may have templates of Prometheus: ``{{ $labels.suite }}``, ``{{ $value }}``."""
+    lasting: str | None = None
+    """How long that must have been so, as in ``15m``; None for at once."""
+
+
+ALERTS: Final = (
+    Alert(
+        "SuiteNotPassed",
+        "testrun_last_run_passed == 0",
+        "The last execution of {{ $labels.namespace }}/{{ $labels.suite }} did not pass",
+    ),
+    Alert(
+        "SuiteNotRun",
+        "time() - testrun_last_run_completion_timestamp_seconds > 36 * 3600",
+        "{{ $labels.namespace }}/{{ $labels.suite }} was not executed for 36 hours",
+    ),
+    Alert(
+        "InfrastructureFaults",
+        "sum by (reason) (increase(testrun_infrastructure_faults_total[1h])) > 10",
+        "{{ $value }} attempts were spoiled within an hour: {{ $labels.reason }}",
+    ),
+    Alert(
+        "ResultsNotStored",
+        "testrun_store_pending_records > 0",
+        "{{ $value }} outcomes wait for Postgres",
+        lasting="15m",
+    ),
+    Alert(
+        "ResultsRefused",
+        "sum by (outcome, reason) (increase(testrun_store_refused_records_total[1h])) > 0",
+        "Postgres did not accept outcomes as they were: {{ $labels.outcome }}, {{ $labels.reason }}",
+    ),
+    Alert(
+        "OperatorErrors",
+        "sum by (error) (increase(testrun_reconcile_errors_total[15m])) > 20",
+        "The operator keeps failing: {{ $labels.error }}",
+    ),
+)
+"""That the operator is gone altogether, it cannot say: ``docs/operations.md`` tells how that is noticed."""
 
 _OF_SUITES = (RUNS, CASES, FLAKY, RUN_DURATION, CASE_DURATION)
 _OF_NAMESPACES = (FAULTS,)

@@ -301,7 +301,7 @@ class RunReconciler:
         if ending is None and over_since is None and not self._is_over(state):
             ready, problem = await bring_up(self._servers, state, placed, now, self._judging.start_timeout)
         controls = Controls(
-            parallelism=spec.parallelism,
+            spec=spec,
             suspended=spec.suspend or not ready,
             server_problem=problem,
             ending=ending,

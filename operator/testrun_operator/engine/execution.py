@@ -51,8 +51,7 @@ class ExecutionRecord(Model):
         return Execution(
             cases=select_cases(self.suite, self.run, self.restriction.only if self.restriction else None),
             started_at=self.started_at,
-            timeout=self.run.timeout,
-            fail_fast=self.run.fail_fast,
+            run=self.run,
             baselines={baseline.case: baseline for baseline in self.baselines},
         )
 

@@ -2,7 +2,7 @@
 
 :func:`plan` is level-triggered: it looks at everything there is and does not care which event made it look. It is
 called again whenever something changed or its ``requeue_at`` has come, and yields no action once there is nothing
-to do. What it has found out once it keeps in :class:`Memory`, which the caller passes back; a plan without memory
+to do. What it has found out once it keeps in :class:`PlanState`, which the caller passes back; a plan without one
 (after a restart) comes to the same verdicts from the Jobs and Pods.
 """
 
@@ -122,7 +122,7 @@ class _Planner:
         self._ending: set[str] = set()
         self._left_behind: set[str] = set()
         self._wakes: list[datetime] = []
-        self._run_deadline = execution.started_at + execution.timeout
+        self._run_deadline = execution.started_at + execution.run.timeout
 
     # -- what happened ------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class _Planner:
 
     def _stop_straggler(self, case: str) -> None:
         # Its creation succeeded though its answer was lost, and the case has got its verdict without it. It is ended
-        # with that verdict, so that a plan without memory comes to the same.
+        # with that verdict, so that a plan without one comes to the same.
         job = self._underway.get(case)
         if job is not None:
             self._stops.setdefault(case, StopAttempt(job, judging.ended_with(job, self._cases[case], self._now)))
@@ -256,7 +256,7 @@ class _Planner:
             self._stops.setdefault(job.case, StopAttempt(job, outcome))
         elif self._now >= self._run_deadline:
             if job.asked_to_end is None:
-                outcome = judging.run_timed_out(job, self._execution.timeout, self._now)
+                outcome = judging.run_timed_out(job, self._execution.run.timeout, self._now)
                 stop = StopAttempt(job, outcome, StopCause.RUN_TIMEOUT, confirm=judging.is_running(job))
                 self._stops.setdefault(job.case, stop)
         else:
@@ -340,7 +340,7 @@ class _Planner:
         # What ends cases one by one goes before what ends all that are left: those were ended when that came.
         if self._before.told.none_skipped and self._before.told.has_passed(case):
             return passed_before(case)
-        if self._execution.fail_fast and (failed := next(self._failed(), None)):
+        if self._execution.run.fail_fast and (failed := next(self._failed(), None)):
             message = f"{failed} did not pass, and the run has failFast"
             return CaseOutcome(case.name, Verdict.SKIPPED, None, Reason.FAIL_FAST, message)
         if self._before.told.has_passed(case):
@@ -360,7 +360,7 @@ class _Planner:
         return None
 
     def _out_of_time(self, case: PlannedCase) -> CaseOutcome:
-        limit = format_duration(self._execution.timeout)
+        limit = format_duration(self._execution.run.timeout)
         message = f"the run's timeout of {limit} ended before this case started"
         return CaseOutcome(case.name, Verdict.TIMED_OUT, FailureClass.CONFIGURATION, Reason.RUN_TIMEOUT, message)
 
@@ -378,7 +378,7 @@ class _Planner:
         retries = (retry for case, retry in self._between.items() if case not in self._ending)
         # What the API server refuses for now takes no place from what it may accept; of the others, each has its turn.
         wanted = sorted([*retries, *self._next], key=lambda start: controls.refused.get(start.case.name, _NEVER))
-        wanted = [] if controls.suspended or controls.ending else wanted[: max(0, controls.parallelism - occupied)]
+        wanted = [] if controls.suspended or controls.ending else wanted[: max(0, controls.spec.parallelism - occupied)]
         starts = wanted if controls.places is None else wanted[: max(0, controls.places - occupied)]
         is_over = len(self._cases) == len(self._execution.cases)
         if not is_over:

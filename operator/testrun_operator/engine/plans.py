@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 
 from testrun_operator.api.reason import Reason
@@ -11,6 +11,7 @@ from testrun_operator.engine.observation import JobObservation
 from testrun_operator.engine.outcome import AttemptOutcome, Baseline, CaseOutcome
 from testrun_operator.engine.selection import PlannedCase
 from testrun_operator.engine.told import NOTHING_TOLD, Told
+from testrun_operator.resources.run import TestRunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,9 @@ class Execution:
     cases: tuple[PlannedCase, ...]
     """In an order in which every case comes after those that it needs."""
     started_at: datetime
-    timeout: timedelta
-    fail_fast: bool = False
+    run: TestRunSpec
+    """As it was when the execution started: of it only what decides what runs. What controls it is in Controls, as it
+    is now."""
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     """Rows of ``expected_results``, by case."""
 
@@ -39,7 +41,8 @@ class Ending:
 class Controls:
     """What may change while an execution runs."""
 
-    parallelism: int
+    spec: TestRunSpec
+    """The run's spec as it is now: of it only what controls an execution. What decides one is in its Execution."""
     places: int | None = None
     """How many of the operator's places the execution may occupy now; None where the operator has no limit."""
     refused: Mapping[str, datetime] = field(default_factory=dict)

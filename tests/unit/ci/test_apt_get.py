@@ -1,6 +1,7 @@
 """Packages are installed one set-up after the other, whichever of apt's locks the other one holds."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_it_gives_up_after_a_time(apt: Path) -> None:
     code, output, errors = call(apt, APT_GET, "update", troubles=(LISTS, LISTS), patience_seconds=0)
     assert code == 100
     assert LISTS in output
-    assert "gave up after 0 s" in errors
+    assert re.search(r"gave up after [0-9]+ s", errors), errors
 
 
 def test_the_set_up_says_that_it_waits(apt: Path) -> None:

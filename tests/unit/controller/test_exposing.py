@@ -1,5 +1,6 @@
 """What metrics say of suites, for as long as they are there."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -134,3 +135,16 @@ def test_what_postgres_refused_is_shown_by_what_became_of_it_and_why() -> None:
         ("testrun_store_refused_records_total", {"outcome": "Dropped", "reason": "ConstraintViolated"}, 1),
         ("testrun_store_refused_records_total", {"outcome": "Reduced", "reason": "InvalidValue"}, 2),
     ]
+
+
+def test_alerts_are_about_metrics_and_labels_that_there_are() -> None:
+    """One of another name would never be raised, and nobody would miss it."""
+    labels = {name: set(labels) for name, _, labels, _ in metrics.describe()}
+    assert len({alert.name for alert in metrics.ALERTS}) == len(metrics.ALERTS) > 5
+    for alert in metrics.ALERTS:
+        named = re.findall(r"testrun_[a-z_]+", alert.expression)
+        assert named
+        assert set(named) <= labels.keys(), alert
+        grouped = re.search(r"by \(([a-z_, ]+)\)", alert.expression)
+        shown = set(grouped[1].split(", ")) if grouped else set.union(*(labels[name] for name in named))
+        assert set(re.findall(r"\$labels\.([a-z_]+)", alert.summary)) <= shown, alert

@@ -43,7 +43,7 @@ class ApiServer:
         self.refusals = 0
         """How many lists and watches were refused."""
         self.first_event: dict[str, Any] | None = None
-        """What the second and later watches begin with."""
+        """What the second and later watches begin with; an error only the second one."""
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -62,6 +62,8 @@ class ApiServer:
         await response.prepare(request)
         if self.watches > 1 and self.first_event is not None:
             await response.write(json.dumps(self.first_event).encode() + b"\n")
+            if self.first_event["type"] == "ERROR":
+                self.first_event = None  # once: kopf lists anew at once, and would do nothing else from then on
         await asyncio.sleep(60)  # silent: neither an event nor a bookmark, and no end
         return response
 
@@ -100,8 +102,9 @@ async def watching(api: ApiServer, supervisor: WatchSupervisor) -> AsyncIterator
         assert not task.done(), "kopf has ended"
     finally:
         stop.set()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            task.cancel()  # again until it is heard: kopf may swallow one that comes together with its stop flag
+            await asyncio.wait({task}, timeout=1)
 
 
 async def until(condition: Any) -> None:

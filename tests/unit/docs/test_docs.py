@@ -17,7 +17,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ((?:(?:sql|noetl) )?[a-z]+)(.*)")
+GROUPS = "|".join(group.typer_instance.info.name for group in application.registered_groups)
+COMMAND = re.compile(rf"(?:.*(?:/bin/| -- ))?(?:\$ )?testrun ((?:(?:{GROUPS}) )?[a-z]+)(.*)")
 
 
 @pytest.fixture(params=PAGES, ids=NAMES)
@@ -128,6 +129,21 @@ def test_every_page_is_in_the_index() -> None:
         page for page in (ROOT / "docs").rglob("*.md") if page.name != "index.md" and "decisions" not in page.parts
     }
     assert pages - targets == set()
+
+
+def test_the_architecture_names_every_folder_of_the_package_and_none_that_is_gone() -> None:
+    """Whoever looks for something begins there. Names in the paths that stand for others are in capitals."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    package = ROOT / "operator" / "testrun_operator"
+    layers = text[text.index("## Layers") : text.index("## What is kept where")]
+    rows = "".join(line.split("|")[1] for line in layers.splitlines() if line.startswith("| `"))
+    named = {path.partition("/")[0] for path in re.findall(r"`([a-z]+/[^`]*)`", rows)}
+    assert named == {path.name for path in package.iterdir() if path.is_dir()} - {"__pycache__"}
+    places = (ROOT, package, package / "runner", package / "kinds" / "sql", ROOT / "docs")
+    paths = {path for path in re.findall(r"`([a-zA-Z_]+(?:/[a-zA-Z_]+)*(?:/|\.py))`", text) if path == path.lower()}
+    given_by_whoever_adds_a_kind = {"spec.py", "definition.py", "execution.py", "execution/", "commands/"}
+    gone = {path for path in paths if not any((place / path).exists() for place in places)}
+    assert gone - given_by_whoever_adds_a_kind == set()
 
 
 def test_the_table_of_rights_is_that_of_the_chart() -> None:

@@ -143,7 +143,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     def is_ending(self) -> bool:
         """Whether something has ended the whole execution already; the next thing would change nothing."""
         execution, controls = self.cluster.state.execution, self.cluster.controls
-        out_of_time = self.cluster.now >= execution.started_at + execution.timeout
+        out_of_time = self.cluster.now >= execution.started_at + execution.run.timeout
         return out_of_time or controls.ending is not None or controls.server_problem is not None
 
     # -- the operator ---------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     @rule(parallelism=st.integers(1, 4))
     def change_parallelism(self, parallelism: int) -> None:
         """Somebody changes how many cases may run side by side."""
-        self.control(parallelism=parallelism)
+        self.control(spec=run_of(parallelism=parallelism))
 
     def control(self, **changes: Any) -> None:
         """Change what may change while an execution runs."""
@@ -347,10 +347,10 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
                 self.check_start(action, result)
         starts = sum(isinstance(action, StartAttempt) for action in result.actions)
         if starts:
-            assert len(result.plan_state.underway) + starts <= cluster.controls.parallelism
+            assert len(result.plan_state.underway) + starts <= cluster.controls.spec.parallelism
         if cluster.created.total() > created_before:
             created = cluster.created.total() - created_before
-            assert places_before + created <= cluster.controls.parallelism + len(cluster.lost_answers)
+            assert places_before + created <= cluster.controls.spec.parallelism + len(cluster.lost_answers)
         self.check_status(result)
         return result
 
@@ -379,7 +379,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         tainted = self.tainted()
         for name, outcome in result.plan_state.cases.items():
             verdict = outcome.verdict
-            if self.cluster.state.execution.fail_fast and _was_ended_by_the_run(outcome):
+            if self.cluster.state.execution.run.fail_fast and _was_ended_by_the_run(outcome):
                 # By what of it depends on what came first: a failure, the end of its time, or its cancellation.
                 verdict = Verdict.SKIPPED
             assert self.promised.setdefault(name, verdict) == verdict or name in tainted, name
@@ -387,7 +387,7 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
     def tainted(self) -> set[str]:
         """Return the cases whose verdict may depend on something that somebody destroyed."""
         destroyed = {job.observation.case for job in self.cluster.jobs.values() if job.disturbed}
-        if destroyed and self.cluster.state.execution.fail_fast:
+        if destroyed and self.cluster.state.execution.run.fail_fast:
             return set(self.kinds)
         for case in self.cluster.state.execution.cases:  # in the order of needs
             if destroyed & set(case.needs):

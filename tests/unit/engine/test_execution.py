@@ -180,5 +180,5 @@ def test_an_execution_is_what_its_record_says() -> None:
     )
     execution = record.to_execution()
     assert ["two"] == names_of(execution.cases)
-    assert (NOON, timedelta(seconds=90), True) == (execution.started_at, execution.timeout, execution.fail_fast)
+    assert (NOON, timedelta(seconds=90), True) == (execution.started_at, execution.run.timeout, execution.run.fail_fast)
     assert {"two": baseline} == execution.baselines

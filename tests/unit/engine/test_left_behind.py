@@ -264,7 +264,7 @@ def planned_with(seen: JobObservation, now: datetime = LATER, **controls: Any) -
     """Plan an execution of the case alone."""
     suite = suite_of(container_case("one", container=FIELDS, timeout="1m", retries=1))
     execution = record_of(suite, run_of(timeout="10s")).to_execution()
-    return plan(execution, Controls(1, **controls), [seen], PlanState(), now, SETTINGS)
+    return plan(execution, Controls(run_of(parallelism=1), **controls), [seen], PlanState(), now, SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,8 @@ def planned(
     **controls: Any,
 ) -> Plan:
     """Plan once."""
-    return plan(execution, Controls(parallelism, **controls), jobs, plan_state or PlanState(), now, JudgingSettings())
+    wanted = Controls(run_of(parallelism=parallelism), **controls)
+    return plan(execution, wanted, jobs, plan_state or PlanState(), now, JudgingSettings())
 
 
 def started(result: Plan) -> list[tuple[str, int]]:

@@ -16,10 +16,10 @@ from support.builders import (
     container_case,
     ended_pod,
     job,
-    minutes,
     outcome_of,
     outcomes_of,
     planned,
+    run_of,
     running_pod,
     with_pod,
 )
@@ -36,7 +36,7 @@ NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True), unique=Tr
 
 def execution_of(*cases: Any) -> Execution:
     """Return an execution of cases."""
-    return Execution(planned(*cases), NOON, minutes(60))
+    return Execution(planned(*cases), NOON, run_of())
 
 
 ONE_AND_TWO = execution_of(container_case("one"), container_case("two", needs=["one"]))

@@ -38,7 +38,7 @@ def planned(told: Told, *jobs: JobObservation, over: bool = False, **run: Any) -
     """Plan once after a restart, two cases, each of which may be repeated once."""
     cases = container_case("one", retries=1), http_case("two", retries=1)
     execution = record_of(suite_of(*cases), run_of(**run)).to_execution()
-    controls = Controls(10, over_since=_ENDED if over else None)
+    controls = Controls(run_of(), over_since=_ENDED if over else None)
     return plan(execution, controls, jobs, PlanState(told=told), _LATER, JudgingSettings())
 
 

@@ -7,62 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.builders import container_case, http_case, run_of, sql_case, suite_of
+from support.builders import container_case, http_case, run_of, suite_of
 from testrun_operator.engine.selection import expand_matrix
 from testrun_operator.engine.validation import check_run, check_suite
 
 ONE = "spec.cases[0]"
 LONG = "x" * 60
-DATABASES = {
-    "api": {"url": "http://api"},
-    "db": {"dsnFrom": {"secretKeyRef": {"name": "a", "key": "dsn"}}},
-    "both": {"url": "http://b", "dsnFrom": {"secretKeyRef": {"name": "b", "key": "dsn"}}},
-}
-KNOWN = "connections with dsnFrom are: both, db"
-SERVER = [{"name": "server", "pagination": {}}]
 LINES = {"style": "page", "items": "data"}
 
 
 def problems_of(*cases: Mapping[str, Any], **fields: Any) -> tuple[str, ...]:
     """Return what is wrong with a suite."""
     return check_suite(suite_of(*cases, **fields))
-
-
-def http(**fields: Any) -> dict[str, Any]:
-    """Return a case of kind http with these fields of its own."""
-    return {"name": "one", "http": {"connection": "api"} | fields}
-
-
-def sql(**fields: Any) -> dict[str, Any]:
-    """Return a case of kind sql with these fields of its own."""
-    return {"name": "one", "sql": {"connection": "db", "source": {"inline": "# TEST CASE"}} | fields}
-
-
-def config_map(*paths: str, **fields: Any) -> dict[str, Any]:
-    """Return a case of kind sql with the keys of a ConfigMap as files at these paths."""
-    items = [{"key": f"key-{index}", "path": path} for index, path in enumerate(paths)]
-    return sql(source={"configMap": {"name": "files", "items": items} | fields})
-
-
-def not_relative(place: str, found: str) -> str:
-    """Return what is said of a path that may lead out of the files."""
-    return f"{place}: must be a relative path without '..', as in 'tests/booking.stt'; found {found!r}"
-
-
-ALONE = "choose a folder for the files alone, such as '/reports'"
-
-
-def in_another_mount(folder: str, index: int, path: str) -> str:
-    """Return what is said of a folder for JUnit files that gets into the way of another mount."""
-    return (
-        f"{ONE}.container.junit: the folder {folder!r} is mounted for the files, and volumeMounts[{index}] mounts "
-        f"{path!r}; choose a folder that is not in another mount, and has none in it"
-    )
-
-
-def container(**fields: Any) -> dict[str, Any]:
-    """Return a case of kind container with these fields of its own."""
-    return {"name": "one", "container": {"image": "busybox"} | fields}
 
 
 def test_a_right_suite_has_no_problems() -> None:
@@ -72,18 +28,6 @@ def test_a_right_suite_has_no_problems() -> None:
         http_case("one", http={"connection": "server", "paginate": LINES, "expect": {"items": 3}}),
         container_case("list", matrix={"size": ["5", "10"]}),
         testServers=[{"name": "server", "pagination": {}}],
-    )
-
-
-def test_right_cases_of_kind_sql_have_no_problems() -> None:
-    """Each source, a connection that has an address besides, templates, dots in names, combinations and needs."""
-    assert () == problems_of(
-        sql_case("inline"),
-        sql_case("map", {"configMap": {"name": "files", "items": [{"key": "a", "path": "a..b/..c/.d"}], "path": "a"}}),
-        sql_case("git", {"git": {"url": "{{ vars.repo }}", "ref": "{{ run.revision }}", "path": "{{ vars.a }}/b"}}),
-        sql_case("each", matrix={"schema": ["a", "b"]}, needs=["inline"]),
-        {"name": "other", "sql": {"connection": "both", "source": {"inline": "x"}}, "needs": ["each-a"]},
-        connections=DATABASES,
     )
 
 
@@ -163,153 +107,6 @@ PROBLEMS: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = {
         [container_case("one", matrix={"a": ["x", "y"]}, needs=["one-x"])],
         {},
         ["spec.cases[0].needs: 'one' needs itself, directly or by way of other cases"],
-    ),
-    "a connection that does not exist": (
-        [http(connection="shop")],
-        {"testServers": [{"name": "server", "pagination": {}}]},
-        ["spec.cases[0].http.connection: there is no connection or test server 'shop'; there is: api, server"],
-    ),
-    "no connection at all": (
-        [http(connection="shop")],
-        {"connections": {}},
-        ["spec.cases[0].http.connection: there is no connection or test server 'shop'; there is: none"],
-    ),
-    "a connection without url": (
-        [http()],
-        {"connections": {"api": {"dsnFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}}},
-        ["spec.cases[0].http.connection: the connection 'api' has no url"],
-    ),
-    "expectations of a walk without one": (
-        [http(expect={"items": 1, "pages": 1, "unique": "id", "ordered": "id", "status": 200})],
-        {},
-        [
-            f"{ONE}.http.expect.{field}: needs {ONE}.http.paginate, which says how to walk over the pages"
-            for field in ("items", "pages", "unique", "ordered")
-        ],
-    ),
-    "a database that does not exist": (
-        [sql(connection="ledger")],
-        {"connections": DATABASES},
-        [f"{ONE}.sql.connection: there is no connection 'ledger'; connections with dsnFrom are: both, db"],
-    ),
-    "no database at all": (
-        [sql()],
-        {},
-        [f"{ONE}.sql.connection: there is no connection 'db'; connections with dsnFrom are: none"],
-    ),
-    "an address instead of a database": (
-        [sql(connection="api")],
-        {"connections": DATABASES},
-        [f"{ONE}.sql.connection: the connection 'api' has no dsnFrom, which says how to reach a database; {KNOWN}"],
-    ),
-    "a test server instead of a database": (
-        [sql(connection="server")],
-        {"connections": DATABASES, "testServers": SERVER},
-        [f"{ONE}.sql.connection: 'server' is a test server and no database; connections with dsnFrom are: both, db"],
-    ),
-    "paths that lead out of a ConfigMap": (
-        [config_map("tests/../../a", "/etc/passwd", "..", "a/b", "", path="a/..")],
-        {"connections": DATABASES},
-        [
-            not_relative(f"{ONE}.sql.source.configMap.path", "a/.."),
-            not_relative(f"{ONE}.sql.source.configMap.items[0].path", "tests/../../a"),
-            not_relative(f"{ONE}.sql.source.configMap.items[1].path", "/etc/passwd"),
-            not_relative(f"{ONE}.sql.source.configMap.items[2].path", ".."),
-            not_relative(f"{ONE}.sql.source.configMap.items[4].path", ""),
-        ],
-    ),
-    "two keys for one file": (
-        [config_map("a", "b", "a")],
-        {"connections": DATABASES},
-        [f"{ONE}.sql.source.configMap.items[2].path: 'a' is used before; each key needs a file of its own"],
-    ),
-    "a path that leads out of a repository": (
-        [sql(source={"git": {"url": "https://git.example.com/a.git", "path": "../a"}})],
-        {"connections": DATABASES},
-        [not_relative(f"{ONE}.sql.source.git.path", "../a")],
-    ),
-    "a volume that does not exist": (
-        [container(volumeMounts=[{"name": "data", "mountPath": "/data"}])],
-        {},
-        ["spec.cases[0].container.volumeMounts[0].name: there is no volume 'data' in spec.cases[0].container.volumes"],
-    ),
-    "a path out of its volume": (
-        [
-            container(
-                volumes=[{"name": "data", "emptyDir": {}}],
-                volumeMounts=[{"name": "data", "mountPath": "/data", "subPath": "a/../../b"}],
-            )
-        ],
-        {},
-        ["spec.cases[0].container.volumeMounts[0].subPath: must not contain '..'"],
-    ),
-    "JUnit files where nothing can be mounted": (
-        [container(junit="/proc/self/*.xml")],
-        {},
-        [
-            f"{ONE}.container.junit: nothing can be mounted at '/proc/self'; {ALONE}",
-        ],
-    ),
-    "JUnit files in another mount": (
-        [
-            container(
-                junit="/data/reports/*.xml",
-                volumes=[{"name": "data", "emptyDir": {}}],
-                volumeMounts=[{"name": "data", "mountPath": "/data/"}],
-            )
-        ],
-        {},
-        [
-            in_another_mount("/data/reports", 0, "/data/"),
-        ],
-    ),
-    "another mount in the folder of JUnit files": (
-        [
-            container(
-                junit="/data/*.xml",
-                volumes=[{"name": "data", "emptyDir": {}}],
-                volumeMounts=[{"name": "data", "mountPath": "/data-2"}, {"name": "data", "mountPath": "/data/a"}],
-            )
-        ],
-        {},
-        [
-            in_another_mount("/data", 1, "/data/a"),
-        ],
-    ),
-    "a volume without source": (
-        [container(volumes=[{"name": "data"}])],
-        {},
-        [f"{ONE}.container.volumes[0]: give exactly one of emptyDir, configMap, secret and persistentVolumeClaim"],
-    ),
-    "a volume with two sources": (
-        [container(volumes=[{"name": "data", "emptyDir": {}, "configMap": {"name": "a"}}])],
-        {},
-        [f"{ONE}.container.volumes[0]: give exactly one of emptyDir, configMap, secret and persistentVolumeClaim"],
-    ),
-    "a variable with a value and a source": (
-        [container(env=[{"name": "A", "value": "1", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}])],
-        {},
-        ["spec.cases[0].container.env[0]: give exactly one of value and valueFrom"],
-    ),
-    "a variable without value": (
-        [container(env=[{"name": "A"}])],
-        {},
-        ["spec.cases[0].container.env[0]: give exactly one of value and valueFrom"],
-    ),
-    "a source that is none": (
-        [container(env=[{"name": "A", "valueFrom": {}}])],
-        {},
-        ["spec.cases[0].container.env[0].valueFrom: give exactly one of secretKeyRef and configMapKeyRef"],
-    ),
-    "a name of ours": (
-        [container(env=[{"name": "TESTRUN_RUN_ID", "value": "1"}])],
-        {},
-        ["spec.cases[0].container.env[0].name: names that begin with TESTRUN_ are set by the operator"],
-    ),
-    "all of nothing": (
-        [container(envFrom=[{"prefix": "A_"}])],
-        {},
-        ["spec.cases[0].container.envFrom[0]: give exactly one of secretRef and configMapRef"],
     ),
 }
 

@@ -6,8 +6,10 @@ import pytest
 
 from support.builders import container_case, http_case, suite_document
 from testrun_operator.errors import InvalidSpec
+from testrun_operator.kinds import FOLDERS
 from testrun_operator.resources.parsing import format_path, parse_run, parse_suite
 
+ONE_KIND = f"give exactly one of {', '.join(FOLDERS)}"
 DEEP: dict[str, Any] = {}
 _innermost = DEEP
 for _ in range(2000):
@@ -68,11 +70,11 @@ BAD_SUITES = {
     "half of a surrogate pair": (one(description="\ud800"), "spec.cases[0].description: "),
     "no kind": (
         suite_document({"name": "one"}),
-        "spec.cases[0]: give exactly one of http, sql, playbook, container; found none",
+        f"spec.cases[0]: {ONE_KIND}; found none",
     ),
     "two kinds": (
         one(container={"image": "busybox"}),
-        "spec.cases[0]: give exactly one of http, sql, playbook, container; found",
+        f"spec.cases[0]: {ONE_KIND}; found http and container",
     ),
     "a number as a duration": (one(timeout=30), "spec.cases[0].timeout: must be a text such as '30s'"),
     "words as a duration": (one(timeout="five minutes"), "spec.cases[0].timeout: 'five minutes' is no duration"),

@@ -1,1 +1,1 @@
-"""A kind of test case that exists to show what a kind needs: ``echo``, which says something and hears it."""
+"""A kind of test case that exists to show what a kind needs: ``parrot``, which says something and hears it."""

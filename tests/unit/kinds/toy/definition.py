@@ -1,33 +1,37 @@
-"""What operator, generated files and command line see of the kind ``echo``."""
+"""What operator, generated files and command line see of the kind ``parrot``."""
 
 from collections.abc import Iterator
 
-from testrun_operator.kinds.echo.spec import EchoCase
+from testrun_operator.kinds.parrot.spec import ParrotCase
 
 from testrun_operator.kinds.case_kind import CaseKind, ConnectionUse, StepWords, SuiteNames
 from testrun_operator.kinds.checks import check_database
 
 
-class EchoKind(CaseKind[EchoCase]):
+class ParrotKind(CaseKind[ParrotCase]):
     """Something is said, and has to be heard."""
 
-    name = "echo"
+    name = "parrot"
     summary = "Something that is said, and has to be heard."
-    spec = EchoCase
-    execution = "testrun_operator.kinds.echo.execution"
-    steps = StepWords("echo", "heard")
+    spec = ParrotCase
+    execution = "testrun_operator.kinds.parrot.execution"
+    steps = StepWords("word", "heard")
 
-    def check(self, spec: EchoCase, suite: SuiteNames, path: str) -> Iterator[str]:
+    def check(self, spec: ParrotCase, suite: SuiteNames, path: str) -> Iterator[str]:
         """Yield a connection that is no database."""
         yield from check_database(spec.connection, suite, f"{path}.connection")
 
-    def connections(self, spec: EchoCase) -> tuple[ConnectionUse, ...]:
+    def connections(self, spec: ParrotCase) -> tuple[ConnectionUse, ...]:
         """Return the database."""
         return (ConnectionUse(spec.connection, database=True),)
 
-    def subject(self, spec: EchoCase) -> str:
+    def credentials(self, spec: ParrotCase) -> tuple[str, ...]:
+        """Return the Secrets."""
+        return tuple(secret.name for secret in spec.secrets)
+
+    def subject(self, spec: ParrotCase) -> str:
         """Return what is said."""
-        return f"echo {spec.say}"
+        return f"parrot {spec.say}"
 
 
-KIND = EchoKind()
+KIND = ParrotKind()

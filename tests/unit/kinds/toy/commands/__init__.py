@@ -1,11 +1,11 @@
-"""``testrun echo``: the same from a terminal."""
+"""``testrun parrot``: the same from a terminal."""
 
 from typing import Final
 
 import typer
 
 EXTRA: Final = "runner"
-commands = typer.Typer(name="echo", help="Say something.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(name="parrot", help="Say something.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @commands.callback()
